@@ -1,0 +1,41 @@
+/**
+ * Every number that bounds something in the core, with its unit in the name and its reason beside
+ * it. Modules have a limits.ts of their own.
+ */
+
+/** Noise's own limit: u16 length with the tag inside (Noise spec 3). */
+export const FRAME_BYTES_MAX = 65_535;
+/** ChaCha20-Poly1305 tag. */
+export const TAG_BYTES = 16;
+
+/** Before authentication: connections in all, and from one source address (SECURITY.md 3). */
+export const UNAUTHENTICATED_CONNECTIONS_MAX = 256;
+export const UNAUTHENTICATED_PER_SOURCE_MAX = 32;
+/** A slow-loris must give up its place soon. */
+export const FIRST_BYTES_MS_MAX = 2_000;
+export const HANDSHAKE_MS_MAX = 5_000;
+/** Largest handshake message: two certificates of 2 KiB fit. */
+export const HANDSHAKE_BYTES_MAX = 4_096;
+
+/** A peer that starts a frame must finish it. */
+export const PARTIAL_FRAME_MS_MAX = 10_000;
+/** Messages waiting to be written to one conduit; above it, send waits. */
+export const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** Reserved for messages that come in several frames, per conduit. */
+export const REASSEMBLY_BYTES_MAX = 16 * 1024 * 1024;
+/** One message. Larger things are streams. */
+export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Nesting of maps and arrays in a body. */
+export const BODY_DEPTH_MAX = 32;
+
+/** A key is changed long before its nonce could run out (SECURITY.md 2). */
+export const REKEY_FRAMES = 65_536;
+
+/** Concurrent streams and requests per second of one user's conduit. Links carry other people's. */
+export const USER_STREAMS_MAX = 64;
+export const USER_REQUESTS_PER_SECOND_MAX = 50;
+
+/** Largest certificate, in bytes (SECURITY.md 4). */
+export const CERTIFICATE_BYTES_MAX = 2_048;
+/** Names of nodes, users, groups, modules, verbs and meshes. */
+export const NAME_CHARACTERS_MAX = 63;
