@@ -1,0 +1,40 @@
+/**
+ * Links: the standing conduits between this daemon and others, one per peer key. The core keeps
+ * the table and the rule for duplicates; which links there should be, the mesh module decides.
+ */
+
+import type { CloseReason, DialOptions, Peer } from "../conduit/conduit.ts";
+import type { Caller } from "./call.ts";
+
+export type NodePeer = Extract<Peer, { kind: "node" }>;
+
+export interface Link extends Caller {
+  readonly peer: NodePeer;
+  /** True when this end dialled. */
+  readonly dialled: boolean;
+  /** The endpoint dialled, or the remote address of an accepted link. */
+  readonly endpoint: string;
+  /** Wall clock, unix ms. */
+  readonly since: number;
+  readonly closed: Promise<CloseReason>;
+  /** Tells the other end something without expecting an answer. */
+  tell(verb: string, args: unknown): Promise<void>;
+  close(text: string): Promise<void>;
+}
+
+export type LinkChange =
+  | { readonly kind: "up"; readonly link: Link }
+  | { readonly kind: "down"; readonly link: Link; readonly reason: CloseReason };
+
+export interface Links {
+  /** By key id (hex). */
+  get(keyId: string): Link | undefined;
+  list(): readonly Link[];
+  /**
+   * Dials a node and proves who is there. If both ends dialled at once, the conduit dialled by
+   * the smaller key id stays, and the survivor is what both get.
+   */
+  dial(endpoint: string, options?: DialOptions): Promise<Link>;
+  /** Called synchronously at each change, in order. */
+  watch(run: (change: LinkChange) => void): Disposable;
+}

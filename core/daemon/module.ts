@@ -1,0 +1,115 @@
+/**
+ * What a module is: a plain object with a name, a table of verbs, start and stop. It is reached
+ * only through its internal endpoint, by the same calls as a module on another machine, and never
+ * imports another module. modules/mod.ts lists the makers in start order.
+ */
+
+import type { GenericSchema, InferOutput } from "valibot";
+import type { Environment } from "../environment/environment.ts";
+import type { Peer } from "../conduit/conduit.ts";
+import type { Identity } from "../security/chain.ts";
+import type { Caller } from "./call.ts";
+import type { Links } from "./links.ts";
+
+/**
+ * Who may execute a verb (SECURITY.md 3):
+ * - `internal`: modules of this daemon only
+ * - `link`: any valid node over a link, and modules
+ * - `read`: any valid certificate of the mesh, the owner of the unix socket, and modules
+ * - `guarded`: nobody, unless a user's signed request is allowed by the policy
+ * - `root`: a document signed by the root key
+ */
+export type ActionClass = "internal" | "link" | "read" | "guarded" | "root";
+
+/** On whose authority a handler runs. */
+export type Principal =
+  | { readonly kind: "module"; readonly name: string }
+  | { readonly kind: "local" }
+  | { readonly kind: "nobody" }
+  | { readonly kind: "node"; readonly identity: Identity }
+  | { readonly kind: "user"; readonly identity: Identity }
+  /** A guarded verb: verified signature, allowed by `rule`, to be run as unix user `as`. */
+  | {
+    readonly kind: "signed";
+    readonly identity: Identity;
+    readonly requestId: string;
+    readonly as: string;
+    readonly rule: string;
+  };
+
+/** What a handler gets besides its arguments. */
+export interface Context {
+  readonly principal: Principal;
+  readonly peer: Peer;
+  /** Aborts when the caller cancels, its deadline passes, its conduit dies or the daemon stops. */
+  readonly signal: AbortSignal;
+  /** Milliseconds left of the caller's patience when the handler started; 0 means no deadline. */
+  readonly deadlineMs: number;
+  /** The stream of items into the request. */
+  readonly input: AsyncIterable<unknown>;
+}
+
+/** A handler returns its reply; one that streams is a generator: it yields items, returns the reply. */
+export type Handler<Args> = (
+  args: Args,
+  context: Context,
+) => Promise<unknown> | AsyncGenerator<unknown, unknown, void> | unknown;
+
+export interface Verb {
+  readonly action: ActionClass;
+  readonly args: GenericSchema;
+  readonly reply: GenericSchema;
+  readonly handle: Handler<unknown>;
+}
+
+/** Declares a verb with its handler typed by its schemas. */
+export function verb<const A extends GenericSchema, const R extends GenericSchema>(
+  declaration: {
+    readonly action: ActionClass;
+    readonly args: A;
+    readonly reply: R;
+    readonly handle: (
+      args: InferOutput<A>,
+      context: Context,
+    ) =>
+      | Promise<InferOutput<R>>
+      | InferOutput<R>
+      | AsyncGenerator<unknown, InferOutput<R>, void>;
+  },
+): Verb {
+  return declaration as unknown as Verb;
+}
+
+/** What the daemon offers its modules. */
+export interface ModuleHost {
+  readonly env: Environment;
+  readonly self: Identity;
+  /** Random per process start, 32 hex digits. */
+  readonly instance: string;
+  /** The module's own logger: (level, text, fields). */
+  readonly log: Log;
+  /** Aborts when the daemon starts to shut down. */
+  readonly stopping: AbortSignal;
+  readonly links: Links;
+  /** The module of that name in this daemon, through `internal:NAME`. */
+  module(name: string): Caller;
+  /** Endpoints on which this daemon really listens. */
+  endpoints(): readonly string[];
+  /** Begins the orderly shutdown; resolves at once. */
+  shutdown(reason: string): void;
+}
+
+export type LogLevel = "debug" | "info" | "warning" | "error";
+export type Log = (
+  level: LogLevel,
+  text: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;
+
+export interface Module {
+  readonly name: string;
+  readonly verbs: Readonly<Record<string, Verb>>;
+  start(host: ModuleHost): Promise<void>;
+  /** Also called after a start that failed half-way. */
+  stop(): Promise<void>;
+}
