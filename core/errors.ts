@@ -54,7 +54,8 @@ export type AuthenticationReason =
   | "replay"
   | "quota"
   | "policy"
-  | "handshake";
+  | "handshake"
+  | "tag";
 
 /** A file, folder, program or name that must exist does not. */
 export class NotFoundError extends MinimeError {
