@@ -72,6 +72,8 @@ export interface Aead extends Disposable {
    * "tag" when anything was changed; `out` then holds no plaintext (zeros or what was there).
    */
   open(nonce: number, ad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number;
+  /** Replaces the key by REKEY(k) of the Noise specification, section 4.2. */
+  rekey(): void;
 }
 
 /** noble: pure JavaScript; native: node:crypto; ffi: the host's libcrypto.so.3. */
