@@ -39,3 +39,29 @@ export const USER_REQUESTS_PER_SECOND_MAX = 50;
 export const CERTIFICATE_BYTES_MAX = 2_048;
 /** Names of nodes, users, groups, modules, verbs and meshes. */
 export const NAME_CHARACTERS_MAX = 63;
+
+/** Sizes of fixed fields in signed documents (SECURITY.md 4). */
+export const MESH_ID_BYTES = 16;
+export const KEY_ID_BYTES = 32;
+
+/** Above this many queued bytes, send waits; well under QUEUE_BYTES_MAX, above which it refuses. */
+export const QUEUE_BYTES_HIGH = 1024 * 1024;
+/** One write to the kernel; more gains nothing and delays what has priority. */
+export const WRITE_BATCH_BYTES = 256 * 1024;
+/** Read buffer of a quiet conduit, and of a busy one. */
+export const READ_BUFFER_BYTES_MIN = 4 * 1024;
+export const READ_BUFFER_BYTES_MAX = 256 * 1024;
+/** How long an orderly close may take to send what was queued. */
+export const CLOSE_MS_MAX = 2_000;
+/** Reason given in a goodbye. */
+export const GOODBYE_BYTES_MAX = 512;
+/** Messages waiting in an internal conduit; they are references, not copies. */
+export const INTERNAL_QUEUE_MESSAGES_MAX = 256;
+/** What a message on an internal conduit counts for, unless its body is raw bytes. */
+export const INTERNAL_MESSAGE_WEIGHT = 64;
+/** What every message costs besides its body, so that empty items cannot flood. */
+export const MESSAGE_WEIGHT_MIN = 16;
+/** Revoked keys of one mesh: 40 bytes each, so that a list stays below half a megabyte. */
+export const REVOCATIONS_MAX = 10_000;
+/** Certificates whose signature a verifier remembers, about 1 KiB each: a mesh's own, and some. */
+export const VERIFIED_CERTIFICATES_MAX = 4_096;

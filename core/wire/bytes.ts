@@ -290,7 +290,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBu
   return all;
 }
 
-/** For comparison of times and hashes: negative, zero or positive like a - b, first byte first. */
+/** Order of hashes and ids: negative, zero or positive like a - b, first byte first. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shorter = Math.min(a.length, b.length);
   for (let index = 0; index < shorter; index++) {
