@@ -11,7 +11,7 @@ import { CERTIFICATE_BYTES_MAX, KEY_ID_BYTES, MESH_ID_BYTES } from "../limits.ts
 import { ByteReader, ByteWriter, toHex } from "../wire/bytes.ts";
 import { checkName, isNamePattern, isUnixUser, quote } from "./name.ts";
 import { type Primitives, SIGNATURE_BYTES } from "./primitives.ts";
-import { isSmallOrderDhKey, isSmallOrderSignKey } from "./small_order.ts";
+import { isSmallOrderDhKey, isSmallOrderPoint } from "./small_order.ts";
 
 /** The index is the byte on the wire; grows only at the end. */
 export const CERTIFICATE_TYPES = ["request", "node", "user", "issuer"] as const;
@@ -125,7 +125,7 @@ export function parseCertificate(primitives: Hash, received: Uint8Array): Certif
   const meshId = reader.bytes(MESH_ID_BYTES, "mesh id");
   const name = checkName(reader.lpText("name"), "Name of the certificate");
   const signPublicKey = reader.bytes(32, "signing key");
-  if (isSmallOrderSignKey(signPublicKey)) {
+  if (isSmallOrderPoint(signPublicKey)) {
     throw reader.error("signing key", "Ed25519 key of small order");
   }
   const dhPublicKey = reader.bytes(32, "DH key");

@@ -31,3 +31,22 @@ export function isCanonicalPoint(encoded: Uint8Array): boolean {
   for (let index = 1; index < 31; index++) if (encoded[index] !== 0xff) return true;
   return false;
 }
+
+/** X25519: the same points, and those on the twist, as u coordinates (RFC 7748 section 5). */
+const SMALL_ORDER_U: readonly Uint8Array[] = [
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+  "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+].map((hex) => Uint8Array.fromHex(hex));
+
+/** True for every X25519 key with which each secret agrees on zeros. The top bit does not matter. */
+export function isSmallOrderDhKey(publicKey: Uint8Array): boolean {
+  return SMALL_ORDER_U.some((u) =>
+    publicKey.length === u.length &&
+    u.every((byte, index) => byte === (index === 31 ? publicKey[31]! & 0x7f : publicKey[index]))
+  );
+}
