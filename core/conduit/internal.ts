@@ -1,0 +1,156 @@
+/**
+ * The internal front: conduits between the modules of one daemon. Messages are handed over, not
+ * encoded; nobody may change a message after sending it. Names are the modules'.
+ */
+
+import { ConnectionError } from "../errors.ts";
+import {
+  INTERNAL_MESSAGE_WEIGHT,
+  INTERNAL_QUEUE_MESSAGES_MAX,
+  MESSAGE_WEIGHT_MIN,
+} from "../limits.ts";
+import type { Message } from "../wire/message.ts";
+import type {
+  CloseReason,
+  Conduit,
+  ConduitListener,
+  DialOptions,
+  Endpoint,
+  Front,
+  Peer,
+} from "./conduit.ts";
+
+const SCHEME = "internal:";
+const READY = Promise.resolve();
+
+export class InternalFront implements Front {
+  readonly scheme = "internal";
+  readonly #listeners = new Map<string, (conduit: Conduit) => void>();
+
+  dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Conduit> {
+    return Promise.resolve().then(() => {
+      options.signal?.throwIfAborted();
+      return this.dialNow(endpoint, "core");
+    });
+  }
+
+  listen(endpoint: Endpoint, accept: (conduit: Conduit) => void): Promise<ConduitListener> {
+    const name = nameOf(endpoint);
+    if (this.#listeners.has(name)) {
+      const text = `Cannot listen on "${endpoint}": it is taken`;
+      return Promise.reject(new ConnectionError("address-taken", text));
+    }
+    this.#listeners.set(name, accept);
+    const close = () => {
+      if (this.#listeners.get(name) === accept) this.#listeners.delete(name);
+      return READY;
+    };
+    return Promise.resolve({ endpoint, close });
+  }
+
+  /** Dialling within a process needs no waiting; `from` names the dialling module. */
+  dialNow(endpoint: Endpoint, from: string): Conduit {
+    const name = nameOf(endpoint);
+    const accept = this.#listeners.get(name);
+    if (accept === undefined) {
+      throw new ConnectionError("refused", `Nobody listens on "${endpoint}"`);
+    }
+    const [here, there] = internalPair(name, from);
+    accept(there);
+    return here;
+  }
+}
+
+/** Both ends of one internal conduit: the dialler's, whose peer is `to`, and the other's. */
+export function internalPair(to: string, from: string): [Conduit, Conduit] {
+  const here = new InternalConduit({ kind: "internal", module: to });
+  const there = new InternalConduit({ kind: "internal", module: from });
+  here.join(there);
+  return [here, there];
+}
+
+class InternalConduit implements Conduit {
+  readonly closed: Promise<CloseReason>;
+  #other: InternalConduit | undefined;
+  readonly #inbox: Message[] = [];
+  #wakeReader: (() => void) | undefined;
+  readonly #roomWaiters: (() => void)[] = [];
+  #ended: CloseReason | undefined;
+  #resolveClosed: (reason: CloseReason) => void = () => {};
+
+  constructor(readonly peer: Peer) {
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+  }
+
+  join(other: InternalConduit): void {
+    this.#other = other;
+    other.#other = this;
+  }
+
+  send(message: Message): Promise<void> {
+    const other = this.#other;
+    if (this.#ended !== undefined || other === undefined || other.#ended !== undefined) {
+      const text = `Conduit is closed: ${this.#ended?.text ?? "gone"}`;
+      return Promise.reject(new ConnectionError("closed", text));
+    }
+    message.weight = message.body instanceof Uint8Array
+      ? MESSAGE_WEIGHT_MIN + message.body.length
+      : INTERNAL_MESSAGE_WEIGHT;
+    other.#inbox.push(message);
+    other.#wake();
+    if (other.#inbox.length <= INTERNAL_QUEUE_MESSAGES_MAX) return READY;
+    return new Promise((resolve, reject) => {
+      other.#roomWaiters.push(() => {
+        if (this.#ended === undefined) resolve();
+        else reject(new ConnectionError("closed", `Conduit is closed: ${this.#ended.text}`));
+      });
+    });
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
+    let at = 0;
+    for (;;) {
+      while (at < this.#inbox.length) {
+        yield this.#inbox[at++] as Message;
+        if (this.#ended?.by === "us") return;
+      }
+      this.#inbox.length = at = 0;
+      if (this.#roomWaiters.length > 0) { for (const wake of this.#roomWaiters.splice(0)) wake(); }
+      if (this.#ended !== undefined) return;
+      await new Promise<void>((resolve) => this.#wakeReader = resolve);
+    }
+  }
+
+  close(text: string): Promise<void> {
+    this.#end({ by: "us", text, error: undefined });
+    this.#other?.#end({ by: "peer", text, error: undefined });
+    return READY;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close("disposed");
+  }
+
+  #wake(): void {
+    const wake = this.#wakeReader;
+    this.#wakeReader = undefined;
+    wake?.();
+  }
+
+  #end(reason: CloseReason): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.#wake();
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+    const waiting = this.#other?.#roomWaiters.splice(0) ?? [];
+    for (const wake of waiting) wake();
+    this.#resolveClosed(reason);
+  }
+}
+
+function nameOf(endpoint: Endpoint): string {
+  if (!endpoint.startsWith(SCHEME)) {
+    throw new ConnectionError("other", `Endpoint "${endpoint}" does not start with "${SCHEME}"`);
+  }
+  return endpoint.slice(SCHEME.length);
+}

@@ -1,0 +1,180 @@
+/**
+ * Bodies of messages: MessagePack, checked before it is decoded. A decoder allocates what a length
+ * field promises, so the shape is walked first: no container may promise more entries than bytes
+ * are left, nesting is bounded, extension types (and so dates) are refused, nothing may follow.
+ *
+ * MessagePack: https://github.com/msgpack/msgpack/blob/master/spec.md
+ */
+
+import { Decoder, Encoder } from "@msgpack/msgpack";
+import { errorText, ProtocolError } from "../errors.ts";
+import { BODY_DEPTH_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
+
+const ENCODER_BYTES_START = 512;
+/** Above this the shared buffer of an encoder is given back after use. */
+const ENCODER_BYTES_KEPT = 64 * 1024;
+
+/** Encodes and decodes bodies. Not reentrant; each conduit has its own. */
+export class Codec {
+  #encoder = newEncoder();
+  #decoder = new Decoder({
+    maxStrLength: MESSAGE_BYTES_MAX,
+    maxBinLength: MESSAGE_BYTES_MAX,
+    maxArrayLength: MESSAGE_BYTES_MAX,
+    maxMapLength: MESSAGE_BYTES_MAX,
+    maxExtLength: 0,
+  });
+
+  /**
+   * The bytes are valid until the next call: copy what you keep.
+   * Throws ProtocolError for values that MessagePack cannot carry.
+   */
+  encode(value: unknown): Uint8Array {
+    try {
+      const bytes = this.#encoder.encodeSharedRef(value);
+      if (bytes.length > ENCODER_BYTES_KEPT) this.#encoder = newEncoder();
+      return bytes;
+    } catch (cause) {
+      this.#encoder = newEncoder();
+      throw new ProtocolError(`Cannot encode a body: ${errorText(cause)}`, { cause });
+    }
+  }
+
+  /** Binary values in the result are copies. Throws ProtocolError. */
+  decode(bytes: Uint8Array): unknown {
+    checkShape(bytes);
+    try {
+      return this.#decoder.decode(bytes);
+    } catch (cause) {
+      throw new ProtocolError(`Cannot decode a body: ${errorText(cause)}`, { cause });
+    }
+  }
+}
+
+function newEncoder(): Encoder {
+  return new Encoder({
+    maxDepth: BODY_DEPTH_MAX,
+    ignoreUndefined: true,
+    initialBufferSize: ENCODER_BYTES_START,
+  });
+}
+
+/**
+ * Encodes one value into bytes of its own, the same for equal values: keys of maps are sorted.
+ * For signatures and for comparing; conduits use {@link Codec}.
+ */
+export function encodeCanonical(value: unknown): Uint8Array<ArrayBuffer> {
+  const encoder = new Encoder({ maxDepth: BODY_DEPTH_MAX, ignoreUndefined: true, sortKeys: true });
+  try {
+    return encoder.encode(value) as Uint8Array<ArrayBuffer>;
+  } catch (cause) {
+    throw new ProtocolError(`Cannot encode a value: ${errorText(cause)}`, { cause });
+  }
+}
+
+/** Decodes one value from bytes that hold nothing else. Throws ProtocolError. */
+export function decodeValue(bytes: Uint8Array): unknown {
+  return new Codec().decode(bytes);
+}
+
+/** Throws ProtocolError unless the bytes are exactly one well-formed value within the limits. */
+export function checkShape(bytes: Uint8Array): void {
+  // Entries still to come at each level of nesting.
+  const open: number[] = [];
+  let left = 1;
+  let at = 0;
+  for (;;) {
+    while (left === 0) {
+      const outer = open.pop();
+      if (outer === undefined) {
+        if (at !== bytes.length) {
+          throw new ProtocolError(`Body has ${bytes.length - at} bytes after its end`);
+        }
+        return;
+      }
+      left = outer;
+    }
+    left--;
+    const type = bytes[at++];
+    if (type === undefined) throw truncated(bytes.length);
+    let entries = -1;
+    if (type <= 0x7f || type >= 0xe0 || type === 0xc0 || type === 0xc2 || type === 0xc3) continue;
+    if (type <= 0x8f) entries = (type & 0x0f) * 2;
+    else if (type <= 0x9f) entries = type & 0x0f;
+    else if (type <= 0xbf) at += type & 0x1f;
+    else {
+      switch (type) {
+        case 0xc4:
+        case 0xd9:
+          at += 1 + uint(bytes, at, 1);
+          break;
+        case 0xc5:
+        case 0xda:
+          at += 2 + uint(bytes, at, 2);
+          break;
+        case 0xc6:
+        case 0xdb:
+          at += 4 + uint(bytes, at, 4);
+          break;
+        case 0xcc:
+        case 0xd0:
+          at += 1;
+          break;
+        case 0xcd:
+        case 0xd1:
+          at += 2;
+          break;
+        case 0xca:
+        case 0xce:
+        case 0xd2:
+          at += 4;
+          break;
+        case 0xcb:
+        case 0xcf:
+        case 0xd3:
+          at += 8;
+          break;
+        case 0xdc:
+          entries = uint(bytes, at, 2);
+          at += 2;
+          break;
+        case 0xdd:
+          entries = uint(bytes, at, 4);
+          at += 4;
+          break;
+        case 0xde:
+          entries = uint(bytes, at, 2) * 2;
+          at += 2;
+          break;
+        case 0xdf:
+          entries = uint(bytes, at, 4) * 2;
+          at += 4;
+          break;
+        default:
+          throw new ProtocolError(`Body has a type that is not allowed: 0x${type.toString(16)}`);
+      }
+    }
+    if (at > bytes.length) throw truncated(bytes.length);
+    if (entries >= 0) {
+      if (entries > bytes.length - at) {
+        throw new ProtocolError(`Body promises ${entries} entries in ${bytes.length - at} bytes`);
+      }
+      if (open.length >= BODY_DEPTH_MAX) {
+        throw new ProtocolError(`Body is nested deeper than ${BODY_DEPTH_MAX} levels`);
+      }
+      open.push(left);
+      left = entries;
+    }
+  }
+}
+
+function uint(bytes: Uint8Array, at: number, length: number): number {
+  if (at + length > bytes.length) throw truncated(bytes.length);
+  let value = 0;
+  for (let i = 0; i < length; i++) value = value * 256 + (bytes[at + i] as number);
+  return value;
+}
+
+function truncated(length: number): ProtocolError {
+  return new ProtocolError(`Body is cut off after ${length} bytes`);
+}

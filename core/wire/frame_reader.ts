@@ -1,0 +1,129 @@
+/**
+ * Cuts a byte pipe into frames of u16 length. The buffer starts small, because a daemon holds many
+ * quiet conduits, grows while reads fill it and shrinks when they no longer do. A frame that was
+ * begun must be finished in time (slow-loris).
+ */
+
+import type { BytePipe, Clock, Timer } from "../environment/environment.ts";
+import { ConnectionError, ProtocolError } from "../errors.ts";
+import {
+  FRAME_BYTES_MAX,
+  PARTIAL_FRAME_MS_MAX,
+  READ_BUFFER_BYTES_MAX,
+  READ_BUFFER_BYTES_MIN,
+} from "../limits.ts";
+
+const LENGTH_BYTES = 2;
+
+export class FrameReader {
+  readonly #pipe: BytePipe;
+  readonly #clock: Clock;
+  #buffer: Uint8Array;
+  #start = 0;
+  #end = 0;
+  /** When the frame that is not complete yet was begun; monotonic ms. */
+  #partialSince: number | undefined;
+  #timer: Timer | undefined;
+  #late = false;
+
+  constructor(pipe: BytePipe, clock: Clock, received?: Uint8Array) {
+    this.#pipe = pipe;
+    this.#clock = clock;
+    const length = received?.length ?? 0;
+    this.#buffer = new Uint8Array(Math.max(READ_BUFFER_BYTES_MIN, length));
+    if (received !== undefined) this.#buffer.set(received);
+    this.#end = length;
+  }
+
+  /** The next frame that is here already; a view that is valid until the next call of `read`. */
+  take(): Uint8Array | undefined {
+    const here = this.#end - this.#start;
+    if (here < LENGTH_BYTES) return undefined;
+    const length = (this.#buffer[this.#start] as number) << 8 |
+      (this.#buffer[this.#start + 1] as number);
+    if (length === 0) throw new ProtocolError("Frame of length 0");
+    if (here < LENGTH_BYTES + length) return undefined;
+    const at = this.#start + LENGTH_BYTES;
+    this.#start = at + length;
+    this.#partialSince = undefined;
+    return this.#buffer.subarray(at, at + length);
+  }
+
+  /** Reads until a frame is complete. Throws ConnectionError at the end of the pipe. */
+  async read(): Promise<Uint8Array> {
+    for (;;) {
+      this.#makeRoom();
+      if (this.#end > this.#start) this.#watchPartial();
+      const got = await this.#readMore();
+      if (got === null) {
+        const cut = this.#end > this.#start ? " in the middle of a frame" : "";
+        throw new ConnectionError("reset", `Connection ended without a goodbye${cut}`);
+      }
+      this.#end += got;
+      const frame = this.take();
+      if (frame !== undefined) return frame;
+    }
+  }
+
+  dispose(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  async #readMore(): Promise<number | null> {
+    let broken: unknown;
+    let got: number | null = null;
+    try {
+      got = await this.#pipe.read(this.#buffer.subarray(this.#end));
+    } catch (error) {
+      broken = error;
+    }
+    if (this.#late) {
+      throw new ProtocolError(`Frame was not finished within ${PARTIAL_FRAME_MS_MAX} ms`);
+    }
+    if (broken !== undefined) throw broken;
+    return got;
+  }
+
+  /** Moves what is left to the front and fits the buffer to the traffic. */
+  #makeRoom(): void {
+    const here = this.#end - this.#start;
+    const full = this.#end === this.#buffer.length;
+    const size = this.#buffer.length;
+    let wanted = size;
+    if (full && size < READ_BUFFER_BYTES_MAX) wanted = Math.min(size * 4, READ_BUFFER_BYTES_MAX);
+    else if (here === 0 && this.#end < size / 16 && size > READ_BUFFER_BYTES_MIN) wanted = size / 4;
+    if (here > 0 && wanted < LENGTH_BYTES + FRAME_BYTES_MAX) {
+      const first = this.#buffer[this.#start] as number;
+      const second = here > 1 ? this.#buffer[this.#start + 1] as number : 0xff;
+      wanted = Math.max(wanted, LENGTH_BYTES + (first << 8 | second));
+    }
+    if (wanted !== size) {
+      const buffer = new Uint8Array(wanted);
+      buffer.set(this.#buffer.subarray(this.#start, this.#end));
+      this.#buffer = buffer;
+    } else if (this.#start > 0 && here > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+    }
+    this.#start = 0;
+    this.#end = here;
+  }
+
+  /** One timer at most, which looks again instead of being made anew for every frame. */
+  #watchPartial(): void {
+    this.#partialSince ??= this.#clock.monotonic();
+    this.#timer ??= this.#clock.after(PARTIAL_FRAME_MS_MAX, () => this.#checkPartial());
+  }
+
+  #checkPartial(): void {
+    this.#timer = undefined;
+    if (this.#partialSince === undefined) return;
+    const left = this.#partialSince + PARTIAL_FRAME_MS_MAX - this.#clock.monotonic();
+    if (left <= 0) {
+      this.#late = true;
+      this.#pipe.close();
+    } else {
+      this.#timer = this.#clock.after(left, () => this.#checkPartial());
+    }
+  }
+}
