@@ -65,3 +65,13 @@ export const MESSAGE_WEIGHT_MIN = 16;
 export const REVOCATIONS_MAX = 10_000;
 /** Certificates whose signature a verifier remembers, about 1 KiB each: a mesh's own, and some. */
 export const VERIFIED_CERTIFICATES_MAX = 4_096;
+/** Random, so that ids of different users never meet by chance. */
+export const REQUEST_ID_BYTES = 16;
+
+/** Replay journal: 50 requests/s of one user for 60 s and 30 s of skew, and some. */
+export const JOURNAL_REQUESTS_PER_KEY_MAX = 8_192;
+/** A copy comes when a relay died: most replies are small, and larger ones can be asked for anew. */
+export const JOURNAL_REPLY_BYTES_MAX = 64 * 1024;
+export const JOURNAL_REPLY_BYTES_PER_KEY_MAX = 4 * 1024 * 1024;
+/** How often what expired is forgotten, when no full quota asks for it earlier. */
+export const JOURNAL_SWEEP_MS = 10_000;
