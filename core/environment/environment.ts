@@ -134,6 +134,8 @@ export interface SpawnOptions {
 
 export interface Processes {
   readonly pid: number;
+  /** The user this process acts as (effective user id); files that it makes belong to it. */
+  readonly uid: number;
   /** Rejects with {@link NotFoundError} when the program is missing. */
   spawn(program: string, options?: SpawnOptions): Promise<Child>;
   /** False when there is no such process (or it is not ours). Signal "0" only asks. */

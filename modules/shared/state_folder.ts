@@ -1,0 +1,123 @@
+/**
+ * The folder of one running daemon: `$XDG_STATE_HOME/minime/MESH/NODE/`, by default below
+ * `~/.local/state`. Socket, pid, log and audit have fixed names in it. A unix socket's path must
+ * stay below 108 bytes (sun_path); where it would be longer, the socket lies in a short private folder and
+ * the file `sock.path` says where: the daemon and its user may have different XDG_RUNTIME_DIRs.
+ */
+
+import type { Environment } from "../../core/environment/environment.ts";
+import { MinimeError } from "../../core/errors.ts";
+import { isName, NAME_RULE } from "./names.ts";
+import {
+  baseFolder,
+  checkPrivateFolder,
+  makePrivateFolder,
+  readPrivateFile,
+} from "./private_folder.ts";
+
+type Needs = Pick<Environment, "files" | "processes">;
+
+/** sun_path has 108 bytes with the NUL at its end; Deno takes 107. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** Where the parts of one daemon's state are. */
+export interface StatePaths {
+  readonly folder: string;
+  readonly pid: string;
+  readonly log: string;
+  readonly audit: string;
+}
+
+/** Of all daemons of this user; throws when neither XDG_STATE_HOME nor HOME is set. */
+export function stateRoot(env: Pick<Environment, "processes">): string {
+  return `${baseFolder(env, "XDG_STATE_HOME", ".local/state")}/minime`;
+}
+
+/** Pure: nothing is made or checked. `root` is for launchers that keep many daemons apart. */
+export function statePaths(root: string, mesh: string, node: string): StatePaths {
+  for (const name of [mesh, node]) {
+    if (!isName(name)) throw new MinimeError(`"${name}" is no name: ${NAME_RULE}`);
+  }
+  const folder = `${root}/${mesh}/${node}`;
+  return {
+    folder,
+    pid: `${folder}/pid`,
+    log: `${folder}/log`,
+    audit: `${folder}/audit.jsonl`,
+  };
+}
+
+/**
+ * For the daemon: makes the folder, checks that it is private, and decides where the socket lies.
+ * `elsewhere` is a sentence for the log when that is not the folder itself.
+ */
+export async function makeStateFolder(
+  env: Needs,
+  paths: StatePaths,
+): Promise<{ socket: string; elsewhere: string | undefined }> {
+  await makePrivateFolder(env, paths.folder);
+  const wanted = `${paths.folder}/sock`;
+  if (fits(wanted)) {
+    await env.files.remove(`${paths.folder}/sock.path`);
+    return { socket: wanted, elsewhere: undefined };
+  }
+  const folder = await shortFolder(env);
+  const socket = `${folder}/${shortName(paths.folder)}`;
+  await env.files.write(`${paths.folder}/sock.path`, socket, { mode: 0o600 });
+  const elsewhere = `The socket lies at "${socket}", because "${wanted}" is longer than ` +
+    `${SOCKET_PATH_BYTES_MAX} bytes`;
+  return { socket, elsewhere };
+}
+
+/** For clients: where the daemon's socket is, or undefined when there is no such state folder. */
+export async function findSocket(env: Needs, paths: StatePaths): Promise<string | undefined> {
+  if (!await checkPrivateFolder(env, paths.folder)) return undefined;
+  const pointer = await readPrivateFile(env, `${paths.folder}/sock.path`);
+  if (pointer === undefined) return `${paths.folder}/sock`;
+  const socket = new TextDecoder().decode(pointer);
+  // The file is ours, its content is checked all the same: the folder may have been cleaned and taken.
+  await checkPrivateFolder(env, socket.slice(0, socket.lastIndexOf("/")));
+  return socket;
+}
+
+/** Names of the nodes of `mesh` that have a state folder here, whether they run or not. */
+export async function stateNodes(env: Needs, root: string, mesh: string): Promise<string[]> {
+  return (await env.files.list(`${root}/${mesh}`)).filter(isName);
+}
+
+/** The whole folder and a socket that lies elsewhere. */
+export async function removeStateFolder(env: Needs, paths: StatePaths): Promise<void> {
+  const socket = await findSocket(env, paths);
+  if (socket !== undefined) await env.files.remove(socket);
+  await env.files.remove(paths.folder);
+}
+
+async function shortFolder(env: Needs): Promise<string> {
+  const runtime = env.processes.variable("XDG_RUNTIME_DIR");
+  const folder = runtime !== undefined && runtime.startsWith("/") &&
+      fits(`${runtime}/minime/${shortName("")}`) && await env.files.facts(runtime) !== undefined
+    ? `${runtime}/minime`
+    : `/tmp/minime-${env.processes.uid}`;
+  await makePrivateFolder(env, folder);
+  return folder;
+}
+
+function fits(path: string): boolean {
+  return new TextEncoder().encode(path).length <= SOCKET_PATH_BYTES_MAX;
+}
+
+/**
+ * Two 32-bit FNV-1a hashes of the long path: only to tell a user's own daemons apart, so nothing
+ * depends on its strength.
+ */
+function shortName(path: string): string {
+  return `${fnv1a(path, 0x811c9dc5)}${fnv1a(path, 0x01234567)}.sock`;
+}
+
+function fnv1a(text: string, seed: number): string {
+  let hash = seed;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

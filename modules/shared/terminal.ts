@@ -1,0 +1,24 @@
+/**
+ * The three standard streams of a process and the terminal behind them. main.ts makes the real
+ * one; tests make their own. Only the command line touches it, commands use Output and StandardInput.
+ */
+
+export interface Terminal {
+  readonly stdinIsTerminal: boolean;
+  readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
+  /** Characters; undefined when there is no terminal. */
+  size(): { readonly columns: number; readonly rows: number } | undefined;
+  /** Resolves when all bytes were taken. One write at a time per stream. */
+  write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
+  /** The bytes of stdin. May be taken once. */
+  readonly stdin: ReadableStream<Uint8Array>;
+}
+
+export interface StandardInput {
+  readonly isTerminal: boolean;
+  /** As it comes. Stdin can be consumed once. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** All of it as UTF-8 text. */
+  text(): Promise<string>;
+}
