@@ -75,3 +75,10 @@ export const JOURNAL_REPLY_BYTES_MAX = 64 * 1024;
 export const JOURNAL_REPLY_BYTES_PER_KEY_MAX = 4 * 1024 * 1024;
 /** How often what expired is forgotten, when no full quota asks for it earlier. */
 export const JOURNAL_SWEEP_MS = 10_000;
+
+/** How long a caller waits for a daemon elsewhere, unless it says otherwise. */
+export const CALL_MS_DEFAULT = 30_000;
+/** Unread items of one direction of one stream, in bytes; half of it read gives new credit. */
+export const STREAM_CREDIT_BYTES = 1024 * 1024;
+/** Requests that one link may have under way in each direction. */
+export const LINK_STREAMS_MAX = 16_384;

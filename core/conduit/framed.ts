@@ -27,6 +27,7 @@ import {
   GOODBYE,
   goodbyeText,
   type Outgoing,
+  PART_HEADER_BYTES_MAX,
   readPart,
   toMessage,
   writePart,

@@ -123,7 +123,7 @@ class InternalConduit implements Conduit {
 
   close(text: string): Promise<void> {
     this.#end({ by: "us", text, error: undefined });
-    this.#other?.#end({ by: "peer", text, error: undefined });
+    if (this.#other) this.#other.#end({ by: "peer", text, error: undefined });
     return READY;
   }
 
@@ -142,8 +142,7 @@ class InternalConduit implements Conduit {
     this.#ended = reason;
     this.#wake();
     for (const wake of this.#roomWaiters.splice(0)) wake();
-    const waiting = this.#other?.#roomWaiters.splice(0) ?? [];
-    for (const wake of waiting) wake();
+    if (this.#other) { for (const wake of this.#other.#roomWaiters.splice(0)) wake(); }
     this.#resolveClosed(reason);
   }
 }
