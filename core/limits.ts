@@ -82,3 +82,20 @@ export const CALL_MS_DEFAULT = 30_000;
 export const STREAM_CREDIT_BYTES = 1024 * 1024;
 /** Requests that one link may have under way in each direction. */
 export const LINK_STREAMS_MAX = 16_384;
+/** The journal's file is rewritten without the expired above this: 18,000 records of 56 bytes. */
+export const JOURNAL_FILE_BYTES_MAX = 1024 * 1024;
+
+/** A signed policy: thousands of rules; every node keeps and passes on one. */
+export const POLICY_BYTES_MAX = 256 * 1024;
+/** Rules of a policy, and items of each of their lists. */
+export const POLICY_ITEMS_MAX = 1_024;
+export const POLICY_TEXT_CHARACTERS_MAX = 1_024;
+/** What a policy may set: shorter than a second fails on a busy network, longer fills journals. */
+export const POLICY_REQUEST_TTL_MS_MIN = 1_000;
+export const POLICY_REQUEST_TTL_MS_MAX = 3_600_000;
+export const POLICY_CLOCK_SKEW_MS_MAX = 600_000;
+
+/** Audit log: 8 files of 8 MiB hold about 150,000 decisions. */
+export const AUDIT_FILE_BYTES_MAX = 8 * 1024 * 1024;
+export const AUDIT_FILES_MAX = 8;
+export const AUDIT_TEXT_CHARACTERS_MAX = 512;

@@ -9,7 +9,7 @@
  * back from the {@link JournalStore} without their replies.
  */
 import type { Clock, Timer } from "../environment/environment.ts";
-import { AuthenticationError, CallError } from "../errors.ts";
+import { AuthenticationError, CallError, errorText } from "../errors.ts";
 import {
   JOURNAL_REPLY_BYTES_MAX,
   JOURNAL_REPLY_BYTES_PER_KEY_MAX,
@@ -35,7 +35,7 @@ export interface JournalStore {
 
 export interface JournalOptions<T> {
   readonly clock: Pick<Clock, "now" | "after">;
-  /** How many bytes it takes to keep a reply. */
+  /** How many bytes it takes to keep a reply. Must not throw. */
   readonly sizeOf: (reply: T) => number;
   /** @default none: a restarted daemon would not know what it ran */
   readonly store?: JournalStore;
@@ -107,7 +107,7 @@ export class Journal<T> implements Disposable {
     const known = key.entries.get(record.requestId);
     if (known) return { promise: known.answer(), copy: true };
     this.#makeRoom(record.keyId, key);
-    const promise = this.#start(record, run);
+    const { promise, resolve } = Promise.withResolvers<T>();
     const entry: Entry<T> = {
       untilMs: record.untilMs,
       finished: false,
@@ -116,9 +116,10 @@ export class Journal<T> implements Disposable {
     };
     key.entries.set(record.requestId, entry);
     this.#armSweep();
+    resolve(this.#start(record, run));
     promise.then(
       (reply) => this.#finish(key, { record, entry, bytes: this.#options.sizeOf(reply) }),
-      (error) => this.#finish(key, { record, entry, bytes: String(error).length }),
+      (error) => this.#finish(key, { record, entry, bytes: errorText(error).length }),
     );
     return { promise, copy: false };
   }

@@ -1,0 +1,179 @@
+/**
+ * Who may do what: allow rules only, so their order never matters and what no rule allows is refused
+ * (SECURITY.md 3). Empty lists allow nothing. Reading one from a file is policy_file.ts, signing and
+ * verifying one is policy_document.ts.
+ *
+ * Surprising: only users can be granted anything (R6), whatever a rule says; `$user` never means
+ * root, which a rule must name; and a rule with `commands` grants only verbs that carry an argv.
+ */
+import { matchesPattern, quote, quoteList } from "./name.ts";
+
+export interface Policy {
+  readonly rules: readonly PolicyRule[];
+  readonly limits: PolicyLimits;
+}
+
+export interface PolicyRule {
+  /** "group:NAME", "user:NAME", "key:64 HEX DIGITS". */
+  readonly who: readonly string[];
+  /** "*", "module.*", "module.verb". */
+  readonly verbs: readonly string[];
+  /** "*", "@group", or names with `*` for any characters: which targets. */
+  readonly on: readonly string[];
+  /** Unix users to run as; "$user" is the one in the certificate. */
+  readonly as: readonly string[];
+  /** Patterns for argv, word by word: see {@link matchesCommand}. Undefined: any. */
+  readonly commands: readonly string[] | undefined;
+  /** Running at once for one principal on one node. Undefined: no limit. */
+  readonly maxProcesses: number | undefined;
+}
+
+export interface PolicyLimits {
+  /** The longest time from issue to expiry of a signed request. */
+  readonly requestTtlMaxMs: number;
+  /** How far clocks may be apart. */
+  readonly clockSkewMs: number;
+  /** "required": guarded verbs but shutdown are refused when the audit record cannot be written. */
+  readonly audit: "required" | "optional";
+}
+
+export const POLICY_LIMITS_DEFAULT: PolicyLimits = {
+  requestTtlMaxMs: 60_000,
+  clockSkewMs: 30_000,
+  audit: "required",
+};
+
+/** What a mesh made by boot starts with: members of one group may do everything. */
+export function defaultPolicy(opsGroup: string): Policy {
+  const everything: PolicyRule = {
+    who: [`group:${opsGroup}`],
+    verbs: ["*"],
+    on: ["*"],
+    as: ["root", "$user"],
+    commands: undefined,
+    maxProcesses: undefined,
+  };
+  return { rules: [everything], limits: POLICY_LIMITS_DEFAULT };
+}
+
+/** Who asks; an Identity is one. */
+export interface PolicyPrincipal {
+  readonly type: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly keyId: string;
+  readonly unixUser: string | undefined;
+}
+
+export interface Question {
+  readonly principal: PolicyPrincipal;
+  readonly verb: string;
+  /** The unix user asked for; empty: the principal's own, as far as a rule grants "$user". */
+  readonly as: string;
+  /** Of verbs that run programs. */
+  readonly argv?: readonly string[];
+  /** The target that judges, from its own certificate. */
+  readonly self: { readonly name: string; readonly groups: readonly string[] };
+}
+
+export type Judgement =
+  | {
+    readonly allowed: true;
+    /** For the audit: "allow[0]". */
+    readonly rule: string;
+    /** As whom; empty when nobody was asked for and the rule does not grant "$user". */
+    readonly as: string;
+    readonly maxProcesses: number | undefined;
+  }
+  | { readonly allowed: false; readonly why: string };
+
+/** Allowed by the first rule that fits as a whole; otherwise why the nearest rule does not. */
+export function judge(policy: Policy, question: Question): Judgement {
+  const { principal, verb } = question;
+  const whose = `${principal.type} ${quote(principal.name)} (groups ${
+    quoteList(principal.groups)
+  })`;
+  if (principal.type !== "user") {
+    return refuse(`Policy grants ${quote(verb)} to users only, this is ${whose}`);
+  }
+  let nearest = 0;
+  for (const [index, rule] of policy.rules.entries()) {
+    const fit = fitOf(rule, question);
+    if (fit === ASPECTS.length) {
+      const as = resolveAs(rule, question) ?? "";
+      return { allowed: true, rule: `allow[${index}]`, as, maxProcesses: rule.maxProcesses };
+    }
+    nearest = Math.max(nearest, fit);
+  }
+  return refuse(`Policy has no rule for ${whose}${lacking(nearest, question)}`);
+}
+
+/**
+ * Whether argv fits a pattern such as "/usr/bin/lscpu *": as many words, each fitting its own, where
+ * `*` stands for any characters within one word. A last word that is `*` alone stands for any number
+ * of words, also none. No shell is ever involved.
+ */
+export function matchesCommand(pattern: string, argv: readonly string[]): boolean {
+  const words = pattern.split(" ").filter((word) => word !== "");
+  const open = words.length > 1 && words.at(-1) === "*";
+  if (open) words.pop();
+  if (open ? argv.length < words.length : argv.length !== words.length) return false;
+  return words.every((word, index) => matchesPattern(word, argv[index] ?? ""));
+}
+
+type Aspect = (rule: PolicyRule, question: Question) => boolean;
+
+/** In the order in which a refusal names what is lacking. */
+const ASPECTS: readonly Aspect[] = [
+  (rule, { principal }) => rule.who.some((who) => isWho(who, principal)),
+  (rule, { verb }) => rule.verbs.some((pattern) => matchesVerb(pattern, verb)),
+  (rule, { self }) => rule.on.some((on) => isOn(on, self)),
+  (rule, question) => resolveAs(rule, question) !== undefined,
+  (rule, { argv }) =>
+    rule.commands === undefined ||
+    (argv !== undefined && rule.commands.some((command) => matchesCommand(command, argv))),
+];
+
+function fitOf(rule: PolicyRule, question: Question): number {
+  const lacking = ASPECTS.findIndex((aspect) => !aspect(rule, question));
+  return lacking < 0 ? ASPECTS.length : lacking;
+}
+
+function lacking(aspect: number, question: Question): string {
+  const { verb, self, as, argv } = question;
+  const parts = [
+    "",
+    ` which allows ${quote(verb)}`,
+    ` on ${quote(self.name)} (groups ${quoteList(self.groups)})`,
+    ` as unix user ${quote(as)}`,
+    argv ? ` with the command ${quoteList(argv)}` : " without a command",
+  ];
+  return parts.slice(0, aspect + 1).join("");
+}
+
+function isWho(who: string, principal: PolicyPrincipal): boolean {
+  return who === `user:${principal.name}` || who === `key:${principal.keyId}` ||
+    principal.groups.some((group) => who === `group:${group}`);
+}
+
+function matchesVerb(pattern: string, verb: string): boolean {
+  if (pattern === "*" || pattern === verb) return true;
+  return pattern.endsWith(".*") && verb.startsWith(pattern.slice(0, -1));
+}
+
+function isOn(on: string, self: Question["self"]): boolean {
+  if (on.startsWith("@")) return self.groups.includes(on.slice(1));
+  return matchesPattern(on, self.name);
+}
+
+/** The user to run as, empty for nobody in particular; undefined when the rule does not grant it. */
+function resolveAs(rule: PolicyRule, question: Question): string | undefined {
+  const { as, principal: { unixUser } } = question;
+  const own = rule.as.includes("$user") && unixUser !== "root" ? unixUser : undefined;
+  if (as === "") return own ?? "";
+  return as === own || rule.as.includes(as) && as !== "$user" ? as : undefined;
+}
+
+function refuse(why: string): Judgement {
+  return { allowed: false, why };
+}
