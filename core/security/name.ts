@@ -69,14 +69,17 @@ export function matchesPattern(pattern: string, text: string): boolean {
 }
 
 /**
- * True for a user's name of the operating system, in the form that all Linux systems take. Names of
- * digits alone are refused: programs such as setpriv would read them as a user id.
+ * True for a user's name of the operating system: `[A-Za-z_][A-Za-z0-9._-]*`. Names of digits alone
+ * are none: programs such as setpriv would read them as a user id.
  */
 export function isUnixUser(text: string): boolean {
   if (text.length < 1 || text.length > UNIX_USER_CHARACTERS_MAX) return false;
-  const first = text.charCodeAt(0) | LOWER_CASE;
-  if ((first < 0x61 || first > 0x7a || text.charCodeAt(0) > 0x7a) && text[0] !== "_") return false;
-  return isName(`a${text.toLowerCase()}`);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (isLetter(code) || code === UNDERSCORE) continue;
+    if (index === 0 || !(isDigit(code) || code === DOT || code === DASH)) return false;
+  }
+  return true;
 }
 
 /** A remote string for an error text: cut, and with its control characters escaped. */
@@ -105,8 +108,15 @@ const QUOTED_ITEMS_MAX = 8;
 const DASH = 0x2d;
 const DOT = 0x2e;
 const UNDERSCORE = 0x5f;
-const LOWER_CASE = 0x20;
 
 function isLetterOrDigit(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39);
+  return (code >= 0x61 && code <= 0x7a) || isDigit(code);
+}
+
+function isLetter(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a);
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }

@@ -145,7 +145,7 @@ function lacking(aspect: number, question: Question): string {
     "",
     ` which allows ${quote(verb)}`,
     ` on ${quote(self.name)} (groups ${quoteList(self.groups)})`,
-    ` as unix user ${quote(as)}`,
+    `${as === "" ? "" : ` as unix user ${quote(as)}`}`,
     argv ? ` with the command ${quoteList(argv)}` : " without a command",
   ];
   return parts.slice(0, aspect + 1).join("");
