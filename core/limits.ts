@@ -30,6 +30,7 @@ export const BODY_DEPTH_MAX = 32;
 
 /** A key is changed long before its nonce could run out (SECURITY.md 2). */
 export const REKEY_FRAMES = 65_536;
+export const REKEY_MS = 10 * 60 * 1_000;
 
 /** Concurrent streams and requests per second of one user's conduit. Links carry other people's. */
 export const USER_STREAMS_MAX = 64;
@@ -99,3 +100,5 @@ export const POLICY_CLOCK_SKEW_MS_MAX = 600_000;
 export const AUDIT_FILE_BYTES_MAX = 8 * 1024 * 1024;
 export const AUDIT_FILES_MAX = 8;
 export const AUDIT_TEXT_CHARACTERS_MAX = 512;
+/** After a failed accept (out of file descriptors). */
+export const ACCEPT_RETRY_MS = 100;

@@ -9,7 +9,6 @@
  */
 
 import type { Message } from "../wire/message.ts";
-import type { Address } from "../environment/environment.ts";
 import type { Identity } from "../security/chain.ts";
 
 /** Who is at the other end of a conduit, as proven when it was made. */
@@ -26,6 +25,8 @@ export type Peer =
     readonly identity: Identity;
     /** Random per process start, 32 hex digits: tells two lives of one key apart. */
     readonly instance: string;
+    /** The conduit is the bulk half of a link. */
+    readonly bulk: boolean;
     /** Newest protocol version it speaks. */
     readonly version: number;
     /** Difference of its wall clock to ours in milliseconds, as far as the handshake tells. */
@@ -64,6 +65,8 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
   /** Refuse any other node than this one: by name, or by key id (hex). */
   readonly expect?: { readonly name?: string; readonly keyId?: string };
+  /** Dial the bulk half of a link. @default false */
+  readonly bulk?: boolean;
 }
 
 /** Something that accepts conduits until it is closed. */
@@ -81,6 +84,3 @@ export interface Front {
   /** `accept` is called for each conduit whose peer is known and allowed; failures are logged. */
   listen(endpoint: Endpoint, accept: (conduit: Conduit) => void): Promise<ConduitListener>;
 }
-
-/** Parses the two endpoint schemes that lie on byte pipes. */
-export type PipeEndpoint = Address;

@@ -15,6 +15,7 @@ import {
   MESSAGE_WEIGHT_MIN,
   QUEUE_BYTES_HIGH,
   QUEUE_BYTES_MAX,
+  REKEY_MS,
   WRITE_BATCH_BYTES,
 } from "../limits.ts";
 import { Codec } from "../wire/codec.ts";
@@ -28,7 +29,9 @@ import {
   goodbyeText,
   type Outgoing,
   PART_HEADER_BYTES_MAX,
+  type PartKind,
   readPart,
+  REKEY,
   toMessage,
   writePart,
 } from "../wire/part.ts";
@@ -53,6 +56,9 @@ export interface FrameCipher {
   seal(plain: Uint8Array, out: Uint8Array): number;
   /** Writes the opened frame to `out` and returns its length. */
   open(sealed: Uint8Array, out: Uint8Array): number;
+  /** Takes the next key for what we send, or for what we receive. */
+  rekeySend(): void;
+  rekeyReceive(): void;
   /** Forgets the keys. */
   dispose(): void;
 }
@@ -81,6 +87,7 @@ export class FramedConduit implements Conduit {
   #plain: Uint8Array = EMPTY;
   readonly #opened = new Uint8Array(OPENED_BYTES);
   #writing: Promise<void> | undefined;
+  #keyedAt: number;
   #ended: CloseReason | undefined;
   #closing: Promise<void> | undefined;
   #closeTimer: Timer | undefined;
@@ -91,6 +98,7 @@ export class FramedConduit implements Conduit {
     this.#pipe = options.pipe;
     this.#clock = options.clock;
     this.#cipher = options.cipher;
+    this.#keyedAt = options.clock.monotonic();
     this.#reader = new FrameReader(options.pipe, options.clock, options.received);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
@@ -162,6 +170,10 @@ export class FramedConduit implements Conduit {
       this.#end({ by: "peer", text: goodbyeText(part.body), error: undefined });
       return undefined;
     }
+    if (part.kind === REKEY) {
+      this.#cipher?.rekeyReceive();
+      return undefined;
+    }
     const whole = this.#joiner.take(part);
     if (whole === undefined) return undefined;
     const weight = MESSAGE_WEIGHT_MIN + whole.body.length;
@@ -214,7 +226,7 @@ export class FramedConduit implements Conduit {
     const partMax = FRAME_BYTES_MAX - overhead;
     if (this.#batch.length < wanted) this.#batch = new Uint8Array(wanted);
     const batch = this.#batch;
-    let at = 0;
+    let at = this.#rekeyWhenDue(batch);
     for (;;) {
       const next = this.#outbox.peek();
       if (next === undefined) break;
@@ -231,6 +243,19 @@ export class FramedConduit implements Conduit {
     return batch.subarray(0, at);
   }
 
+  /** By time: a conduit that sends little must not keep one key for days. */
+  #rekeyWhenDue(batch: Uint8Array): number {
+    if (this.#cipher === undefined) return 0;
+    const now = this.#clock.monotonic();
+    if (now - this.#keyedAt < REKEY_MS) return 0;
+    this.#keyedAt = now;
+    const length = this.#writeFrame(own(REKEY, EMPTY), batch, LENGTH_BYTES, FRAME_BYTES_MAX);
+    this.#cipher.rekeySend();
+    batch[0] = length >>> 8;
+    batch[1] = length;
+    return LENGTH_BYTES + length;
+  }
+
   #writeFrame(next: Outgoing, batch: Uint8Array, at: number, room: number): number {
     if (this.#cipher === undefined) return writePart(next, batch, at, room);
     if (this.#plain.length < room) this.#plain = new Uint8Array(room);
@@ -241,17 +266,7 @@ export class FramedConduit implements Conduit {
   async #sayGoodbye(text: string): Promise<void> {
     if (this.#ended !== undefined) return;
     const body = encoder.encode(text).subarray(0, GOODBYE_BYTES_MAX);
-    this.#outbox.push({
-      kind: GOODBYE,
-      priority: PRIORITY.bulk,
-      stream: 0,
-      verb: "",
-      deadlineMs: 0,
-      signed: false,
-      raw: true,
-      body,
-      sent: 0,
-    });
+    this.#outbox.push(own(GOODBYE, body));
     const ended = { by: "us", text, error: undefined } as const;
     this.#closeTimer = this.#clock.after(CLOSE_MS_MAX, () => this.#end(ended));
     if (this.#writing === undefined) this.#writing = this.#write();
@@ -282,4 +297,20 @@ export class FramedConduit implements Conduit {
       cause: this.#ended?.error,
     });
   }
+}
+
+/** A part of the conduit's own. Goodbye goes last, behind everything that was queued. */
+function own(kind: PartKind, body: Uint8Array): Outgoing {
+  const priority = PRIORITY.bulk;
+  return {
+    kind,
+    priority,
+    stream: 0,
+    verb: "",
+    deadlineMs: 0,
+    signed: false,
+    raw: true,
+    body,
+    sent: 0,
+  };
 }

@@ -55,6 +55,8 @@ export interface BytePipe {
 }
 
 export interface PipeListener {
+  /** True once `close` was called. */
+  readonly closed: boolean;
   /** The address that was really bound (port 0 is resolved). */
   readonly address: Address;
   /** Rejects with {@link ListenerClosed} semantics (any error) once closed. */

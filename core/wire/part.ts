@@ -7,7 +7,8 @@
  *   first part of request or event:  u32 deadline ms | u8 verb length | verb
  *   body bytes
  *
- * Kind 0 is the conduit's own: goodbye, whose body is the reason as text. Pure functions.
+ * Kinds 0 and 255 are the conduit's own: goodbye, whose body is the reason as text, and rekey.
+ * Pure functions.
  */
 
 import { ProtocolError } from "../errors.ts";
@@ -19,6 +20,8 @@ export const PART_HEADER_BYTES = 8;
 /** Header, total, deadline and the longest verb. */
 export const PART_HEADER_BYTES_MAX = PART_HEADER_BYTES + 4 + 4 + 1 + 255;
 export const GOODBYE = 0;
+/** The sender has a new key from the next frame on. No body. */
+export const REKEY = 255;
 
 const FLAG_SIGNED = 1;
 /** The body is raw bytes, not MessagePack. */
@@ -33,9 +36,11 @@ const U32_MAX = 0xffff_ffff;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+export type PartKind = Kind | typeof GOODBYE | typeof REKEY;
+
 /** A message with its body as bytes, being cut into parts. */
 export interface Outgoing {
-  readonly kind: Kind | typeof GOODBYE;
+  readonly kind: PartKind;
   readonly priority: Priority;
   readonly stream: number;
   readonly verb: string;
@@ -87,7 +92,7 @@ export function writePart(
 
 /** One received part; `body` is a view into the frame. */
 export interface Part {
-  readonly kind: Kind | typeof GOODBYE;
+  readonly kind: PartKind;
   readonly priority: Priority;
   readonly stream: number;
   readonly signed: boolean;
@@ -107,10 +112,12 @@ export function readPart(frame: Uint8Array): Part {
   if (frame[0] !== WIRE_VERSION) {
     throw new ProtocolError(`Frame has version ${frame[0]}, we speak ${WIRE_VERSION}`);
   }
-  const kind = frame[1] as Kind | typeof GOODBYE;
+  const kind = frame[1] as PartKind;
   const flags = frame[2] as number;
   const priority = frame[3] as Priority;
-  if (kind > KIND.event) throw new ProtocolError(`Frame has unknown kind ${kind}`);
+  if (kind > KIND.event && kind !== REKEY) {
+    throw new ProtocolError(`Frame has unknown kind ${kind}`);
+  }
   if ((flags & ~FLAGS_KNOWN) !== 0) throw new ProtocolError(`Frame has unknown flags ${flags}`);
   if (priority > PRIORITY.control) {
     throw new ProtocolError(`Frame has unknown priority ${priority}`);

@@ -1,0 +1,43 @@
+/** Endpoints as text: `tcp:HOST:PORT` (IPv6 in brackets), `unix:/path`, `internal:NAME`. */
+
+import type { Address } from "../environment/environment.ts";
+import { UsageError } from "../errors.ts";
+import type { Endpoint } from "./conduit.ts";
+
+const PORT_MAX = 65_535;
+
+/** The address behind a tcp or unix endpoint. Throws UsageError with what is wrong. */
+export function parseEndpoint(endpoint: Endpoint): Address {
+  if (endpoint.startsWith("unix:/")) return { transport: "unix", path: endpoint.slice(5) };
+  if (!endpoint.startsWith("tcp:")) {
+    throw bad(endpoint, 'it starts with neither "tcp:" nor "unix:/"');
+  }
+  const rest = endpoint.slice(4);
+  const colon = rest.lastIndexOf(":");
+  if (colon < 1) throw bad(endpoint, "it has no port");
+  const portText = rest.slice(colon + 1);
+  const port = Number(portText);
+  const plain = portText.length > 0 && [...portText].every((c) => c >= "0" && c <= "9");
+  if (!plain || port > PORT_MAX) throw bad(endpoint, `"${portText}" is not a port`);
+  let host = rest.slice(0, colon);
+  if (host.startsWith("[") && host.endsWith("]")) host = host.slice(1, -1);
+  else if (host.includes(":")) throw bad(endpoint, "an IPv6 address needs brackets");
+  if (host === "") throw bad(endpoint, "it has no host");
+  return { transport: "tcp", host, port };
+}
+
+export function formatEndpoint(address: Address): Endpoint {
+  if (address.transport === "unix") return `unix:${address.path}`;
+  return `tcp:${hostInUrl(address.host)}:${address.port}`;
+}
+
+/** Brackets around an IPv6 address, as wherever a port follows. */
+export function hostInUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function bad(endpoint: string, why: string): UsageError {
+  return new UsageError(`Endpoint "${endpoint}" is not usable: ${why}`, {
+    hint: "Write tcp:HOST:PORT, tcp:[IPV6]:PORT or unix:/PATH",
+  });
+}

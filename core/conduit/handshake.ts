@@ -1,0 +1,312 @@
+/**
+ * The handshake of every tcp conduit: Noise_XXpsk0_25519_ChaChaPoly_SHA256, certificates inside,
+ * READY last. It moves its few messages over a byte pipe and leaves a cipher behind.
+ *
+ *   I -> R  preamble 16 | u16 48 | e, tag                66 bytes exactly, within FIRST_BYTES_MS_MAX
+ *   R -> I  u16 n | e, ee, s, es | hello
+ *   I -> R  u16 n | s, se | hello                        only after R has been checked
+ *   R -> I  READY, or REJECT(code, text), encrypted      only after I has been checked
+ *
+ * A stranger (wrong mesh, wrong PSK, garbage) gets no byte back. Before a peer is authenticated
+ * only fixed-size reads and one bounded read are made of it (R2).
+ */
+
+import type { Peer } from "./conduit.ts";
+import type { FrameCipher } from "./framed.ts";
+import type { BytePipe, Clock, Random } from "../environment/environment.ts";
+import { AuthenticationError, type AuthenticationReason, ConnectionError } from "../errors.ts";
+import { HANDSHAKE_BYTES_MAX, HANDSHAKE_MS_MAX, TAG_BYTES } from "../limits.ts";
+import { equalBytes, toHex } from "../wire/bytes.ts";
+import { type Identity, verifyChain } from "../security/chain.ts";
+import {
+  CONDUIT_KIND,
+  type ConduitKind,
+  decodeHello,
+  decodePreamble,
+  encodeHello,
+  encodePreamble,
+  FIRST_MESSAGE_BYTES,
+  type Hello,
+  PREAMBLE_BYTES,
+  prologueOf,
+  PROTOCOL_NEWEST,
+  PROTOCOL_OLDEST,
+} from "../security/hello.ts";
+import { HandshakeState, XX_PSK0 } from "../security/noise.ts";
+import { NoiseFrameCipher } from "./noise_frame_cipher.ts";
+import type { Primitives } from "../security/primitives.ts";
+import type { MeshSecret, Self, Trust } from "../security/trust.ts";
+import { PipeReader } from "./pipe_reader.ts";
+
+/** Clocks that differ more make certificates unreliable; also the default of `clock_skew`. */
+export const CLOCK_SKEW_MS_MAX = 30_000;
+
+const READY = 0;
+const REJECT = 1;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const NO_BYTES = new Uint8Array(0);
+
+export interface HandshakeContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly primitives: Primitives;
+  readonly trust: Trust;
+  readonly self: Self;
+}
+
+export interface Expectation {
+  readonly name?: string;
+  readonly keyId?: string;
+}
+
+/** A conduit's beginning: who is there, and how to talk. */
+export interface Established {
+  readonly peer: Extract<Peer, { kind: "node" | "user" }>;
+  readonly cipher: FrameCipher;
+  /** Bytes that came behind the handshake. */
+  readonly received: Uint8Array;
+}
+
+/** Dials as a node (link) or as a user's program (client). The caller closes the pipe on failure. */
+export async function initiateHandshake(
+  context: HandshakeContext,
+  options: {
+    readonly pipe: BytePipe;
+    readonly expect: Expectation;
+    readonly bulk: boolean;
+    readonly signal?: AbortSignal;
+  },
+): Promise<Established> {
+  const { pipe } = options;
+  const kind = context.self.identity.type === "node" ? CONDUIT_KIND.link : CONDUIT_KIND.client;
+  const secret = context.trust.secrets[0] as MeshSecret;
+  const preamble = encodePreamble({ kind, pskId: secret.id });
+  const noise = createNoise(context, "initiator", preamble, secret);
+  const reader = new PipeReader(pipe, context.clock, options.signal);
+  reader.limit(HANDSHAKE_MS_MAX, "Handshake");
+  try {
+    await pipe.write(withLength(noise.writeMessage(NO_BYTES), preamble));
+    const answer = noise.readMessage(await readLengthPrefixed(reader));
+    const hello = decodeHello(answer);
+    checkVersions(hello, pipe.remote);
+    const identity = checkPeer(context, hello, noise, { kind: "node", expect: options.expect });
+    const own = encodeHello(ownHello(context, options.bulk));
+    await pipe.write(withLength(noise.writeMessage(own), NO_BYTES));
+    const session = noise.split();
+    const cipher = new NoiseFrameCipher(session);
+    readVerdict(await readLengthPrefixed(reader), cipher, pipe.remote);
+    const peer = peerOf(identity, { ...hello, bulk: options.bulk }, context.clock);
+    return { peer, cipher, received: reader.rest() };
+  } finally {
+    reader.dispose();
+  }
+}
+
+/**
+ * Answers a dial whose first 66 bytes are here. `admit` may refuse an authenticated peer by throwing
+ * AuthenticationError, whose text the peer gets.
+ */
+export async function respondHandshake(
+  context: HandshakeContext,
+  options: {
+    readonly pipe: BytePipe;
+    readonly reader: PipeReader;
+    readonly first: Uint8Array;
+    readonly admit?: (peer: Established["peer"]) => void;
+  },
+): Promise<Established> {
+  const { pipe, reader, first } = options;
+  const preambleBytes = first.subarray(0, PREAMBLE_BYTES);
+  const preamble = decodePreamble(preambleBytes);
+  const wanted = wantedPeer(preamble.kind);
+  const secret = context.trust.secrets.find(({ id }) => equalBytes(id, preamble.pskId));
+  if (secret === undefined) {
+    throw new AuthenticationError("wrong-mesh", `Peer ${pipe.remote} names an unknown PSK`);
+  }
+  const body = first.subarray(PREAMBLE_BYTES);
+  if ((body[0] as number) * 256 + (body[1] as number) !== body.length - 2) {
+    throw new AuthenticationError("malformed", `Peer ${pipe.remote} sent a wrong first length`);
+  }
+  const noise = createNoise(context, "responder", preambleBytes, secret);
+  noise.readMessage(body.subarray(2));
+  const own = encodeHello(ownHello(context, false));
+  await pipe.write(withLength(noise.writeMessage(own), NO_BYTES));
+  const hello = decodeHello(noise.readMessage(await readLengthPrefixed(reader)));
+  const cipher = new NoiseFrameCipher(noise.split());
+  try {
+    checkVersions(hello, pipe.remote);
+    const identity = checkPeer(context, hello, noise, { kind: wanted, expect: {} });
+    const peer = peerOf(identity, hello, context.clock);
+    options.admit?.(peer);
+    await pipe.write(sealVerdict(cipher, READY, "ready", ""));
+    return { peer, cipher, received: reader.rest() };
+  } catch (error) {
+    // The peer has proven that it knows the mesh's secret, so it may learn why it cannot stay.
+    if (error instanceof AuthenticationError) {
+      await pipe.write(sealVerdict(cipher, REJECT, error.reason, error.message));
+    }
+    cipher.dispose();
+    throw error;
+  }
+}
+
+export { FIRST_MESSAGE_BYTES };
+
+function createNoise(
+  context: HandshakeContext,
+  role: "initiator" | "responder",
+  preamble: Uint8Array,
+  secret: MeshSecret,
+): HandshakeState {
+  return new HandshakeState(context.primitives, {
+    pattern: XX_PSK0,
+    role,
+    prologue: prologueOf(context.trust.meshId, preamble),
+    psks: [secret.psk],
+    static: context.self.dh,
+    ephemeral: context.random.bytes(32),
+  });
+}
+
+function wantedPeer(kind: ConduitKind): "node" | "user" {
+  if (kind === CONDUIT_KIND.link) return "node";
+  if (kind === CONDUIT_KIND.client) return "user";
+  throw new AuthenticationError("wrong-kind", `Conduits of kind ${kind} are not accepted here`);
+}
+
+/** The checks of SECURITY.md 2 in their order; strict parsing has happened. */
+function checkPeer(
+  context: HandshakeContext,
+  hello: Hello,
+  noise: HandshakeState,
+  wanted: { readonly kind: "node" | "user"; readonly expect: Expectation },
+): Identity {
+  const { trust, self, primitives, clock } = context;
+  const identity = verifyChain(primitives, {
+    chain: hello.chain,
+    rootPublicKey: trust.rootPublicKey,
+    meshId: trust.meshId,
+    now: clock.now(),
+    skewMs: CLOCK_SKEW_MS_MAX,
+    revocations: trust.revocations,
+    types: [wanted.kind],
+    cache: trust.verified,
+  });
+  if (!equalBytes(identity.dhPublicKey, noise.remoteStatic ?? NO_BYTES)) {
+    throw new AuthenticationError(
+      "key-mismatch",
+      `Certificate of "${identity.name}" is not for the key that was used`,
+    );
+  }
+  if (identity.keyId === self.identity.keyId) {
+    throw new AuthenticationError(
+      "own-key",
+      "Peer uses our own key: a copy of us, or we ourselves",
+    );
+  }
+  const { name, keyId } = wanted.expect;
+  if (name !== undefined && name !== identity.name) {
+    throw new AuthenticationError("wrong-name", `Dialled "${name}" and met "${identity.name}"`);
+  }
+  if (keyId !== undefined && keyId !== identity.keyId) {
+    throw new AuthenticationError(
+      "wrong-name",
+      `Dialled key ${keyId.slice(0, 16)} and met ${identity.keyId.slice(0, 16)}` +
+        ` of "${identity.name}"`,
+    );
+  }
+  return identity;
+}
+
+function checkVersions(hello: Hello, remote: string): void {
+  if (hello.oldest <= PROTOCOL_NEWEST && hello.newest >= PROTOCOL_OLDEST) return;
+  throw new AuthenticationError(
+    "version",
+    `Peer ${remote} speaks protocol ${hello.oldest} to ${hello.newest}, we speak ` +
+      `${PROTOCOL_OLDEST} to ${PROTOCOL_NEWEST}`,
+  );
+}
+
+function peerOf(identity: Identity, hello: Hello, clock: Clock): Established["peer"] {
+  if (identity.type === "user") return { kind: "user", identity };
+  return {
+    kind: "node",
+    identity,
+    instance: toHex(hello.instance),
+    bulk: hello.bulk,
+    version: hello.newest,
+    clockOffsetMs: hello.unixMs - clock.now(),
+  };
+}
+
+function ownHello(context: HandshakeContext, bulk: boolean): Hello {
+  return {
+    chain: context.self.identity.chain,
+    instance: context.self.instance,
+    unixMs: Math.max(0, Math.floor(context.clock.now())),
+    revocationVersion: context.trust.revocationVersion,
+    policyVersion: context.trust.policyVersion,
+    oldest: PROTOCOL_OLDEST,
+    newest: PROTOCOL_NEWEST,
+    bulk,
+  };
+}
+
+function withLength(message: Uint8Array, before: Uint8Array): Uint8Array {
+  const out = new Uint8Array(before.length + 2 + message.length);
+  out.set(before);
+  out[before.length] = message.length >>> 8;
+  out[before.length + 1] = message.length;
+  out.set(message, before.length + 2);
+  return out;
+}
+
+async function readLengthPrefixed(reader: PipeReader): Promise<Uint8Array> {
+  const head = await reader.read(2);
+  const length = (head[0] as number) * 256 + (head[1] as number);
+  if (length < TAG_BYTES || length > HANDSHAKE_BYTES_MAX) {
+    throw new AuthenticationError("malformed", `Handshake message promises ${length} bytes`);
+  }
+  return await reader.read(length);
+}
+
+function sealVerdict(
+  cipher: NoiseFrameCipher,
+  verdict: number,
+  reason: AuthenticationReason | "ready",
+  text: string,
+): Uint8Array {
+  const plain = encoder.encode(`${String.fromCharCode(verdict)}${reason}\n${text.slice(0, 512)}`);
+  const out = new Uint8Array(plain.length + TAG_BYTES);
+  cipher.seal(plain, out);
+  return withLength(out, NO_BYTES);
+}
+
+function readVerdict(sealed: Uint8Array, cipher: NoiseFrameCipher, remote: string): void {
+  const plain = new Uint8Array(sealed.length - TAG_BYTES);
+  cipher.open(sealed, plain);
+  if (plain[0] === READY) return;
+  const [reason = "", text = ""] = decoder.decode(plain.subarray(1)).split("\n");
+  cipher.dispose();
+  if (plain[0] !== REJECT) throw new ConnectionError("other", `Peer ${remote} sent no verdict`);
+  const known = REASONS.find((one) => one === reason) ?? "handshake";
+  throw new AuthenticationError(known, `Peer ${remote} refuses us: ${text}`);
+}
+
+const REASONS: readonly AuthenticationReason[] = [
+  "malformed",
+  "wrong-mesh",
+  "chain",
+  "signature",
+  "not-yet-valid",
+  "expired",
+  "revoked",
+  "key-mismatch",
+  "wrong-kind",
+  "wrong-name",
+  "own-key",
+  "version",
+  "duplicate",
+  "quota",
+];

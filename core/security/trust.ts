@@ -1,0 +1,41 @@
+/**
+ * What a daemon or a client believes in (the mesh's root, its PSK, revocations) and who it is
+ * itself. Both are values made at start; trust can be replaced as a whole when documents change.
+ */
+
+import type { Identity } from "./chain.ts";
+import type { DhKeyPair } from "./noise.ts";
+import type { Policy } from "./policy.ts";
+import type { Revocations } from "./revocation.ts";
+import type { VerifiedCertificates } from "./verified_certificates.ts";
+
+export interface MeshSecret {
+  /** 8 bytes that name the PSK in the preamble. */
+  readonly id: Uint8Array;
+  readonly psk: Uint8Array;
+}
+
+export interface Trust {
+  /** 16 bytes. */
+  readonly meshId: Uint8Array;
+  readonly rootPublicKey: Uint8Array;
+  /** The one to dial with first; the others are still accepted (rotation). */
+  readonly secrets: readonly MeshSecret[];
+  readonly revocations: Revocations;
+  readonly revocationVersion: number;
+  readonly policy: Policy;
+  readonly policyVersion: number;
+  /** Curve operations saved, for certificates seen before. */
+  readonly verified: VerifiedCertificates;
+}
+
+/** Our own name and keys. */
+export interface Self {
+  readonly identity: Identity;
+  /** Ed25519. */
+  readonly signSeed: Uint8Array;
+  /** X25519. */
+  readonly dh: DhKeyPair;
+  /** 16 random bytes per process start. */
+  readonly instance: Uint8Array;
+}
