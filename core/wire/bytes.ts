@@ -164,26 +164,30 @@ export class ByteWriter {
 
   u8(value: number, field: string): this {
     this.#check(value, 0xff, field);
-    this.#view.setUint8(this.#grow(1), value);
+    const start = this.#grow(1);
+    this.#view.setUint8(start, value);
     return this;
   }
 
   u16(value: number, field: string): this {
     this.#check(value, 0xffff, field);
-    this.#view.setUint16(this.#grow(2), value);
+    const start = this.#grow(2);
+    this.#view.setUint16(start, value);
     return this;
   }
 
   u32(value: number, field: string): this {
     this.#check(value, 0xffff_ffff, field);
-    this.#view.setUint32(this.#grow(4), value);
+    const start = this.#grow(4);
+    this.#view.setUint32(start, value);
     return this;
   }
 
   u64(value: bigint | number, field: string): this {
     if (typeof value === "number") this.#check(value, Number.MAX_SAFE_INTEGER, field);
     else if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw this.#unfit(field, value);
-    this.#view.setBigUint64(this.#grow(8), BigInt(value));
+    const start = this.#grow(8);
+    this.#view.setBigUint64(start, BigInt(value));
     return this;
   }
 
@@ -237,6 +241,7 @@ export class ByteWriter {
     return new ProtocolError(`Cannot encode ${this.#what}: ${field} ${value} does not fit`);
   }
 
+  // Replaces #view: callers must have its result before they read the field.
   #grow(by: number): number {
     const start = this.#length;
     const wanted = start + by;
