@@ -224,11 +224,10 @@ function requireKeys(options: HandshakeOptions): void {
     throw new RangeError(`psks must hold ${wanted} keys for ${pattern.name}, not ${psks.length}`);
   }
   const other = role === "initiator" ? "responder" : "initiator";
-  if (pattern.known?.includes(other) !== (options.remoteStatic !== undefined)) {
-    if (pattern.known?.includes(other) || options.remoteStatic) {
-      const must = options.remoteStatic ? "must not" : "must";
-      throw new RangeError(`remoteStatic ${must} be given for ${pattern.name} as ${role}`);
-    }
+  const known = pattern.known?.includes(other) ?? false;
+  if (known !== (options.remoteStatic !== undefined)) {
+    const must = known ? "must" : "must not";
+    throw new RangeError(`remoteStatic ${must} be given for ${pattern.name} as ${role}`);
   }
   const letter = role === "initiator" ? 0 : 1;
   const sends = pattern.messages.some((message, index) =>

@@ -82,8 +82,7 @@ export type PrimitivesSource = "noble" | "native" | "ffi";
 export interface ChosenPrimitives {
   readonly curves: PrimitivesSource;
   readonly hashes: PrimitivesSource;
-  /** What new and living keys use now; "ffi" replaces the first choice when it pays. */
   readonly aead: PrimitivesSource;
-  /** Why something faster is not used, for example "libcrypto.so.3: cannot open shared object". */
+  /** Why a faster one is not used, for example that libcrypto.so.3 cannot be opened. */
   readonly notes: readonly string[];
 }

@@ -1,0 +1,89 @@
+/** SHA-256 and HMAC by libcrypto. */
+
+import { MinimeError } from "../errors.ts";
+import type { HashOperations } from "./engines.ts";
+import { KEY_BYTES, type Sha256 } from "./primitives.ts";
+import type { Libcrypto } from "./primitives_ffi.ts";
+import { asBuffer, demand, made } from "./primitives_ffi_calls.ts";
+
+export function hashesOf(c: Libcrypto, owners: Set<Disposable>): HashOperations {
+  const algorithm = made(c.EVP_sha256());
+  // Shared by all calls of sha256, which never overlap. Made late, so that opening costs nothing.
+  let shared: FfiSha256 | undefined;
+  return {
+    sha256(...parts) {
+      shared ??= new FfiSha256(c, owners);
+      shared.start();
+      for (const part of parts) shared.update(part);
+      return shared.result();
+    },
+    startSha256() {
+      const hash = new FfiSha256(c, owners);
+      hash.start();
+      return hash;
+    },
+    hmac(key, ...parts) {
+      const out = new Uint8Array(KEY_BYTES);
+      const data = parts.length === 1 ? parts[0]! : joined(parts);
+      const length = BigInt(data.length);
+      made(c.HMAC(algorithm, asBuffer(key), key.length, asBuffer(data), length, out, null));
+      return out;
+    },
+  };
+}
+
+class FfiSha256 implements Sha256, Disposable {
+  readonly #c: Libcrypto;
+  readonly #owners: Set<Disposable>;
+  #context: Deno.PointerValue;
+
+  constructor(library: Libcrypto, owners: Set<Disposable>) {
+    this.#c = library;
+    this.#owners = owners;
+    this.#context = made(library.EVP_MD_CTX_new());
+    owners.add(this);
+  }
+
+  start(): void {
+    demand(this.#c.EVP_DigestInit_ex(this.#live(), this.#c.EVP_sha256(), null));
+  }
+
+  update(bytes: Uint8Array): void {
+    const context = this.#live();
+    if (bytes.length === 0) return;
+    demand(this.#c.EVP_DigestUpdate(context, asBuffer(bytes), BigInt(bytes.length)));
+  }
+
+  result(): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(KEY_BYTES);
+    demand(this.#c.EVP_DigestFinal_ex(this.#live(), out, null));
+    return out;
+  }
+
+  digest(): Uint8Array<ArrayBuffer> {
+    const out = this.result();
+    this[Symbol.dispose]();
+    return out;
+  }
+
+  [Symbol.dispose](): void {
+    this.#owners.delete(this);
+    if (this.#context) this.#c.EVP_MD_CTX_free(this.#context);
+    this.#context = null;
+  }
+
+  #live(): Deno.PointerObject {
+    if (!this.#context) throw new MinimeError("Hash cannot be used: it is finished");
+    return this.#context;
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
