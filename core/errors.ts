@@ -62,6 +62,18 @@ export class NotFoundError extends MinimeError {
   override readonly name = "NotFoundError";
 }
 
+/** A file or folder is there (or may be made) but could not be used. */
+export class FileError extends MinimeError {
+  override readonly name = "FileError";
+  readonly reason: FileReason;
+  constructor(reason: FileReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+export type FileReason = "denied" | "no-space" | "read-only" | "exists" | "wrong-kind" | "other";
+
 /** A connection could not be made or broke. */
 export class ConnectionError extends MinimeError {
   override readonly name = "ConnectionError";

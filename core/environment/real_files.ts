@@ -1,0 +1,162 @@
+/**
+ * Files on the host's disk. Modes are exact whatever the umask is: they are set after creation,
+ * before the file gets its name. Failures are NotFoundError or FileError.
+ */
+import type { FileFacts, Files } from "./environment.ts";
+import { fileError, marksOf } from "./real_errors.ts";
+
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+
+export class RealFiles implements Files {
+  /** Makes the names of temporary files unique in this process; the pid does so among processes. */
+  #temporaries = 0;
+
+  async read(path: string): Promise<Uint8Array<ArrayBuffer>> {
+    return await guarded(`read "${path}"`, () => Deno.readFile(path));
+  }
+
+  async readText(path: string): Promise<string> {
+    return await guarded(`read "${path}"`, () => Deno.readTextFile(path));
+  }
+
+  async write(
+    path: string,
+    data: Uint8Array | string,
+    options: { mode?: number } = {},
+  ): Promise<void> {
+    const temporary = `${path}.${Deno.pid}-${++this.#temporaries}.new`;
+    const mode = options.mode ?? FILE_MODE;
+    await guarded(`write "${path}"`, async () => {
+      try {
+        await writeNew(temporary, data, mode);
+        await Deno.rename(temporary, path);
+      } catch (error) {
+        await removeIfThere(temporary);
+        throw error;
+      }
+      await syncFolder(folderOf(path));
+    });
+  }
+
+  async append(
+    path: string,
+    data: Uint8Array | string,
+    options: { mode?: number } = {},
+  ): Promise<void> {
+    await guarded(`append to "${path}"`, async () => {
+      using file = await openForAppend(path, options.mode ?? FILE_MODE);
+      await writeAll(file, data);
+    });
+  }
+
+  async makeFolder(path: string, options: { mode?: number } = {}): Promise<void> {
+    const mode = options.mode ?? FOLDER_MODE;
+    await guarded(`make the folder "${path}"`, () => Deno.mkdir(path, { recursive: true, mode }));
+  }
+
+  async remove(path: string): Promise<void> {
+    await guarded(`remove "${path}"`, () => removeIfThere(path));
+  }
+
+  async list(path: string): Promise<string[]> {
+    return await guarded(`list "${path}"`, async () => {
+      const names: string[] = [];
+      try {
+        for await (const entry of Deno.readDir(path)) names.push(entry.name);
+      } catch (error) {
+        if (!marksOf(error).includes("NotFound")) throw error;
+      }
+      return names.sort();
+    });
+  }
+
+  async facts(path: string): Promise<FileFacts | undefined> {
+    return await guarded(`look at "${path}"`, async () => {
+      try {
+        return factsOf(await Deno.lstat(path));
+      } catch (error) {
+        if (marksOf(error).includes("NotFound")) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async setMode(path: string, mode: number): Promise<void> {
+    await guarded(`change the mode of "${path}"`, () => Deno.chmod(path, mode));
+  }
+}
+
+async function guarded<T>(action: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw fileError(action, error);
+  }
+}
+
+async function writeNew(path: string, data: Uint8Array | string, mode: number): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode });
+  await Deno.chmod(path, mode);
+  await writeAll(file, data);
+  await file.sync();
+}
+
+async function openForAppend(path: string, mode: number): Promise<Deno.FsFile> {
+  for (;;) {
+    try {
+      return await Deno.open(path, { append: true });
+    } catch (error) {
+      if (!marksOf(error).includes("NotFound")) throw error;
+    }
+    try {
+      const file = await Deno.open(path, { append: true, createNew: true, mode });
+      await Deno.chmod(path, mode);
+      return file;
+    } catch (error) {
+      // Somebody else made it since: open theirs.
+      if (!marksOf(error).includes("AlreadyExists")) throw error;
+    }
+  }
+}
+
+async function writeAll(file: Deno.FsFile, data: Uint8Array | string): Promise<void> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/** Makes a rename survive a crash of the machine. */
+async function syncFolder(path: string): Promise<void> {
+  using folder = await Deno.open(path);
+  await folder.sync();
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!marksOf(error).includes("NotFound")) throw error;
+  }
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash > 0 ? path.slice(0, slash) : slash === 0 ? "/" : ".";
+}
+
+function factsOf(info: Deno.FileInfo): FileFacts {
+  const kind = info.isFile
+    ? "file"
+    : info.isDirectory
+    ? "folder"
+    : info.isSocket
+    ? "socket"
+    : "other";
+  return {
+    kind,
+    size: info.size,
+    mode: (info.mode ?? 0) & 0o7777,
+    uid: info.uid ?? 0,
+    modified: info.mtime?.getTime() ?? 0,
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * TCP and unix sockets of the host. TCP connections send at once (no Nagle delay): what should
+ * travel together is put together above. Accepting goes on through a lack of file descriptors.
+ */
+import type { Address, BytePipe, Clock, Network, PipeListener } from "./environment.ts";
+import { ConnectionError } from "../errors.ts";
+import { connectionError, marksOf } from "./real_errors.ts";
+import { RealPipe, socketText } from "./real_pipe.ts";
+import { bindUnix } from "./real_unix.ts";
+
+/** Pause after a failed accept (no descriptors, no memory): long enough not to spin. */
+const ACCEPT_RETRY_MS = 50;
+/** Deno 2.6 tries only the first address of a name, 2.9 all of them. */
+const ONE_ADDRESS_ONLY = /^2\.[0-8]\./.test(Deno.version.deno);
+
+export class RealNetwork implements Network {
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async dial(address: Address, options: { signal?: AbortSignal } = {}): Promise<BytePipe> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    try {
+      return address.transport === "tcp"
+        ? await dialTcp(address.host, address.port, signal)
+        : await dialUnix(address.path, signal);
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw connectionError(`dial "${addressText(address)}"`, error);
+    }
+  }
+
+  async listen(address: Address): Promise<PipeListener> {
+    try {
+      if (address.transport === "unix") {
+        const { listener, release } = await bindUnix(address.path);
+        return new RealListener(listener, address, this.#clock, release);
+      }
+      const listener = Deno.listen({ hostname: address.host, port: address.port });
+      const { hostname: host, port } = listener.addr as Deno.NetAddr;
+      return new RealListener(listener, { transport: "tcp", host, port }, this.#clock);
+    } catch (error) {
+      throw connectionError(`listen on "${addressText(address)}"`, error);
+    }
+  }
+
+  addresses(): readonly string[] {
+    return Deno.networkInterfaces()
+      .map(({ name, address }) => ({ address, rank: addressRank(name, address) }))
+      .filter(({ rank }) => rank !== undefined)
+      .sort((a, b) => a.rank! - b.rank!)
+      .map(({ address }) => address);
+  }
+}
+
+class RealListener implements PipeListener {
+  readonly address: Address;
+  readonly #listener: Deno.Listener;
+  readonly #clock: Clock;
+  readonly #release: (() => void) | undefined;
+  #closed = false;
+
+  constructor(listener: Deno.Listener, address: Address, clock: Clock, release?: () => void) {
+    this.#listener = listener;
+    this.address = address;
+    this.#clock = clock;
+    this.#release = release;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  async accept(): Promise<BytePipe> {
+    for (;;) {
+      if (this.#closed) throw this.#closedError();
+      try {
+        return this.#pipe(await this.#listener.accept());
+      } catch (error) {
+        if (this.#closed) throw this.#closedError();
+        if (marksOf(error).includes("BadResource")) throw error;
+        await this.#clock.sleep(ACCEPT_RETRY_MS);
+      }
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#release?.();
+    this.#listener.close();
+  }
+
+  #pipe(connection: Deno.Conn): BytePipe {
+    if (this.address.transport === "tcp") return tcpPipe(connection as Deno.TcpConn);
+    const text = `unix:${this.address.path}`;
+    return new RealPipe(connection, text, text);
+  }
+
+  #closedError(): ConnectionError {
+    const text = addressText(this.address);
+    return new ConnectionError("closed", `Could not accept on "${text}": the listener is closed`);
+  }
+}
+
+async function dialTcp(host: string, port: number, signal?: AbortSignal): Promise<BytePipe> {
+  let failure: unknown;
+  try {
+    return await connectTcp(host, port, signal);
+  } catch (error) {
+    if (!ONE_ADDRESS_ONLY || isLiteral(host) || !otherAddressMayHelp(error)) throw error;
+    failure = error;
+  }
+  const { lookup } = await import("node:dns/promises");
+  for (const { address } of (await lookup(host, { all: true }))) {
+    try {
+      return await connectTcp(address, port, signal);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+async function connectTcp(host: string, port: number, signal?: AbortSignal): Promise<BytePipe> {
+  const target = { hostname: host, port };
+  return tcpPipe(await Deno.connect(signal === undefined ? target : { ...target, signal }));
+}
+
+function tcpPipe(connection: Deno.TcpConn): BytePipe {
+  try {
+    connection.setNoDelay(true);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return new RealPipe(connection, ipText(connection.remoteAddr), ipText(connection.localAddr));
+}
+
+/** A dual-stack listener sees IPv4 peers as ::ffff:a.b.c.d: people and limits want a.b.c.d. */
+function ipText({ hostname, port }: Deno.NetAddr): string {
+  return socketText(hostname.replace(/^::ffff:(?=\d+\.)/, ""), port);
+}
+
+function isLiteral(host: string): boolean {
+  return host.includes(":") || /^[\d.]+$/.test(host);
+}
+
+function otherAddressMayHelp(error: unknown): boolean {
+  const mapped = connectionError("dial", error);
+  return mapped instanceof ConnectionError &&
+    (mapped.reason === "refused" || mapped.reason === "no-route");
+}
+
+async function dialUnix(path: string, signal?: AbortSignal): Promise<BytePipe> {
+  const text = `unix:${path}`;
+  const connecting = Deno.connect({ transport: "unix", path });
+  if (signal === undefined) return new RealPipe(await connecting, text, text);
+  // Connecting to a unix socket waits only while its backlog is full, and takes no signal.
+  return await new Promise((resolve, reject) => {
+    const aborted = () => reject(signal.reason);
+    signal.addEventListener("abort", aborted, { once: true });
+    connecting.then((connection) => {
+      if (signal.aborted) connection.close();
+      else resolve(new RealPipe(connection, text, text));
+    }, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
+
+export function addressText(address: Address): string {
+  return address.transport === "tcp"
+    ? socketText(address.host, address.port)
+    : `unix:${address.path}`;
+}
+
+/** Smaller is better; undefined is of no use to others. */
+function addressRank(device: string, address: string): number | undefined {
+  if (device === "lo" || address === "::1" || /^(127|169\.254)\./.test(address)) return undefined;
+  if (/^fe[89ab]/i.test(address)) return undefined;
+  const family = !address.includes(":") ? 0 : /^f[cd]/i.test(address) ? 1 : 2;
+  // Bridges of container engines carry addresses that only this host can reach.
+  return /^(docker|br-|virbr|veth|cni|podman)/.test(device) ? family + 3 : family;
+}
