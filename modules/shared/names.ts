@@ -1,26 +1,8 @@
 /**
- * Names of nodes: the rule they follow and the order in which people expect them. Natural order
+ * Names of nodes in the order in which people expect them, and runs of digits. Natural order
  * compares runs of digits as numbers, so `n2` comes before `n10`; it is total: only equal names
  * compare equal (`n1` comes before `n01`).
  */
-import { NAME_CHARACTERS_MAX } from "../../core/limits.ts";
-
-/** The rule in words, for error texts. */
-export const NAME_RULE =
-  `a name has 1 to ${NAME_CHARACTERS_MAX} of a-z 0-9 . _ - and starts with a letter or digit`;
-
-/** True for `[a-z0-9][a-z0-9._-]{0,62}`: names of nodes, groups, segments and meshes. */
-export function isName(text: string): boolean {
-  if (text.length === 0 || text.length > NAME_CHARACTERS_MAX) return false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    const alphanumeric = isDigit(code) || (code >= 0x61 && code <= 0x7a);
-    if (!alphanumeric && (i === 0 || (code !== 0x2e && code !== 0x5f && code !== 0x2d))) {
-      return false;
-    }
-  }
-  return true;
-}
 
 /** Natural order, for `sort`. */
 export function compareNames(a: string, b: string): number {

@@ -1,0 +1,90 @@
+/**
+ * Plain text tables and key-value summaries for people; the same input gives the same bytes. Cells
+ * may come from other machines, so whatever could move a terminal's cursor is made harmless. There
+ * are no colours in here: `style` may wrap a cell after its width is settled.
+ */
+import { CELL_CHARACTERS_MAX } from "./limits.ts";
+import { displayWidth, padText, printable, truncateText } from "./text.ts";
+
+export type Column = {
+  readonly header: string;
+  /** @default "left" */
+  readonly align?: "left" | "right";
+};
+
+export type TableOptions = {
+  /** Columns of the terminal; the widest cells are cut until a line fits. @default no limit */
+  readonly width?: number | undefined;
+  /** Wraps a finished cell, for colours; row -1 is the header. Must not change its width. */
+  readonly style?: ((text: string, row: number, column: number) => string) | undefined;
+};
+
+/** Spaces between two columns. */
+const GAP = 2;
+/** A column is not cut below this while another one can still give way. */
+const NARROWEST = 6;
+
+/** Lines that each end in "\n": the header, then one for each row. A missing cell is empty. */
+export function formatTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  options: TableOptions = {},
+): string {
+  const header = columns.map((column) => printable(column.header, CELL_CHARACTERS_MAX));
+  const cells = [header, ...rows.map((row) => columns.map((_, i) => cell(row[i])))];
+  const widths = columns.map((_, i) => maximum(cells.map((row) => displayWidth(row[i] ?? ""))));
+  if (options.width !== undefined) shrink(widths, options.width);
+  const lines = cells.map((row, r) =>
+    columns.map((column, c) => {
+      const text = truncateText(row[c] ?? "", widths[c] ?? 0);
+      const isLast = c === columns.length - 1;
+      const padded = padText(
+        text,
+        isLast && column.align !== "right" ? 0 : widths[c] ?? 0,
+        column.align,
+      );
+      return options.style === undefined ? padded : options.style(padded, r - 1, c);
+    }).join(" ".repeat(GAP)).trimEnd() + "\n"
+  );
+  return lines.join("");
+}
+
+/** One line for each pair, values aligned: `links:     3`. */
+export function formatSummary(
+  pairs: readonly (readonly [key: string, value: string])[],
+  options: { width?: number } = {},
+): string {
+  const keys = pairs.map(([key]) => `${cell(key)}:`);
+  const width = maximum(keys.map(displayWidth));
+  return pairs.map(([, value], i) => {
+    const line = `${padText(keys[i] ?? "", width)} ${cell(value)}`.trimEnd();
+    return (options.width === undefined ? line : truncateText(line, options.width)) + "\n";
+  }).join("");
+}
+
+function cell(text: string | undefined): string {
+  return printable(text ?? "", CELL_CHARACTERS_MAX);
+}
+
+/** Takes from the widest column until a line fits; the rightmost of equal ones first. */
+function shrink(widths: number[], width: number): void {
+  const gaps = GAP * Math.max(0, widths.length - 1);
+  let excess = widths.reduce((sum, each) => sum + each, gaps) - width;
+  for (const floor of [NARROWEST, 1]) {
+    while (excess > 0) {
+      const widest = maximum(widths);
+      if (widest <= floor) break;
+      const column = widths.lastIndexOf(widest);
+      // Down to the next widest in one step, so that a cell of thousands costs no thousand rounds.
+      const next = maximum(widths.filter((each) => each < widest));
+      const taken = Math.min(excess, Math.max(1, widest - Math.max(next, floor)));
+      widths[column] = widest - taken;
+      excess -= taken;
+    }
+  }
+}
+
+/** Math.max without a limit on how many; 0 for none. */
+function maximum(numbers: readonly number[]): number {
+  return numbers.reduce((most, each) => Math.max(most, each), 0);
+}
