@@ -5,9 +5,10 @@
  */
 
 import { UsageError } from "../../core/errors.ts";
+import { parseDuration } from "./duration.ts";
 
 /** Where shell completion takes values from. "nodes" knows nodesets; "files" leaves it to the shell. */
-export type Completion = "nodes" | "groups" | "meshes" | "commands" | "files" | "none";
+export type Completion = "nodes" | "groups" | "meshes" | "commands" | "shells" | "files";
 
 interface OptionBase {
   /** One line for --help; starts upper case, no period. */
@@ -116,6 +117,13 @@ export function whole(
     );
   };
   return value(brief, parse, { placeholder: "N", ...extras });
+}
+
+/** `--name 1m30s`, as milliseconds. */
+export function duration(brief: string, extras: WithDefault): ValueOption<number, true>;
+export function duration(brief: string, extras?: Extras): ValueOption<number, false>;
+export function duration(brief: string, extras: Extras & { default?: string } = {}): ValueOption {
+  return value(brief, parseDuration, { placeholder: "TIME", ...extras });
 }
 
 /** `--name a|b|c`. */

@@ -1,0 +1,44 @@
+/**
+ * The standard streams of this process. A reader that went away is a ConnectionError with the
+ * reason "reset", anything else that stops a write a FileError.
+ */
+
+import { connectionError, fileError, marksOf } from "./real_errors.ts";
+
+const STREAMS = {
+  stdout: () => Deno.stdout,
+  stderr: () => Deno.stderr,
+} as const;
+
+export class RealTerminal {
+  readonly stdinIsTerminal = Deno.stdin.isTerminal();
+  readonly stdoutIsTerminal = Deno.stdout.isTerminal();
+  readonly stderrIsTerminal = Deno.stderr.isTerminal();
+
+  get stdin(): ReadableStream<Uint8Array> {
+    return Deno.stdin.readable;
+  }
+
+  size(): { columns: number; rows: number } | undefined {
+    if (!this.stdoutIsTerminal && !this.stderrIsTerminal) return undefined;
+    try {
+      const { columns, rows } = Deno.consoleSize();
+      // A terminal that does not know its size says 0.
+      return columns > 0 ? { columns, rows } : undefined;
+    } catch {
+      // consoleSize asks stdin, stdout and stderr in turn and throws when none can tell.
+      return undefined;
+    }
+  }
+
+  async write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
+    const target = STREAMS[stream]();
+    try {
+      for (let at = 0; at < bytes.length;) at += await target.write(bytes.subarray(at));
+    } catch (error) {
+      const action = `write to ${stream}`;
+      if (marksOf(error).includes("BrokenPipe")) throw connectionError(action, error);
+      throw fileError(action, error);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+# bash completion for minime: source <(minime completion bash)
+#
+# The line is split at blanks here, because bash itself would split nodesets and options at = : @.
+# What bash takes for the current word may therefore be only the end of ours; the proposals lose
+# what stands before it.
+_minime() {
+  local line=${COMP_LINE:0:COMP_POINT} current kept value
+  local -a words
+  read -r -a words <<< "$line"
+  [[ $line == *[[:blank:]] ]] && words+=("")
+  current=${words[-1]#[\"\']}
+  words[-1]=$current
+  kept=$current
+  # Inside quotes bash does not split.
+  [[ $line == *[\"\']"$current" ]] && kept=
+  while [[ -n $kept && $COMP_WORDBREAKS != *"${kept: -1}"* ]]; do kept=${kept%?}; done
+  COMPREPLY=()
+  while IFS=$'\t' read -r value _; do
+    if [[ $value == :files ]]; then
+      compopt -o default 2> /dev/null
+      COMPREPLY=()
+      return
+    fi
+    [[ $value == "$current"* ]] && COMPREPLY+=("${value#"$kept"}")
+  done < <("$1" __complete -- "${words[@]:1}" 2> /dev/null)
+}
+complete -F _minime minime

@@ -1,0 +1,89 @@
+/** Makes what a command gets: see CommandContext in modules/shared/command.ts. */
+
+import type { Environment } from "../../core/environment/environment.ts";
+import { ConnectionError, UsageError } from "../../core/errors.ts";
+import type { CommandContext, ConnectOptions, MeshClient } from "../shared/command.ts";
+import { type MeshHome, MeshHomes } from "../shared/mesh_home.ts";
+import type { Output } from "../shared/output.ts";
+import type { StandardInput, Terminal } from "../shared/terminal.ts";
+
+/** What a client of a mesh needs to find and reach it. */
+export interface ConnectNeeds {
+  readonly env: Environment;
+  readonly out: Output;
+  readonly signal: AbortSignal;
+  home(): Promise<MeshHome>;
+}
+
+/** Rejects with ConnectionError when no node can be reached. */
+export type Connect = (needs: ConnectNeeds, options: ConnectOptions) => Promise<MeshClient>;
+
+export interface ContextParts {
+  readonly env: Environment;
+  readonly out: Output;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  readonly meshName: string | undefined;
+  readonly connect: Connect | undefined;
+}
+
+export function createContext(parts: ContextParts): CommandContext {
+  const { env, out, terminal, signal, meshName } = parts;
+  const homes = new MeshHomes(env);
+  let chosen: Promise<MeshHome> | undefined;
+  const home = () => chosen ??= chooseHome(homes, out, meshName);
+  return {
+    env,
+    out,
+    signal,
+    meshName,
+    homes,
+    home,
+    stdin: standardInput(terminal),
+    isTerminal: terminal.stdoutIsTerminal,
+    get columns() {
+      return terminal.stdoutIsTerminal ? terminal.size()?.columns : undefined;
+    },
+    get rows() {
+      return terminal.stdoutIsTerminal ? terminal.size()?.rows : undefined;
+    },
+    connect(options = {}) {
+      if (parts.connect !== undefined) {
+        return parts.connect({ env, out, signal, home }, options);
+      }
+      return Promise.reject(
+        new ConnectionError("other", "This build of minime has no client to reach a mesh with"),
+      );
+    },
+  };
+}
+
+async function chooseHome(
+  homes: MeshHomes,
+  out: Output,
+  meshName: string | undefined,
+): Promise<MeshHome> {
+  const { home, others } = await homes.choose(meshName);
+  if (others > 0) {
+    out.note(`Mesh "${home.name}": booted last of ${others + 1}; another one: --mesh NAME`);
+  }
+  return home;
+}
+
+function standardInput(terminal: Terminal): StandardInput {
+  let taken = false;
+  const take = (): ReadableStream<Uint8Array> => {
+    if (taken) throw new UsageError("Stdin can be read only once: use - in one place");
+    taken = true;
+    return terminal.stdin;
+  };
+  return {
+    isTerminal: terminal.stdinIsTerminal,
+    bytes: {
+      [Symbol.asyncIterator]: () => take()[Symbol.asyncIterator](),
+    },
+    async text() {
+      return await new Response(take() as ReadableStream<Uint8Array<ArrayBuffer>>).text();
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * How a running command is asked to stop: ^C, SIGTERM, SIGHUP, or a reader that went away. The
+ * first one aborts the command's signal, so that it can clean up; a second ^C ends the program.
+ */
+
+import type { Environment } from "../../core/environment/environment.ts";
+import { CallError } from "../../core/errors.ts";
+import { EXIT } from "../shared/exit_code.ts";
+
+/** A command that takes longer to stop is announced, so that nobody thinks ^C was lost. */
+const QUIET_STOP_MS_MAX = 1_000;
+
+const SIGNALS = [
+  ["SIGINT", EXIT.interrupted, "Interrupted"],
+  ["SIGTERM", EXIT.terminated, "Terminated"],
+  ["SIGHUP", EXIT.hungUp, "Hung up"],
+] as const;
+
+export class Stop implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #resources = new DisposableStack();
+  /** What the program exits with if it stops because of this; undefined until then. */
+  exitCode: number | undefined;
+
+  /** Ends the process at once when told twice. */
+  constructor(
+    env: Pick<Environment, "clock" | "processes">,
+    options: { exit: (code: number) => void; announce: (text: string) => void },
+  ) {
+    for (const [name, code, reason] of SIGNALS) {
+      this.#resources.use(env.processes.onSignal(name, () => {
+        if (this.exitCode !== undefined) return options.exit(code);
+        this.ask(code, reason);
+        const timer = env.clock.after(QUIET_STOP_MS_MAX, () => {
+          options.announce(`${reason}, stopping; once more to stop at once`);
+        });
+        this.#resources.defer(() => timer.cancel());
+      }));
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The first one counts. */
+  ask(exitCode: number, reason: string): void {
+    if (this.exitCode !== undefined) return;
+    this.exitCode = exitCode;
+    this.#controller.abort(new CallError("cancelled", reason));
+  }
+
+  /** True for an error that only says that we stopped. */
+  explains(error: unknown): boolean {
+    if (this.exitCode === undefined) return false;
+    return error === this.signal.reason ||
+      (error instanceof CallError && error.class === "cancelled") ||
+      (error instanceof DOMException && error.name === "AbortError");
+  }
+
+  [Symbol.dispose](): void {
+    this.#resources.dispose();
+  }
+}
