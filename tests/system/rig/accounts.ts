@@ -19,6 +19,9 @@ const FIRST_UID = 3001;
 export function accountsOf(users: readonly string[]): Account[] {
   for (const name of users) {
     if (!/^[a-z][a-z0-9]{0,15}$/.test(name)) throw new TypeError(`Bad user name '${name}'`);
+    if (users.filter((one) => one === name).length > 1 || name === ROOT.name) {
+      throw new TypeError(`User '${name}' is given twice`);
+    }
   }
   const others = users.map((name, index) => ({
     name,

@@ -43,7 +43,7 @@ export async function borrow(folder: string): Promise<void> {
 }
 
 /** Where Deno keeps its downloads, by its own rule for Linux. */
-function denoFolder(): string {
+export function denoFolder(): string {
   const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
   return Deno.env.get("DENO_DIR") ?? `${cache}/deno`;
 }

@@ -53,6 +53,8 @@ fi
 echo "$pid"
 
 read -r _
+# As with IPv4, addresses outlive a link that goes down.
+if [ -d /proc/sys/net/ipv6 ]; then echo 1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down; fi
 ip -batch "$folder/ip.batch" >&2
 if [ -e "$folder/sshd_config" ]; then
   sh "$folder/sshd_start" </dev/null >&2

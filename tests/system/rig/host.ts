@@ -8,8 +8,9 @@
 import type { Account } from "./accounts.ts";
 import type { Holder } from "./holder.ts";
 import type { Interface } from "./network.ts";
-import { isGone, Process } from "./process.ts";
+import { childrenOf, isGone, Process, stateOf } from "./process.ts";
 import type { RunOptions, RunResult } from "./process.ts";
+import { until } from "./wait.ts";
 
 export interface SpawnOptions {
   /** Added to PATH, HOME, USER and LOGNAME; nothing else is inherited. */
@@ -191,6 +192,28 @@ export class Host {
   /** Sends a signal ("KILL", "STOP", ...) to processes of the host. */
   async signal(signal: string, ...pids: readonly number[]): Promise<void> {
     await this.must(["kill", "-s", signal, "--", ...pids.map(String)]);
+    // `nsenter` stops when its program does, and would sleep on when only its program is woken.
+    const wrappers = childrenOf(Deno.pid).filter((wrapper) =>
+      childrenOf(wrapper).some((inner) => pids.includes(this.#pidInside(inner) ?? 0))
+    );
+    if (signal === "STOP") {
+      await until("nsenter is stopped", () => wrappers.every((pid) => "T-".includes(stateOf(pid))));
+    } else if (signal === "CONT") {
+      for (const wrapper of wrappers) Deno.kill(wrapper, "SIGCONT");
+    }
+  }
+
+  /** The host's pid of one of the machine's processes; undefined for a process of another host. */
+  #pidInside(pid: number): number | undefined {
+    try {
+      const mine = Deno.readLinkSync(`/proc/${this.holderPid}/ns/pid`);
+      if (Deno.readLinkSync(`/proc/${pid}/ns/pid`) !== mine) return undefined;
+      const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+      return Number(/^NSpid:.*\s([0-9]+)$/m.exec(status)?.[1]);
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      throw error;
+    }
   }
 
   async startSshd(): Promise<void> {

@@ -15,6 +15,7 @@ export interface Interface {
 }
 
 export interface NetworkPlan {
+  /** Of the segments that somebody is on. */
   readonly bridges: readonly string[];
   /** Host name (and the origin's) to its interfaces. */
   readonly interfaces: ReadonlyMap<string, readonly Interface[]>;
@@ -63,7 +64,8 @@ export function planNetwork(options: {
       }),
     );
   });
-  return { bridges: names.map((_, s) => `br${s}`), interfaces };
+  const used = [...interfaces.values()].flat().map(({ bridge }) => bridge);
+  return { bridges: [...new Set(used)], interfaces };
 }
 
 /** The switch's `ip -batch` text, which also moves the far ends into the hosts' namespaces. */

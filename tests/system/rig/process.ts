@@ -166,6 +166,17 @@ export function childrenOf(pid: number): number[] {
   return pids;
 }
 
+/** The state letter of /proc/PID/stat; "-" when the process is gone. */
+export function stateOf(pid: number): string {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "-";
+  } catch (error) {
+    if (isGone(error)) return "-";
+    throw error;
+  }
+}
+
 function treeOf(pid: number): number[] {
   return [...childrenOf(pid).flatMap(treeOf), pid];
 }

@@ -9,6 +9,7 @@
 import { accountsOf, makeClients, makeHomes, makeKey, makeKeys } from "./accounts.ts";
 import type { Account } from "./accounts.ts";
 import { borrow, minimeCommand } from "./binary.ts";
+import type { MinimeCommand } from "./binary.ts";
 import { Holder } from "./holder.ts";
 import { Host } from "./host.ts";
 import type { SpawnOptions } from "./host.ts";
@@ -73,7 +74,12 @@ export class Rig implements AsyncDisposable {
     return host;
   }
 
-  /** Runs the built program (or the sources) on the origin or on the host named. */
+  /** How the origin starts the program under test: append the arguments. */
+  minimeCommand(): MinimeCommand {
+    return minimeCommand(this.origin.folder);
+  }
+
+  /** Runs the program under test on the origin and collects its output. */
   async minime(
     args: readonly string[],
     options: SpawnOptions & RunOptions = {},
@@ -84,7 +90,7 @@ export class Rig implements AsyncDisposable {
 
   /** As {@link minime}, for a program that goes on. */
   spawnMinime(args: readonly string[], options: SpawnOptions = {}): Process {
-    const { argv, env } = minimeCommand(this.origin.folder);
+    const { argv, env } = this.minimeCommand();
     return this.origin.spawn([...argv, ...args], { ...options, env: { ...env, ...options.env } });
   }
 
@@ -116,9 +122,15 @@ async function startHosts(
   await Deno.mkdir(`${folder}/switch`);
   await Deno.writeTextFile(`${folder}/switch/ip.batch`, "link set lo up\n");
 
+  const held: Holder[] = [];
+  stack.defer(async () => {
+    await all(held.map((holder) => holder[Symbol.asyncDispose]()));
+  });
   const hold = async (name: string) => {
     const kind = name === "switch" ? "switch" : "host";
-    return stack.use(await Holder.start(`${folder}/${name}`, kind));
+    const holder = await Holder.start(`${folder}/${name}`, kind);
+    held.push(holder);
+    return holder;
   };
   const [hub, ...holders] = await all(["switch", ...names].map(hold));
   if (hub === undefined) throw new Error("The switch did not start");
@@ -204,7 +216,7 @@ rm -f /run/sshd.pid
 `;
 
 /** As Promise.all, but waits for all of them before it rejects, so that nothing starts unseen. */
-async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+async function all<T>(promises: readonly PromiseLike<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
   return await Promise.all(promises);
 }
