@@ -102,3 +102,8 @@ export const AUDIT_FILES_MAX = 8;
 export const AUDIT_TEXT_CHARACTERS_MAX = 512;
 /** After a failed accept (out of file descriptors). */
 export const ACCEPT_RETRY_MS = 100;
+/** How long the conduit that lost against another one of the same link may finish its calls. */
+export const LINK_DRAIN_MS = 2_000;
+/** Orderly shutdown: running requests get this long to finish, each module this long to stop. */
+export const SHUTDOWN_DRAIN_MS_MAX = 5_000;
+export const MODULE_STOP_MS_MAX = 3_000;

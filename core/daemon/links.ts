@@ -17,6 +17,11 @@ export interface Link extends Caller {
   /** Wall clock, unix ms. */
   readonly since: number;
   readonly closed: Promise<CloseReason>;
+  /**
+   * The second conduit to the same peer, for bulk: what waits in the kernel's send buffer cannot be
+   * overtaken, so control and bulk do not share one. Opened at first use, by whichever end can dial.
+   */
+  bulk(): Promise<Caller>;
   /** Tells the other end something without expecting an answer. */
   tell(verb: string, args: unknown): Promise<void>;
   close(text: string): Promise<void>;

@@ -1,0 +1,106 @@
+/** What the core itself executes: hello, ping, stats, shutdown, and what modules need of it. */
+
+import * as v from "valibot";
+import { NAME_CHARACTERS_MAX } from "../limits.ts";
+import { CallError } from "../errors.ts";
+import { PROTOCOL_NEWEST } from "../security/hello.ts";
+import { VERSION } from "../version.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import type { LinkTable } from "./link_table.ts";
+import { type ModuleHost, type Verb, verb } from "./module.ts";
+
+const NOTHING = v.optional(v.strictObject({}));
+const STEPS_MAX = 64;
+const LISTED_NAMES_MAX = 100_000;
+
+export interface CoreVerbsOptions {
+  readonly host: ModuleHost;
+  readonly dispatcher: Dispatcher;
+  readonly links: LinkTable;
+  /** Monotonic ms of the daemon's start. */
+  readonly startedAt: number;
+}
+
+export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
+  const { host, dispatcher, links, startedAt } = options;
+  const { clock } = host.env;
+  return {
+    hello: verb({
+      action: "read",
+      args: NOTHING,
+      reply: v.object({ name: v.string(), version: v.string() }),
+      handle: () => ({
+        name: host.self.name,
+        keyId: host.self.keyId,
+        instance: host.instance,
+        version: VERSION,
+        protocol: PROTOCOL_NEWEST,
+        verbs: dispatcher.actions().map(([name]) => name),
+      }),
+    }),
+    ping: verb({
+      action: "read",
+      args: NOTHING,
+      reply: v.object({ name: v.string(), unixMs: v.number() }),
+      handle: () => ({ name: host.self.name, unixMs: clock.now() }),
+    }),
+    stats: verb({
+      action: "read",
+      args: NOTHING,
+      reply: v.record(v.string(), v.number()),
+      handle: () => ({
+        upMs: Math.round(clock.monotonic() - startedAt),
+        links: links.list().length,
+        ...dispatcher.counts,
+      }),
+    }),
+    shutdown: verb({
+      action: "guarded",
+      args: v.optional(
+        v.strictObject({ reason: v.optional(v.pipe(v.string(), v.maxLength(200))) }),
+      ),
+      reply: v.object({ name: v.string() }),
+      handle: (args) => {
+        host.shutdown(args?.reason ?? "asked to");
+        return { name: host.self.name };
+      },
+    }),
+    /** Steps that a module brings for this node, with the authority they carry themselves. */
+    execute: verb({
+      action: "internal",
+      args: v.strictObject({
+        steps: v.union([
+          v.instance(Uint8Array),
+          v.pipe(
+            v.array(v.strictObject({
+              verb: v.pipe(v.string(), v.maxLength(2 * NAME_CHARACTERS_MAX)),
+              args: v.unknown(),
+            })),
+            v.minLength(1),
+            v.maxLength(STEPS_MAX),
+          ),
+        ]),
+        listedNames: v.optional(v.pipe(v.array(v.string()), v.maxLength(LISTED_NAMES_MAX))),
+      }),
+      reply: v.array(v.unknown()),
+      handle: (args, context) => dispatcher.execute(args.steps, context, args.listedNames),
+    }),
+    /** The peer wants the bulk half of the link and cannot dial us itself. */
+    bulk: verb({
+      action: "link",
+      args: NOTHING,
+      reply: v.strictObject({}),
+      handle: async (_args, { peer }) => {
+        const link = peer.kind === "node" ? links.get(peer.identity.keyId) : undefined;
+        if (link === undefined || !link.dialled) {
+          throw new CallError(
+            "refused",
+            "We did not dial this link, so we cannot dial its bulk half",
+          );
+        }
+        await link.bulk();
+        return {};
+      },
+    }),
+  };
+}

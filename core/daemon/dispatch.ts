@@ -1,0 +1,211 @@
+/**
+ * The one dispatcher: a table verb -> handler, and the only path to any handler. Authority is
+ * checked first, then the arguments' schema, then the handler runs. It knows no module by name.
+ */
+
+import { getDotPath, safeParse } from "valibot";
+import { CallError } from "../errors.ts";
+import type { Incoming } from "./incoming.ts";
+import type { Guard } from "./guard.ts";
+import type { ActionClass, Context, Principal, Verb } from "./module.ts";
+import type { Peer } from "../conduit/conduit.ts";
+
+/** A verb and its arguments, to be executed after one another with others. */
+export interface Step {
+  readonly verb: string;
+  readonly args: unknown;
+}
+
+/** What became of one step. Steps after a failed one do not run and have no result. */
+export type StepResult =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly class: string; readonly message: string };
+
+export interface DispatcherCounts {
+  served: number;
+  refused: number;
+  failed: number;
+}
+
+export class Dispatcher {
+  readonly counts: DispatcherCounts = { served: 0, refused: 0, failed: 0 };
+  readonly #table = new Map<string, Verb>();
+  readonly #guard: Guard;
+  #closed: string | undefined;
+
+  constructor(guard: Guard) {
+    this.#guard = guard;
+  }
+
+  /** Throws when the verb exists: a verb is declared by exactly one module. */
+  add(module: string, verbs: Readonly<Record<string, Verb>>): void {
+    for (const [name, verb] of Object.entries(verbs)) {
+      const full = `${module}.${name}`;
+      if (this.#table.has(full)) throw new Error(`Verb "${full}" is declared twice`);
+      this.#table.set(full, verb);
+    }
+  }
+
+  /** From now on every request is refused, for example because the daemon stops. */
+  close(why: string): void {
+    this.#closed = why;
+  }
+
+  /** Every verb and its action class, for `hello` and for the rule tests. */
+  actions(): readonly (readonly [verb: string, action: ActionClass])[] {
+    return [...this.#table].map(([name, { action }]) => [name, action] as const);
+  }
+
+  /** Executes one request that came over a conduit. */
+  serve(incoming: Incoming): unknown {
+    const verb = this.#find(incoming.verb);
+    if (verb.action === "guarded") {
+      if (!incoming.signed || !(incoming.body instanceof Uint8Array)) {
+        throw this.#refuse(`"${incoming.verb}" needs a request signed by a user`);
+      }
+      return this.#guard.run(incoming.body, {
+        verb: incoming.verb,
+        run: ([step], principal) => drain(this.#runGuarded(step as Step, incoming, principal)),
+      });
+    }
+    if (incoming.signed) throw this.#refuse(`"${incoming.verb}" takes no signed request`);
+    incoming.principal = principalOf(incoming.peer);
+    if (!mayExecute(verb.action, incoming.peer)) {
+      throw this.#refuse(
+        `"${incoming.verb}" is of class ${verb.action}; ${describe(incoming.peer)} may not`,
+      );
+    }
+    return this.#invoke(verb, incoming.verb, incoming.body, incoming);
+  }
+
+  /**
+   * Executes steps that a module brings (group operations): verbs of class read without a
+   * signature, guarded ones by the signed request alone. Stops at the first failure.
+   */
+  async execute(
+    steps: readonly Step[] | Uint8Array,
+    context: Context,
+    listedNames?: readonly string[],
+  ): Promise<StepResult[]> {
+    if (!(steps instanceof Uint8Array)) {
+      return await this.#runSteps(steps, (step) => {
+        const verb = this.#find(step.verb);
+        if (verb.action !== "read") {
+          throw this.#refuse(`"${step.verb}" needs a request signed by a user`);
+        }
+        return this.#invoke(verb, step.verb, step.args, context);
+      });
+    }
+    return await this.#guard.run(steps, {
+      ...(listedNames === undefined ? {} : { listedNames }),
+      run: (all, principal) =>
+        this.#runSteps(all, (step) => this.#runGuarded(step, context, principal)),
+    }) as StepResult[];
+  }
+
+  /** Judged and remembered already. Verbs of class read may come along in a signed request. */
+  #runGuarded(step: Step, context: Context, principal: Principal): unknown {
+    const verb = this.#find(step.verb);
+    if (verb.action !== "guarded" && verb.action !== "read") {
+      throw this.#refuse(`"${step.verb}" of class ${verb.action} takes no signed request`);
+    }
+    return this.#invoke(verb, step.verb, step.args, withPrincipal(context, principal));
+  }
+
+  async #runSteps(
+    steps: readonly Step[],
+    run: (step: Step) => unknown,
+  ): Promise<StepResult[]> {
+    const results: StepResult[] = [];
+    for (const step of steps) {
+      try {
+        results.push({ ok: true, value: await drain(run(step)) });
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error;
+        results.push({ ok: false, class: error.class, message: error.message });
+        break;
+      }
+    }
+    return results;
+  }
+
+  #find(name: string): Verb {
+    if (this.#closed !== undefined) throw new CallError("unreachable", this.#closed);
+    const verb = this.#table.get(name);
+    if (verb === undefined) {
+      this.counts.refused++;
+      throw new CallError("unknown-verb", `Nothing here executes "${name}"`);
+    }
+    return verb;
+  }
+
+  #invoke(verb: Verb, name: string, args: unknown, context: Context): unknown {
+    const parsed = safeParse(verb.args, args);
+    if (!parsed.success) {
+      this.counts.failed++;
+      const issue = parsed.issues[0];
+      const path = getDotPath(issue);
+      const where = path === null ? "" : ` at "${path}"`;
+      throw new CallError("invalid", `Arguments of "${name}" are wrong${where}: ${issue.message}`);
+    }
+    this.counts.served++;
+    return verb.handle(parsed.output, context);
+  }
+
+  #refuse(text: string): CallError {
+    this.counts.refused++;
+    return new CallError("refused", text);
+  }
+}
+
+/** Whether somebody on such a conduit may execute verbs of that class without a signature (R1). */
+export function mayExecute(action: ActionClass, peer: Peer): boolean {
+  switch (action) {
+    case "internal":
+      return peer.kind === "internal";
+    case "link":
+      return peer.kind === "internal" || peer.kind === "node";
+    case "read":
+      return peer.kind !== "nobody";
+    case "guarded":
+    case "root":
+      return false;
+  }
+}
+
+function principalOf(peer: Peer): Principal {
+  if (peer.kind === "internal") return { kind: "module", name: peer.module };
+  if (peer.kind === "node" || peer.kind === "user") {
+    return { kind: peer.kind, identity: peer.identity };
+  }
+  return { kind: peer.kind };
+}
+
+function describe(peer: Peer): string {
+  if (peer.kind === "internal") return `module "${peer.module}"`;
+  if (peer.kind === "node" || peer.kind === "user") return `${peer.kind} "${peer.identity.name}"`;
+  return peer.kind === "local" ? "the owner of the socket" : "somebody on the public socket";
+}
+
+function withPrincipal(context: Context, principal: Principal): Context {
+  return {
+    principal,
+    peer: context.peer,
+    deadlineMs: context.deadlineMs,
+    input: context.input,
+    get signal() {
+      return context.signal;
+    },
+  };
+}
+
+/** A step's reply; items that it streams are not part of a collated answer. */
+async function drain(result: unknown): Promise<unknown> {
+  const value = await result;
+  if (typeof value !== "object" || value === null || !(Symbol.asyncIterator in value)) return value;
+  const generator = value as AsyncGenerator<unknown, unknown, void>;
+  for (;;) {
+    const next = await generator.next();
+    if (next.done) return next.value;
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The gate of guarded verbs. A signed request is verified, each of its verbs is judged by the
+ * policy, it is entered into the journal without an await before that, audited, and only then run;
+ * a copy gets the first one's reply and runs nothing (SECURITY.md 3 and 4).
+ */
+
+import type { Clock } from "../environment/environment.ts";
+import { AuthenticationError, CallError, errorText, ProtocolError } from "../errors.ts";
+import type { AuditRecord } from "../security/audit.ts";
+import type { Identity } from "../security/chain.ts";
+import type { Journal } from "../security/journal.ts";
+import { judge } from "../security/policy.ts";
+import type { Primitives } from "../security/primitives.ts";
+import { parseRequest, SEQUENCE_VERB, type SignedRequest } from "../security/request.ts";
+import type { Self, Trust } from "../security/trust.ts";
+import { verifyRequest } from "../security/verify_request.ts";
+import { decodeValue } from "../wire/codec.ts";
+import { toHex } from "../wire/bytes.ts";
+import type { Step } from "./dispatch.ts";
+import type { Principal } from "./module.ts";
+
+const STEPS_MAX = 64;
+/** The one verb that is not held up by an audit log that cannot be written (SECURITY.md 3). */
+const UNAUDITED_VERB = "core.shutdown";
+
+export interface GuardOptions {
+  readonly clock: Clock;
+  readonly primitives: Primitives;
+  readonly trust: () => Trust;
+  readonly self: Self;
+  readonly journal: Journal<unknown>;
+  /** Rejects when the record could not be written. */
+  readonly audit: (record: AuditRecord) => Promise<void>;
+}
+
+export interface GuardedRun {
+  /** The verb that the message named; it must be the request's. @default any */
+  readonly verb?: string;
+  /** Beside a request whose target list is only hashed. */
+  readonly listedNames?: readonly string[];
+  /** Executes what was allowed; the result is what copies get too. */
+  readonly run: (steps: readonly Step[], principal: Principal) => unknown;
+}
+
+export class Guard {
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with what `run` returned, here or for the first copy. Rejects with CallError. */
+  async run(bytes: Uint8Array, guarded: GuardedRun): Promise<unknown> {
+    const { request, identity, rememberUntilMs } = this.#verify(bytes, guarded);
+    const steps = decodeSteps(request);
+    const verdict = this.#judge(request, identity, steps);
+    const record = {
+      keyId: identity.keyId,
+      requestId: request.requestId,
+      untilMs: rememberUntilMs,
+    };
+    const { promise } = this.#options.journal.once(record, async () => {
+      await this.#audit(request, identity, verdict);
+      if (!verdict.allowed) {
+        throw new CallError("refused", verdict.why, { detail: { reason: "policy" } });
+      }
+      return await guarded.run(steps, {
+        kind: "signed",
+        identity,
+        requestId: request.requestId,
+        as: verdict.as,
+        rule: verdict.rule,
+      });
+    });
+    return await promise;
+  }
+
+  #verify(bytes: Uint8Array, guarded: GuardedRun): ReturnType<typeof verifyRequest> {
+    const { primitives, self, clock } = this.#options;
+    const trust = this.#options.trust();
+    try {
+      const request = parseRequest(bytes);
+      if (guarded.verb !== undefined && guarded.verb !== request.verb) {
+        throw new AuthenticationError(
+          "malformed",
+          `Request was signed for "${request.verb}" and not for "${guarded.verb}"`,
+        );
+      }
+      return verifyRequest(primitives, {
+        request,
+        meshId: trust.meshId,
+        rootPublicKey: trust.rootPublicKey,
+        now: clock.now(),
+        revocations: trust.revocations,
+        cache: trust.verified,
+        skewMs: trust.policy.limits.clockSkewMs,
+        ttlMaxMs: trust.policy.limits.requestTtlMaxMs,
+        self: self.identity,
+        ownNotBefore: self.identity.notBefore,
+        ...(guarded.listedNames === undefined ? {} : { listedNames: guarded.listedNames }),
+      });
+    } catch (cause) {
+      if (!(cause instanceof AuthenticationError || cause instanceof ProtocolError)) throw cause;
+      const reason = cause instanceof AuthenticationError ? cause.reason : "malformed";
+      throw new CallError("refused", cause.message, { detail: { reason } });
+    }
+  }
+
+  /** Every step must be allowed before the first runs, and all as one unix user. */
+  #judge(request: SignedRequest, identity: Identity, steps: readonly Step[]): Verdict {
+    const { policy } = this.#options.trust();
+    const self = this.#options.self.identity;
+    let last: Verdict = { allowed: false, why: "Request has no verbs" };
+    for (const step of steps) {
+      const argv = argvOf(step.args);
+      last = judge(policy, {
+        principal: identity,
+        verb: step.verb,
+        as: request.as,
+        self,
+        ...(argv === undefined ? {} : { argv }),
+      });
+      if (!last.allowed) return last;
+    }
+    return last;
+  }
+
+  async #audit(request: SignedRequest, identity: Identity, verdict: Verdict): Promise<void> {
+    const { audit, clock, primitives, self } = this.#options;
+    try {
+      await audit({
+        time: clock.now(),
+        event: "decision",
+        node: self.identity.name,
+        requestId: request.requestId,
+        verb: request.verb,
+        principal: identity.name,
+        keyId: identity.keyId,
+        target: targetText(request),
+        as: verdict.allowed ? verdict.as : request.as,
+        allowed: verdict.allowed,
+        ...(verdict.allowed ? { rule: verdict.rule } : { why: verdict.why }),
+        argumentsHash: toHex(primitives.sha256(request.arguments)),
+      });
+    } catch (cause) {
+      const required = this.#options.trust().policy.limits.audit === "required";
+      if (!required || request.verb === UNAUDITED_VERB) return;
+      throw new CallError("refused", `Audit record cannot be written: ${errorText(cause)}`);
+    }
+  }
+}
+
+function targetText({ targets }: SignedRequest): string {
+  if (targets.kind === "names") return targets.names.join(",");
+  if (targets.kind === "groups") return targets.groups.map((group) => `@${group}`).join(",");
+  return targets.kind === "all" ? "all" : `list ${toHex(targets.hash)}`;
+}
+
+type Verdict = ReturnType<typeof judge>;
+
+/** One verb with its arguments, or a sequence of [verb, arguments]. */
+function decodeSteps(request: SignedRequest): Step[] {
+  let value: unknown;
+  try {
+    value = request.arguments.length === 0 ? undefined : decodeValue(request.arguments);
+  } catch (cause) {
+    throw new CallError("invalid", `Arguments of the request are wrong: ${errorText(cause)}`);
+  }
+  if (request.verb !== SEQUENCE_VERB) return [{ verb: request.verb, args: value }];
+  if (!Array.isArray(value) || value.length === 0 || value.length > STEPS_MAX) {
+    throw new CallError("invalid", `A sequence has 1 to ${STEPS_MAX} verbs`);
+  }
+  return value.map((step: unknown) => {
+    if (!Array.isArray(step) || typeof step[0] !== "string") {
+      throw new CallError("invalid", "A step of a sequence is [verb, arguments]");
+    }
+    return { verb: step[0], args: step[1] };
+  });
+}
+
+/** Verbs that run programs carry them as `argv`; policy may restrict which. */
+function argvOf(args: unknown): string[] | undefined {
+  if (typeof args !== "object" || args === null || !("argv" in args)) return undefined;
+  const { argv } = args;
+  if (!Array.isArray(argv)) return undefined;
+  return argv.every((word) => typeof word === "string") ? argv : undefined;
+}

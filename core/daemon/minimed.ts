@@ -1,0 +1,286 @@
+/**
+ * The daemon: launches itself, listens on three fronts, connects on the same three, hands each
+ * message to the verb that it names, and shuts itself down in order. It never forwards, and knows
+ * no module by name: modules come as a list and are reached through `internal:NAME`.
+ */
+
+import type { Conduit, ConduitListener } from "../conduit/conduit.ts";
+import type { HandshakeContext } from "../conduit/handshake.ts";
+import { InternalFront } from "../conduit/internal.ts";
+import { TcpFront } from "../conduit/tcp.ts";
+import { UnixFront } from "../conduit/unix.ts";
+import type { Environment } from "../environment/environment.ts";
+import { CallError, errorText } from "../errors.ts";
+import { USER_REQUESTS_PER_SECOND_MAX, USER_STREAMS_MAX } from "../limits.ts";
+import { AuditLog } from "../security/audit.ts";
+import { Journal } from "../security/journal.ts";
+import type { Primitives } from "../security/primitives.ts";
+import type { Self, Trust } from "../security/trust.ts";
+import { encodeCanonical } from "../wire/codec.ts";
+import { toHex } from "../wire/bytes.ts";
+import type { Caller } from "./call.ts";
+import { Calls } from "./calls.ts";
+import { coreVerbs } from "./core_verbs.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { Guard } from "./guard.ts";
+import type { Incoming } from "./incoming.ts";
+import { Lifecycle, type LifeState } from "./lifecycle.ts";
+import { LinkTable } from "./link_table.ts";
+import type { Log, Module, ModuleHost } from "./module.ts";
+import { RateLimit } from "./rate_limit.ts";
+import { shutDown } from "./shutdown.ts";
+
+export interface MinimedOptions {
+  readonly env: Environment;
+  readonly primitives: Primitives;
+  readonly trust: Trust;
+  readonly self: Self;
+  /** In start order. */
+  readonly modules: readonly Module[];
+  /** Endpoints to listen on; the owner's unix socket lies in a folder of mode 0700. */
+  readonly listen: readonly string[];
+  /** The folder of audit logs. */
+  readonly auditFolder: string;
+  /** A logger for each component. */
+  readonly log: (component: string) => Log;
+}
+
+export class Minimed {
+  /** Resolves when the daemon has stopped, with the reason. */
+  readonly stopped: Promise<string>;
+  readonly #options: MinimedOptions;
+  readonly #life = new Lifecycle();
+  readonly #log: Log;
+  readonly #internal = new InternalFront();
+  readonly #tcp: TcpFront;
+  readonly #unix: UnixFront;
+  readonly #dispatcher: Dispatcher;
+  readonly #journal: Journal<unknown>;
+  readonly #links: LinkTable;
+  readonly #listeners: ConduitListener[] = [];
+  readonly #started: Module[] = [];
+  /** Calls of clients, and both ends of the internal conduits. */
+  readonly #clients = new Set<Calls>();
+  readonly #internals = new Set<Calls>();
+  readonly #stopping = new AbortController();
+  readonly #startedAt: number;
+  #trust: Trust;
+  #audit: AuditLog | undefined;
+  #stop: Promise<void> | undefined;
+  #resolveStopped: (reason: string) => void = () => {};
+
+  constructor(options: MinimedOptions) {
+    this.#options = options;
+    this.#trust = options.trust;
+    this.#log = options.log("core");
+    const { clock, network } = options.env;
+    const { primitives, self } = options;
+    this.#startedAt = clock.monotonic();
+    this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
+    this.#journal = new Journal({ clock, sizeOf: (reply) => encodeCanonical(reply).length });
+    this.#dispatcher = new Dispatcher(
+      new Guard({
+        clock,
+        primitives,
+        self,
+        trust: () => this.#trust,
+        journal: this.#journal,
+        audit: (record) => (this.#audit as AuditLog).append(record),
+      }),
+    );
+    const log = options.log("conduit");
+    this.#unix = new UnixFront({ clock, network, log });
+    this.#tcp = new TcpFront({
+      network,
+      log,
+      context: () => this.#handshakeContext(),
+      admit: (peer) => {
+        if (peer.kind === "node") this.#links.admit(peer);
+      },
+    });
+    this.#links = new LinkTable({
+      clock,
+      log: options.log("links"),
+      selfKeyId: self.identity.keyId,
+      front: this.#tcp,
+      serve: this.#serve,
+      onBug: this.#onBug,
+    });
+  }
+
+  get state(): LifeState {
+    return this.#life.state;
+  }
+
+  /** What this daemon believes in; replaced as a whole. */
+  get trust(): Trust {
+    return this.#trust;
+  }
+
+  set trust(trust: Trust) {
+    this.#trust = trust;
+  }
+
+  /** Endpoints on which it really listens. */
+  endpoints(): readonly string[] {
+    return this.#listeners.map(({ endpoint }) => endpoint);
+  }
+
+  /** The daemon's own verbs and its modules', for the program that embeds it. */
+  caller(name: string): Caller {
+    return this.#callerOf(name, "embedder");
+  }
+
+  actions(): ReturnType<Dispatcher["actions"]> {
+    return this.#dispatcher.actions();
+  }
+
+  /** Rejects when anything cannot start; what had started is stopped again. */
+  async start(): Promise<void> {
+    this.#life.move("starting");
+    try {
+      this.#audit = await AuditLog.open({
+        files: this.#options.env.files,
+        folder: this.#options.auditFolder,
+      });
+      await this.#declare(
+        "core",
+        coreVerbs({
+          host: this.#hostFor("core"),
+          dispatcher: this.#dispatcher,
+          links: this.#links,
+          startedAt: this.#startedAt,
+        }),
+      );
+      // All verbs are there before any module starts, so modules may call each other from the start.
+      for (const module of this.#options.modules) await this.#declare(module.name, module.verbs);
+      for (const endpoint of this.#options.listen) await this.#listen(endpoint);
+      for (const module of this.#options.modules) {
+        this.#started.push(module);
+        await module.start(this.#hostFor(module.name));
+      }
+      this.#life.move("running");
+      this.#log("info", "Running", { endpoints: this.endpoints() });
+    } catch (error) {
+      await this.stop(`start failed: ${errorText(error)}`);
+      throw error;
+    }
+  }
+
+  /** The orderly shutdown; every call gets the same promise. Never rejects. */
+  stop(reason: string): Promise<void> {
+    this.#stop ??= this.#shutDown(reason);
+    return this.#stop;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("disposed");
+  }
+
+  async #shutDown(reason: string): Promise<void> {
+    if (this.#life.state === "new") this.#life.move("starting");
+    this.#life.move("stopping");
+    this.#log("info", `Shutting down: ${reason}`);
+    await shutDown({
+      clock: this.#options.env.clock,
+      log: this.#log,
+      reason,
+      stopping: this.#stopping,
+      dispatcher: this.#dispatcher,
+      links: this.#links,
+      clients: this.#clients,
+      internals: this.#internals,
+      modules: this.#started,
+      listeners: this.#listeners,
+      journal: this.#journal,
+    });
+    this.#life.move("stopped");
+    this.#log("info", "Stopped");
+    this.#resolveStopped(reason);
+  }
+
+  async #declare(name: string, verbs: Module["verbs"]): Promise<void> {
+    this.#dispatcher.add(name, verbs);
+    await this.#internal.listen(`internal:${name}`, (conduit) => {
+      this.#track(this.#internals, conduit, {
+        deadlineMsDefault: 0,
+        serve: (incoming: Incoming) => {
+          if (incoming.verb.startsWith(`${name}.`)) return this.#dispatcher.serve(incoming);
+          throw new CallError("unknown-verb", `"${incoming.verb}" is not a verb of "${name}"`);
+        },
+      });
+    });
+  }
+
+  async #listen(endpoint: string): Promise<void> {
+    const front = endpoint.startsWith("unix:") ? this.#unix : this.#tcp;
+    this.#listeners.push(await front.listen(endpoint, (conduit) => this.#accept(conduit)));
+  }
+
+  #accept(conduit: Conduit): void {
+    const { peer } = conduit;
+    if (peer.kind === "node") {
+      try {
+        this.#links.adopt(conduit, { dialled: false, endpoint: "accepted" });
+      } catch (error) {
+        this.#log("debug", `Conduit not taken: ${errorText(error)}`);
+      }
+      return;
+    }
+    const limits = peer.kind === "user"
+      ? {
+        streamsMax: USER_STREAMS_MAX,
+        rateLimit: new RateLimit(USER_REQUESTS_PER_SECOND_MAX, this.#options.env.clock),
+      }
+      : {};
+    this.#track(this.#clients, conduit, { ...limits, serve: this.#serve });
+  }
+
+  #track(
+    set: Set<Calls>,
+    conduit: Conduit,
+    options: Partial<ConstructorParameters<typeof Calls>[0]>,
+  ): void {
+    const { clock } = this.#options.env;
+    const calls = new Calls({ conduit, clock, dialled: false, onBug: this.#onBug, ...options });
+    set.add(calls);
+    calls.done.then(() => set.delete(calls));
+  }
+
+  #hostFor(name: string): ModuleHost {
+    const { env, self } = this.#options;
+    return {
+      env,
+      self: self.identity,
+      instance: toHex(self.instance),
+      log: this.#options.log(name),
+      stopping: this.#stopping.signal,
+      links: this.#links,
+      module: (other) => this.#callerOf(other, name),
+      endpoints: () => this.endpoints(),
+      shutdown: (reason) => void this.stop(reason),
+    };
+  }
+
+  #callerOf(name: string, from: string): Caller {
+    const conduit = this.#internal.dialNow(`internal:${name}`, from);
+    const { clock } = this.#options.env;
+    const calls = new Calls({ conduit, clock, dialled: true, deadlineMsDefault: 0 });
+    this.#internals.add(calls);
+    calls.done.then(() => this.#internals.delete(calls));
+    return calls;
+  }
+
+  #handshakeContext(): HandshakeContext {
+    const { env, primitives, self } = this.#options;
+    const { clock, random } = env;
+    return { clock, random, primitives, self, trust: this.#trust };
+  }
+
+  readonly #serve = (incoming: Incoming): unknown => this.#dispatcher.serve(incoming);
+
+  readonly #onBug = (error: unknown, verb: string): void => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.#log("error", `"${verb}" failed in a way it should not: ${errorText(error)}`, { stack });
+  };
+}

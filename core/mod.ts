@@ -1,0 +1,49 @@
+/**
+ * The only door of the core. Modules and main.ts import from here and from nowhere else inside it;
+ * what is not here is the core's own business. `createRealEnvironment` is loaded apart from it
+ * (core/environment/real.ts), since a command line must start before it needs any of this.
+ */
+
+export * from "./errors.ts";
+export { VERSION } from "./version.ts";
+export type * from "./environment/environment.ts";
+export { KIND, PRIORITY, type Priority } from "./wire/message.ts";
+export { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from "./wire/bytes.ts";
+export { decodeValue, encodeCanonical } from "./wire/codec.ts";
+export type { CloseReason, Conduit, ConduitListener, Front, Peer } from "./conduit/conduit.ts";
+export { formatEndpoint, hostInUrl, parseEndpoint } from "./conduit/endpoint.ts";
+export { TcpFront } from "./conduit/tcp.ts";
+export { UnixFront } from "./conduit/unix.ts";
+export type { HandshakeContext } from "./conduit/handshake.ts";
+export type { Call, Caller, CallOptions } from "./daemon/call.ts";
+export { Calls } from "./daemon/calls.ts";
+export { decodeCallError, encodeCallError, toCallError } from "./daemon/call_error.ts";
+export type { Step, StepResult } from "./daemon/dispatch.ts";
+export type { Link, LinkChange, Links, NodePeer } from "./daemon/links.ts";
+export { Minimed, type MinimedOptions } from "./daemon/minimed.ts";
+export {
+  type ActionClass,
+  type Context,
+  type Handler,
+  type Log,
+  type LogLevel,
+  type Module,
+  type ModuleHost,
+  type Principal,
+  type Verb,
+  verb,
+} from "./daemon/module.ts";
+export * from "./security/certificate.ts";
+export * from "./security/chain.ts";
+export { checkName, isName } from "./security/name.ts";
+export { choosePrimitives } from "./security/choose_primitives.ts";
+export { selfTest } from "./security/self_test.ts";
+export type { Primitives } from "./security/primitives.ts";
+export * from "./security/policy.ts";
+export * from "./security/policy_document.ts";
+export * from "./security/policy_file.ts";
+export * from "./security/request.ts";
+export * from "./security/revocation.ts";
+export type { MeshSecret, Self, Trust } from "./security/trust.ts";
+export { VerifiedCertificates } from "./security/verified_certificates.ts";
+export { PROTOCOL_NEWEST, PROTOCOL_OLDEST } from "./security/hello.ts";
