@@ -71,7 +71,9 @@ export async function choosePrimitives(options: ChooseOptions = {}): Promise<Pri
   }
   if (!curves || !hashes || !aead) {
     close();
-    throw new MinimeError(`No cryptography works on this host: ${notes.join("; ")}`);
+    throw new MinimeError(
+      `No cryptography works on this host: ${notes.join("; ") || "nothing was tried"}`,
+    );
   }
   const chosen = { curves: curves.source, hashes: hashes.source, aead: aead.source, notes };
   return {

@@ -2,11 +2,12 @@
  * The host's libcrypto.so.3 (OpenSSL 3) over FFI: the fastest of the three for every operation, and
  * opened in a fifth of the time that node:crypto takes to load. Absent on some hosts.
  *
- * Native memory is ours to free: what owns some registers itself in `owners`, and the engine disposes
- * those that are left before it closes the library. Sizes go to C as they are given, so the callers
+ * Native memory is ours to free: what owns some is in {@link FfiHandle.owners}, and the engine
+ * disposes those that are left before it closes the library. Sizes go to C as they are given, so the callers
  * of an engine must have checked all lengths.
  */
 
+import { MinimeError } from "../errors.ts";
 import type { Engine } from "./engines.ts";
 import { FfiCipher } from "./primitives_ffi_cipher.ts";
 import { curvesOf } from "./primitives_ffi_curves.ts";
@@ -72,22 +73,36 @@ const SYMBOLS = {
   },
 } as const;
 
+/** The functions; calling one after the library was closed would be the end of the process. */
 export type Libcrypto = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+export interface FfiHandle {
+  /** Throws once the engine is disposed. */
+  functions(): Libcrypto;
+  /** What owns native memory; disposed with the engine. */
+  readonly owners: Set<Disposable>;
+}
 
 /** Throws what the runtime says when the library or one of its functions is missing. */
 export function openFfi(): Engine {
   const library = Deno.dlopen(LIBRARY, SYMBOLS);
-  const owners = new Set<Disposable>();
   let open = true;
+  const handle: FfiHandle = {
+    functions() {
+      if (open) return library.symbols;
+      throw new MinimeError("Cryptography cannot be used: its engine is disposed");
+    },
+    owners: new Set(),
+  };
   return {
     source: "ffi",
-    curves: curvesOf(library.symbols),
-    hashes: hashesOf(library.symbols, owners),
-    aead: { createCipher: (key) => new FfiCipher(library.symbols, key, owners) },
+    curves: curvesOf(handle),
+    hashes: hashesOf(handle),
+    aead: { createCipher: (key) => new FfiCipher(handle, key) },
     [Symbol.dispose]() {
       if (!open) return;
       open = false;
-      for (const owner of owners) owner[Symbol.dispose]();
+      for (const owner of handle.owners) owner[Symbol.dispose]();
       library.close();
     },
   };

@@ -7,7 +7,7 @@
 import { MinimeError } from "../errors.ts";
 import { TAG_BYTES } from "../limits.ts";
 import type { Cipher } from "./engines.ts";
-import type { Libcrypto } from "./primitives_ffi.ts";
+import type { FfiHandle, Libcrypto } from "./primitives_ffi.ts";
 import { asBuffer, demand, made } from "./primitives_ffi_calls.ts";
 
 /** From <openssl/evp.h>; part of the library's ABI. */
@@ -19,20 +19,20 @@ const OPEN = 0;
 const SAME = -1;
 
 export class FfiCipher implements Cipher {
+  readonly #handle: FfiHandle;
   readonly #c: Libcrypto;
   readonly #key: Uint8Array;
-  readonly #owners: Set<Disposable>;
   readonly #length = new Int32Array(1);
   readonly #tag = new Uint8Array(TAG_BYTES);
   #sealing: Deno.PointerValue = null;
   #opening: Deno.PointerValue = null;
   #disposed = false;
 
-  constructor(library: Libcrypto, key: Uint8Array, owners: Set<Disposable>) {
-    this.#c = library;
+  constructor(handle: FfiHandle, key: Uint8Array) {
+    this.#handle = handle;
+    this.#c = handle.functions();
     this.#key = key;
-    this.#owners = owners;
-    owners.add(this);
+    handle.owners.add(this);
   }
 
   seal(nonce: Uint8Array, ad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
@@ -58,7 +58,7 @@ export class FfiCipher implements Cipher {
 
   [Symbol.dispose](): void {
     this.#disposed = true;
-    this.#owners.delete(this);
+    this.#handle.owners.delete(this);
     // Freeing a context also wipes the key in it.
     if (this.#sealing) this.#c.EVP_CIPHER_CTX_free(this.#sealing);
     if (this.#opening) this.#c.EVP_CIPHER_CTX_free(this.#opening);
@@ -66,7 +66,9 @@ export class FfiCipher implements Cipher {
   }
 
   #context(direction: typeof SEAL | typeof OPEN): Deno.PointerObject {
-    if (this.#disposed) throw new MinimeError("Key cannot be used: its engine is disposed");
+    if (this.#disposed) {
+      throw new MinimeError("Cryptography cannot be used: its engine is disposed");
+    }
     const context = made(this.#c.EVP_CIPHER_CTX_new());
     const cipher = this.#c.EVP_chacha20_poly1305();
     if (

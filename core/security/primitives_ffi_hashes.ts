@@ -3,45 +3,57 @@
 import { MinimeError } from "../errors.ts";
 import type { HashOperations } from "./engines.ts";
 import { KEY_BYTES, type Sha256 } from "./primitives.ts";
-import type { Libcrypto } from "./primitives_ffi.ts";
+import type { FfiHandle, Libcrypto } from "./primitives_ffi.ts";
 import { asBuffer, demand, made } from "./primitives_ffi_calls.ts";
 
-export function hashesOf(c: Libcrypto, owners: Set<Disposable>): HashOperations {
-  const algorithm = made(c.EVP_sha256());
+/** HMAC() takes a null pointer, which is what FFI makes of no bytes, for an error. */
+const NOT_NULL = new Uint8Array(1);
+
+export function hashesOf(handle: FfiHandle): HashOperations {
   // Shared by all calls of sha256, which never overlap. Made late, so that opening costs nothing.
   let shared: FfiSha256 | undefined;
   return {
     sha256(...parts) {
-      shared ??= new FfiSha256(c, owners);
+      shared ??= new FfiSha256(handle);
       shared.start();
       for (const part of parts) shared.update(part);
       return shared.result();
     },
     startSha256() {
-      const hash = new FfiSha256(c, owners);
+      const hash = new FfiSha256(handle);
       hash.start();
       return hash;
     },
     hmac(key, ...parts) {
+      const c = handle.functions();
       const out = new Uint8Array(KEY_BYTES);
       const data = parts.length === 1 ? parts[0]! : joined(parts);
-      const length = BigInt(data.length);
-      made(c.HMAC(algorithm, asBuffer(key), key.length, asBuffer(data), length, out, null));
+      made(
+        c.HMAC(
+          c.EVP_sha256(),
+          asBuffer(key.length > 0 ? key : NOT_NULL),
+          key.length,
+          asBuffer(data.length > 0 ? data : NOT_NULL),
+          BigInt(data.length),
+          out,
+          null,
+        ),
+      );
       return out;
     },
   };
 }
 
 class FfiSha256 implements Sha256, Disposable {
+  readonly #handle: FfiHandle;
   readonly #c: Libcrypto;
-  readonly #owners: Set<Disposable>;
   #context: Deno.PointerValue;
 
-  constructor(library: Libcrypto, owners: Set<Disposable>) {
-    this.#c = library;
-    this.#owners = owners;
-    this.#context = made(library.EVP_MD_CTX_new());
-    owners.add(this);
+  constructor(handle: FfiHandle) {
+    this.#handle = handle;
+    this.#c = handle.functions();
+    this.#context = made(this.#c.EVP_MD_CTX_new());
+    handle.owners.add(this);
   }
 
   start(): void {
@@ -67,13 +79,15 @@ class FfiSha256 implements Sha256, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#owners.delete(this);
+    this.#handle.owners.delete(this);
     if (this.#context) this.#c.EVP_MD_CTX_free(this.#context);
     this.#context = null;
   }
 
   #live(): Deno.PointerObject {
-    if (!this.#context) throw new MinimeError("Hash cannot be used: it is finished");
+    if (!this.#context) {
+      throw new MinimeError("Hash cannot be used: it is finished or its engine is disposed");
+    }
     return this.#context;
   }
 }

@@ -1,0 +1,49 @@
+/** Every engine that opens here, for tests that must hold on each of them. Shared, so never closed. */
+
+import {
+  checkedAead,
+  checkedCurves,
+  checkedHashes,
+} from "../../../core/security/checked_engine.ts";
+import type { Engine } from "../../../core/security/engines.ts";
+import type { Primitives } from "../../../core/security/primitives.ts";
+import { openFfi } from "../../../core/security/primitives_ffi.ts";
+import { openNative } from "../../../core/security/primitives_native.ts";
+import { NOBLE } from "../../../core/security/primitives_noble.ts";
+
+/** Undefined on a host without libcrypto.so.3; its tests then count as ignored. */
+export const FFI: Engine | undefined = openOrUndefined(openFfi);
+export const NATIVE: Engine = openNative();
+export { NOBLE };
+
+/** Those that open, the reference first. */
+export const ENGINES: readonly Engine[] = [NOBLE, NATIVE, ...(FFI ? [FFI] : [])];
+
+/** All operations by this engine, the reference's where it has none. */
+export function primitivesOf(engine: Engine): Primitives {
+  const { source } = engine;
+  return {
+    ...checkedCurves(engine.curves ?? NOBLE.curves!),
+    ...checkedHashes(engine.hashes ?? NOBLE.hashes!),
+    ...checkedAead(engine.aead ?? NOBLE.aead!),
+    chosen: { curves: source, hashes: source, aead: source, notes: [] },
+    [Symbol.dispose]() {},
+  };
+}
+
+export function hex(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.fromHex(text);
+}
+
+export function readVectors(path: string): string {
+  return Deno.readTextFileSync(new URL(`../../vectors/${path}`, import.meta.url));
+}
+
+function openOrUndefined(open: () => Engine): Engine | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("libcrypto.so.3")) return undefined;
+    throw error;
+  }
+}
