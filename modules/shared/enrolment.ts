@@ -1,0 +1,102 @@
+/**
+ * What a daemon that is being booted and its origin say to each other over the daemon's stdin and
+ * stdout: lines, a word and base64 of JSON. Private keys are made in the daemon and never in it.
+ *
+ *   daemon -> origin   MINIME-CSR  {request, endpoints, pid}     certificate request, where it listens
+ *   origin -> daemon   MINIME-ADMIT {certificate, issuer, root, psk, policy, peers, ...}
+ *   daemon -> origin   MINIME-UP   {endpoints}                   or MINIME-FAIL {reason, message}
+ *
+ * The name in the certificate comes from the origin's ticket, never from the request.
+ */
+
+import * as v from "valibot";
+import { ProtocolError } from "../../core/mod.ts";
+
+/** A line may hold a certificate chain, a policy and some thousand peers. */
+export const ENROLMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
+
+const Base64 = v.pipe(v.string(), v.base64());
+const Endpoints = v.array(v.string());
+
+export const CsrSchema = v.object({
+  /** A certificate of type request, signed by its own key. */
+  request: Base64,
+  /** Endpoints really bound: port 0 is resolved. */
+  endpoints: Endpoints,
+  pid: v.number(),
+});
+export type Csr = v.InferOutput<typeof CsrSchema>;
+
+export const AdmitSchema = v.object({
+  mesh: v.string(),
+  certificate: Base64,
+  issuer: v.optional(Base64),
+  /** The root's public key. */
+  root: Base64,
+  psk: Base64,
+  /** A signed policy document. */
+  policy: Base64,
+  /** Endpoints under which others reach this node, best first. */
+  endpoints: Endpoints,
+  segment: v.string(),
+  /** Nodes that are up already. */
+  peers: v.array(v.object({ name: v.string(), keyId: v.string(), endpoints: Endpoints })),
+});
+export type Admit = v.InferOutput<typeof AdmitSchema>;
+
+export const UpSchema = v.object({ endpoints: Endpoints, pid: v.number() });
+export type Up = v.InferOutput<typeof UpSchema>;
+
+/** Grows only at the end. */
+export const ENROLMENT_FAILURES = [
+  "port-taken",
+  "no-space",
+  "state-folder",
+  "refused",
+  "self-test",
+  "running",
+  "other",
+] as const;
+export const FailSchema = v.object({
+  reason: v.picklist(ENROLMENT_FAILURES),
+  message: v.string(),
+});
+export type Fail = v.InferOutput<typeof FailSchema>;
+
+const WORDS = {
+  csr: "MINIME-CSR",
+  admit: "MINIME-ADMIT",
+  up: "MINIME-UP",
+  fail: "MINIME-FAIL",
+} as const;
+export type EnrolmentWord = keyof typeof WORDS;
+
+const SCHEMAS = { csr: CsrSchema, admit: AdmitSchema, up: UpSchema, fail: FailSchema } as const;
+
+export type EnrolmentMessage =
+  | { readonly word: "csr"; readonly value: Csr }
+  | { readonly word: "admit"; readonly value: Admit }
+  | { readonly word: "up"; readonly value: Up }
+  | { readonly word: "fail"; readonly value: Fail };
+
+/** One line with its line feed. */
+export function formatEnrolment(message: EnrolmentMessage): string {
+  const json = new TextEncoder().encode(JSON.stringify(message.value));
+  return `${WORDS[message.word]} ${json.toBase64()}\n`;
+}
+
+/** Undefined for lines that are not ours (banners). Throws ProtocolError for ours that are wrong. */
+export function parseEnrolment(line: string): EnrolmentMessage | undefined {
+  const space = line.indexOf(" ");
+  const found = (Object.keys(WORDS) as EnrolmentWord[]).find((word) =>
+    WORDS[word] === line.slice(0, space)
+  );
+  if (found === undefined) return undefined;
+  try {
+    const json = new TextDecoder().decode(Uint8Array.fromBase64(line.slice(space + 1).trim()));
+    const value = v.parse(SCHEMAS[found], JSON.parse(json));
+    return { word: found, value } as EnrolmentMessage;
+  } catch (cause) {
+    throw new ProtocolError(`Line ${WORDS[found]} of the enrolment is malformed`, { cause });
+  }
+}
