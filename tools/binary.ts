@@ -102,6 +102,7 @@ export async function build(options: BuildOptions): Promise<Build> {
     await writeRecord(path, { stamp, built });
     return { path, fresh: true, ...built };
   } catch (error) {
+    await removeStale(path);
     await writeRecord(path, { stamp, failed: { why: messageOf(error), at: Date.now() } });
     throw error;
   }
@@ -171,6 +172,15 @@ async function rememberedFailure(root: string, target: Target): Promise<string |
     return undefined;
   }
   return record.stamp === await stampOf(root, target) ? record.failed.why : undefined;
+}
+
+/** An executable of older sources would be taken for one of these. */
+async function removeStale(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 async function readRecord(path: string): Promise<BuildRecord | undefined> {

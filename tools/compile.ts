@@ -104,28 +104,28 @@ async function attempt(action: () => Promise<void>): Promise<string | undefined>
 async function compileByDownload(options: CompileOptions): Promise<void> {
   const giveUp = new AbortController();
   let probe: Promise<void> = Promise.resolve();
-  let unreachable: string | undefined;
   const onLine = (line: string) => {
     const address = /^Download (https?:\S+)$/.exec(line.trim())?.[1];
-    if (address === undefined) return;
-    probe = probeAddress(address).catch((error) => {
-      unreachable = messageOf(error);
-      giveUp.abort();
-    });
+    if (address !== undefined) probe = probeAddress(address).catch((why) => giveUp.abort(why));
   };
   try {
     await compile(Deno.execPath(), {}, options, { signal: giveUp.signal, onLine });
   } catch (error) {
+    throw giveUp.signal.aborted ? giveUp.signal.reason : error;
+  } finally {
     await probe;
-    throw unreachable === undefined ? error : new Error(unreachable, { cause: error });
   }
-  await probe;
 }
 
 async function probeAddress(address: string): Promise<void> {
   const signal = AbortSignal.timeout(DOWNLOAD_PROBE_MS);
-  const response = await fetch(address, { method: "HEAD", signal });
-  await response.body?.cancel();
+  try {
+    const response = await fetch(address, { method: "HEAD", signal });
+    await response.body?.cancel();
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new Error(`Cannot reach the download: ${messageOf(cause)}`, { cause: error });
+  }
 }
 
 async function compile(
