@@ -144,8 +144,10 @@ function checkTarget(
       throw new AuthenticationError(
         "not-a-target",
         `Request ${requestId} came ${
-          listedNames ? "with another" : "without the"
-        } list of targets than was signed`,
+          listedNames
+            ? "with another list of targets than was signed"
+            : "without its list of targets"
+        }`,
       );
     }
   }
