@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  defaultPolicy,
+  judge,
+  type Judgement,
+  matchesCommand,
+  type Policy,
+  POLICY_LIMITS_DEFAULT,
+  type PolicyRule,
+  type Question,
+} from "../../../core/security/policy.ts";
+
+const KEY = "ab".repeat(32);
+const ALICE = { type: "user", name: "alice", groups: ["users"], keyId: KEY, unixUser: "alice" };
+
+const RULE: PolicyRule = {
+  who: ["group:users"],
+  verbs: ["exec.*"],
+  on: ["@compute"],
+  as: ["$user"],
+  commands: undefined,
+  maxProcesses: undefined,
+};
+
+const QUESTION: Question = {
+  principal: ALICE,
+  verb: "exec.run",
+  as: "",
+  self: { name: "n1", groups: ["compute"] },
+};
+
+function policyOf(...rules: Partial<PolicyRule>[]): Policy {
+  return { limits: POLICY_LIMITS_DEFAULT, rules: rules.map((rule) => ({ ...RULE, ...rule })) };
+}
+
+function ask(rule: Partial<PolicyRule>, question: Partial<Question> = {}): Judgement {
+  return judge(policyOf(rule), { ...QUESTION, ...question });
+}
+
+function allowed(rule: Partial<PolicyRule>, question: Partial<Question> = {}): boolean {
+  return ask(rule, question).allowed;
+}
+
+function why(rule: Partial<PolicyRule>, question: Partial<Question> = {}): string {
+  const judgement = ask(rule, question);
+  assert.ok(!judgement.allowed);
+  return judgement.why;
+}
+
+Deno.test("policy: what no rule allows is refused", () => {
+  assert.deepEqual(judge(policyOf(), QUESTION), {
+    allowed: false,
+    why: 'Policy has no rule for user "alice" (groups "users")',
+  });
+});
+
+Deno.test("policy: the first rule that fits as a whole allows, and is named", () => {
+  const policy = policyOf({ who: ["user:bob"] }, { maxProcesses: 64 }, {});
+  assert.deepEqual(judge(policy, QUESTION), {
+    allowed: true,
+    rule: "allow[1]",
+    as: "alice",
+    maxProcesses: 64,
+  });
+});
+
+Deno.test("policy: parts of several rules do not add up", () => {
+  const policy = policyOf({ verbs: ["file.read"] }, { who: ["user:bob"] });
+  assert.ok(!judge(policy, QUESTION).allowed);
+});
+
+Deno.test("policy: a refusal says what the nearest rule lacks", () => {
+  const who = 'Policy has no rule for user "alice" (groups "users")';
+  assert.equal(why({ who: ["group:ops"] }), who);
+  assert.equal(why({ verbs: ["file.*"] }), `${who} which allows "exec.run"`);
+  const on = `${who} which allows "exec.run" on "n1" (groups "compute")`;
+  assert.equal(why({ on: ["@login"] }), on);
+  assert.equal(why({}, { as: "root" }), `${on} as unix user "root"`);
+  assert.equal(why({ commands: ["hostname"] }, { argv: ["id"] }), `${on} with the command "id"`);
+  assert.equal(why({ commands: ["hostname"] }), `${on} without a command`);
+  const two = policyOf({ who: ["group:ops"] }, { on: ["@login"] }, { verbs: ["file.*"] });
+  const judgement = judge(two, QUESTION);
+  assert.equal(judgement.allowed ? "" : judgement.why, on);
+});
+
+Deno.test("policy: who is a group, a user by name, or a key", () => {
+  assert.ok(allowed({ who: ["user:alice"] }));
+  assert.ok(allowed({ who: [`key:${KEY}`] }));
+  assert.ok(allowed({ who: ["group:ops", "group:users"] }));
+  assert.ok(!allowed({ who: ["user:ali"] }));
+  assert.ok(!allowed({ who: ["group:alice"] }));
+  assert.ok(!allowed({ who: ["user:users"] }));
+  assert.ok(!allowed({ who: [`key:${"cd".repeat(32)}`] }));
+  assert.ok(!allowed({ who: ["*"] }));
+});
+
+Deno.test("policy: only users are granted anything, whatever a rule says", () => {
+  for (const type of ["node", "issuer", "request"]) {
+    const principal = { ...ALICE, type };
+    assert.equal(
+      why({ who: ["user:alice", "group:users", `key:${KEY}`] }, { principal }),
+      `Policy grants "exec.run" to users only, this is ${type} "alice" (groups "users")`,
+    );
+  }
+});
+
+Deno.test("policy: verbs are all, a module's, or one", () => {
+  assert.ok(allowed({ verbs: ["*"] }));
+  assert.ok(allowed({ verbs: ["exec.run"] }));
+  assert.ok(!allowed({ verbs: ["exec"] }));
+  assert.ok(!allowed({ verbs: ["exec.ru"] }));
+  assert.ok(!allowed({ verbs: ["exec.*"] }, { verb: "exec" }));
+  assert.ok(!allowed({ verbs: ["exec.*"] }, { verb: "execute.run" }));
+});
+
+Deno.test("policy: on is all, a group of the target, or its name", () => {
+  assert.ok(allowed({ on: ["*"] }));
+  assert.ok(allowed({ on: ["n1"] }));
+  assert.ok(allowed({ on: ["x", "n*"] }));
+  assert.ok(!allowed({ on: ["n"] }));
+  assert.ok(!allowed({ on: ["compute"] }));
+  assert.ok(!allowed({ on: ["@n1"] }));
+  assert.ok(!allowed({ on: ["@"] }, { self: { name: "n1", groups: [] } }));
+});
+
+Deno.test("policy: an empty list allows nothing", () => {
+  assert.ok(allowed({}));
+  assert.ok(!allowed({ who: [] }));
+  assert.ok(!allowed({ verbs: [] }));
+  assert.ok(!allowed({ on: [] }));
+  assert.ok(!allowed({ as: [] }, { as: "alice" }));
+  assert.ok(!allowed({ commands: [] }, { argv: ["hostname"] }));
+});
+
+Deno.test("policy: $user is the user in the certificate, and never root", () => {
+  const asOf = (rule: Partial<PolicyRule>, question: Partial<Question> = {}) => {
+    const judgement = ask(rule, question);
+    return judgement.allowed ? judgement.as : undefined;
+  };
+  assert.equal(asOf({ as: ["$user"] }), "alice");
+  assert.equal(asOf({ as: ["$user"] }, { as: "alice" }), "alice");
+  assert.equal(asOf({ as: ["$user"] }, { as: "bob" }), undefined);
+  assert.equal(asOf({ as: ["root"] }, { as: "root" }), "root");
+  assert.equal(asOf({ as: ["root"] }), "");
+  assert.equal(asOf({ as: [] }), "");
+  assert.equal(asOf({ as: ["$user"] }, { as: "$user" }), undefined);
+  const rootly = { ...ALICE, unixUser: "root" };
+  assert.equal(asOf({ as: ["$user"] }, { principal: rootly, as: "root" }), undefined);
+  assert.equal(asOf({ as: ["$user"] }, { principal: rootly }), "");
+  assert.equal(asOf({ as: ["root"] }, { principal: rootly, as: "root" }), "root");
+  const nobody = { ...ALICE, unixUser: undefined };
+  assert.equal(asOf({ as: ["$user"] }, { principal: nobody }), "");
+  assert.equal(asOf({ as: ["$user"] }, { principal: nobody, as: "alice" }), undefined);
+});
+
+Deno.test("policy: commands are matched word by word", () => {
+  const cases: [string, string[], boolean][] = [
+    ["hostname", ["hostname"], true],
+    ["hostname", ["hostname", "evil"], false],
+    ["hostname", ["hostname evil"], false],
+    ["hostname", [], false],
+    ["/usr/bin/lscpu *", ["/usr/bin/lscpu"], true],
+    ["/usr/bin/lscpu *", ["/usr/bin/lscpu", "-e", "x; rm -rf /"], true],
+    ["/usr/bin/lscpu *", ["/usr/bin/lscpu2"], false],
+    ["cat /var/log/*", ["cat", "/var/log/messages"], true],
+    ["cat /var/log/*", ["cat", "/var/log/a", "/etc/shadow"], false],
+    ["kill -* 1", ["kill", "-HUP", "1"], true],
+    ["kill * 1", ["kill", "-HUP", "1"], true],
+    ["kill * 1", ["kill", "1"], false],
+    ["*", ["anything"], true],
+    ["*", ["anything", "more"], false],
+    ["  id   -u ", ["id", "-u"], true],
+    ["", [], true],
+    ["", ["x"], false],
+    ["a.c", ["abc"], false],
+  ];
+  for (const [pattern, argv, wanted] of cases) {
+    assert.equal(matchesCommand(pattern, argv), wanted, `${pattern} on ${JSON.stringify(argv)}`);
+  }
+});
+
+Deno.test("policy: a rule with commands grants only verbs that carry a command", () => {
+  const rule = { commands: ["hostname"] };
+  assert.ok(allowed(rule, { argv: ["hostname"] }));
+  assert.ok(!allowed(rule, { verb: "exec.kill" }));
+});
+
+Deno.test("policy: a mesh made by boot lets its ops group do everything", () => {
+  const policy = defaultPolicy("ops");
+  const ops = { ...ALICE, groups: ["ops"] };
+  for (const as of ["", "root", "alice"]) {
+    assert.ok(judge(policy, { ...QUESTION, principal: ops, as, verb: "core.shutdown" }).allowed);
+  }
+  assert.ok(!judge(policy, { ...QUESTION, principal: ops, as: "bob" }).allowed);
+  assert.ok(!judge(policy, QUESTION).allowed);
+  assert.ok(!judge(policy, { ...QUESTION, principal: { ...ops, type: "node" } }).allowed);
+});
+
+Deno.test("policy: the order of rules never changes what is allowed", () => {
+  const texts = (...all: string[]) => fc.subarray(all);
+  const rule = fc.record({
+    who: texts("group:users", "group:ops", "user:alice", "user:bob"),
+    verbs: texts("*", "exec.*", "exec.run", "file.*"),
+    on: texts("*", "@compute", "n1", "m*"),
+    as: texts("$user", "root", "bob"),
+    commands: fc.option(texts("hostname", "id *"), { nil: undefined }),
+    maxProcesses: fc.constant(undefined),
+  });
+  const question = fc.record({
+    as: fc.constantFrom("", "alice", "root"),
+    verb: fc.constantFrom("exec.run", "file.read", "core.shutdown"),
+    argv: fc.constantFrom(["hostname"], ["id", "-u"]),
+  });
+  fc.assert(
+    fc.property(fc.array(rule, { maxLength: 6 }), question, (rules, asked) => {
+      const whole = { ...QUESTION, ...asked };
+      const forwards = judge(policyOf(...rules), whole).allowed;
+      assert.equal(judge(policyOf(...rules.toReversed()), whole).allowed, forwards);
+      assert.equal(rules.some((rule) => judge(policyOf(rule), whole).allowed), forwards);
+    }),
+    { seed: 12, numRuns: 1_000 },
+  );
+});
