@@ -20,7 +20,16 @@ import { parseDuration } from "./duration.ts";
 import { offsetOf } from "./excerpt.ts";
 import { MESH_FILE_DEPTH_MAX } from "./limits.ts";
 import { buildMesh, draftHosts, type GroupDraft, type HostDraft } from "./mesh_file_build.ts";
-import { BOOT, HOST, MESH, readTable, SETTINGS, type Settings } from "./mesh_file_schema.ts";
+import {
+  BOOT,
+  HOST,
+  isTable,
+  MESH,
+  NAME_RULE,
+  readTable,
+  SETTINGS,
+  type Settings,
+} from "./mesh_file_schema.ts";
 import { describeValue, MeshFileProblems } from "./mesh_file_errors.ts";
 
 export type MeshFile = {
@@ -135,7 +144,7 @@ function readGroups(problems: MeshFileProblems, value: unknown): GroupDraft[] {
     if (!isName(name)) {
       problems.addAtKey(
         path,
-        `Group ${describeValue(name)} is no name (a-z, 0-9, and inside also . _ -)`,
+        `Group ${describeValue(name)} is no name (${NAME_RULE})`,
       );
     } else if (typeof nodeset !== "string") {
       problems.addAt(path, `Group "${name}" must be a nodeset, not ${describeValue(nodeset)}`);
@@ -160,11 +169,12 @@ function readBoot(problems: MeshFileProblems, value: unknown): MeshBoot {
 /** The core judges; each rule alone, so that a bad one hides no other's problem. */
 function readPolicy(problems: MeshFileProblems, value: unknown): MeshPolicy {
   if (!isTable(value)) return {};
-  const { allow, ...rest } = value;
-  checkPolicy(problems, rest, 0);
-  if (Array.isArray(allow)) {
-    allow.forEach((rule: unknown, i) => checkPolicy(problems, { allow: [rule] }, i));
-  } else if (allow !== undefined) checkPolicy(problems, { allow }, 0);
+  const before = problems.count;
+  for (const [key, part] of Object.entries(value)) {
+    if (key !== "allow" || !Array.isArray(part)) checkPolicy(problems, { [key]: part }, 0);
+    else part.forEach((rule: unknown, i) => checkPolicy(problems, { allow: [rule] }, i));
+  }
+  if (problems.count === before) checkPolicy(problems, value, 0); // what concerns all rules
   return value;
 }
 

@@ -7,7 +7,7 @@ import { UsageError } from "../../core/errors.ts";
 import { MESH_HOSTS_MAX } from "./limits.ts";
 import type { MeshBoot, MeshFile, MeshGroup, MeshHost, MeshPolicy } from "./mesh_file.ts";
 import { describeValue, type MeshFileProblems } from "./mesh_file_errors.ts";
-import { isAddress, type Settings } from "./mesh_file_schema.ts";
+import { isAddress, NAME_RULE, type Settings } from "./mesh_file_schema.ts";
 import { compareNames, sortedNames } from "./names.ts";
 import { type NodesetSource, readNodeset } from "./nodeset_parse.ts";
 import { didYouMean } from "./suggest.ts";
@@ -45,22 +45,17 @@ export function draftHosts(
     );
     return [];
   }
-  return names.flatMap((name, i) => {
-    const isLocal = row.launcher === "local";
-    const address = addresses?.[i] ?? (isLocal ? "127.0.0.1" : name);
-    if (!isName(name)) {
-      problems.add(
-        places.names,
-        `${describeValue(name)} is no name (a-z, 0-9, and inside also . _ -)`,
-      );
-      return [];
-    }
-    if (!isAddress(address)) {
-      problems.add(places.address, `${describeValue(address)} is no address`);
-      return [];
-    }
-    return [{ host: hostOf(name, address, row), offset: places.names }];
-  });
+  const otherwise = (name: string) => row.launcher === "local" ? "127.0.0.1" : name;
+  const hosts = names.map((name, i) => hostOf(name, addresses?.[i] ?? otherwise(name), row));
+  // Of a row one bad name is told: the others are bad in the same way.
+  const badName = hosts.find((host) => !isName(host.name));
+  const badAddress = hosts.find((host) => !isAddress(host.address));
+  if (badName !== undefined) {
+    problems.add(places.names, `${describeValue(badName.name)} is no name (${NAME_RULE})`);
+  } else if (badAddress !== undefined) {
+    problems.add(places.address, `${describeValue(badAddress.address)} is no address`);
+  } else return hosts.map((host) => ({ host, offset: places.names }));
+  return [];
 }
 
 /** Checks what concerns several hosts, then freezes. @throws UsageError with all problems found so far */

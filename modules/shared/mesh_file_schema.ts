@@ -14,7 +14,10 @@ import { didYouMean } from "./suggest.ts";
 import { printable } from "./text.ts";
 import type { TomlPath } from "./toml_locator.ts";
 
-const name = text("must be a name (a-z, 0-9, and inside also . _ -)", isName);
+/** What makes a name, for error texts. */
+export const NAME_RULE = "a-z, 0-9, and inside also . _ -";
+
+const name = text(`must be a name (${NAME_RULE})`, isName);
 const port = integer("must be a port from 0 to 65535 (0: any free one)", 0, 65_535);
 const nodeset = text('must be a nodeset such as "n[1-16]"', () => true, NODESET_CHARACTERS_MAX);
 const path = text("must be a path", isPath);

@@ -66,7 +66,7 @@ function cell(text: string | undefined): string {
   return printable(text ?? "", CELL_CHARACTERS_MAX);
 }
 
-/** Takes from the widest column until a line fits; the rightmost of equal ones first. */
+/** Takes from the widest column until a line fits; equal ones share, the rightmost first. */
 function shrink(widths: number[], width: number): void {
   const gaps = GAP * Math.max(0, widths.length - 1);
   let excess = widths.reduce((sum, each) => sum + each, gaps) - width;
@@ -77,7 +77,8 @@ function shrink(widths: number[], width: number): void {
       const column = widths.lastIndexOf(widest);
       // Down to the next widest in one step, so that a cell of thousands costs no thousand rounds.
       const next = maximum(widths.filter((each) => each < widest));
-      const taken = Math.min(excess, Math.max(1, widest - Math.max(next, floor)));
+      const share = Math.ceil(excess / widths.filter((each) => each === widest).length);
+      const taken = Math.min(share, widest - Math.max(next, floor));
       widths[column] = widest - taken;
       excess -= taken;
     }

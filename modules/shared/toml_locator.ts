@@ -152,7 +152,7 @@ export class TomlLocator {
   /** The first place counts: `[a.b]` after `[a]` does not move a. */
   #note(places: Map<string, number>, path: TomlPath, offset: number): void {
     const id = idOf(path);
-    if (!places.has(id)) places.set(id, offset);
+    if (!places.has(id)) places.set(id, Math.min(offset, this.#text.length));
   }
 }
 

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { canonicalKey } from "../../../modules/shared/canonical.ts";
+import { Fold, formatFold } from "../../../modules/shared/fold.ts";
+
+Deno.test("fold: equal answers become one set, the largest first and then by name", () => {
+  const fold = new Fold<unknown>();
+  fold.add("n10", { kernel: "6.1", cores: 2 });
+  fold.add("n9", { cores: 2, kernel: "6.1" });
+  fold.add("n2", { cores: 4, kernel: "6.1" });
+  fold.add("n1", "unknown");
+  assert.equal(fold.size, 4);
+  assert.equal(fold.kinds, 3);
+  assert.deepEqual(fold.groups(), [
+    { nodeset: "n[9-10]", names: ["n9", "n10"], value: { kernel: "6.1", cores: 2 } },
+    { nodeset: "n1", names: ["n1"], value: "unknown" },
+    { nodeset: "n2", names: ["n2"], value: { cores: 4, kernel: "6.1" } },
+  ]);
+});
+
+Deno.test("fold: indices stand for names of the reader's list", () => {
+  const fold = new Fold<number>();
+  for (const index of [2, 0, 1, 7]) fold.add(index, 1);
+  const [group] = fold.groups(["n1", "n2", "n3"]);
+  assert.equal(group?.nodeset, "#7,n[1-3]");
+});
+
+Deno.test("fold: a target that repeats itself counts once", () => {
+  const fold = new Fold<string>();
+  fold.add("n1", "a");
+  fold.add("n1", "a");
+  assert.equal(fold.size, 1);
+  assert.deepEqual(fold.groups()[0]?.names, ["n1"]);
+});
+
+Deno.test("fold: the order of answers does not change the result", () => {
+  const answers = fc.uniqueArray(
+    fc.tuple(fc.nat(50).map((n) => `n${n}`), fc.constantFrom("a", "b", "c")),
+    { selector: ([name]) => name },
+  );
+  fc.assert(
+    fc.property(answers, (list) => {
+      const forth = new Fold<string>();
+      const back = new Fold<string>();
+      for (const [name, value] of list) forth.add(name, value);
+      for (const [name, value] of list.toReversed()) back.add(name, value);
+      assert.deepEqual(forth.groups(), back.groups());
+    }),
+    { seed: 1, numRuns: 300 },
+  );
+});
+
+Deno.test("fold: blocks are printed as clush -b does", () => {
+  const fold = new Fold<string>();
+  for (const name of ["n1", "n2", "n3"]) fold.add(name, "up\n");
+  fold.add("n4", "down");
+  assert.equal(
+    formatFold(fold.groups(), (value) => value),
+    "---------------\nn[1-3] (3)\n---------------\nup\n---------------\nn4\n---------------\ndown\n",
+  );
+});
+
+Deno.test("canonical: equal values have equal keys and others do not", () => {
+  const same: [unknown, unknown][] = [
+    [{ a: 1, b: [2] }, { b: [2], a: 1 }],
+    [0, -0],
+    [{ a: undefined }, {}],
+    [new Uint8Array([1, 255]), new Uint8Array([0, 1, 255]).subarray(1)],
+    [Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
+  ];
+  for (const [a, b] of same) assert.equal(canonicalKey(a), canonicalKey(b));
+  const different = [
+    null,
+    true,
+    1,
+    1n,
+    "1",
+    "true",
+    "null",
+    NaN,
+    Infinity,
+    [],
+    {},
+    [1],
+    [[1]],
+    ["1"],
+    { a: 1 },
+    { a: "1" },
+    { a: [1] },
+    ["a", 1],
+    "",
+    new Uint8Array(0),
+    new Uint8Array([1]),
+    "<01>",
+    [1, 2],
+    ["1,2"],
+  ];
+  assert.equal(new Set(different.map(canonicalKey)).size, different.length);
+});
+
+Deno.test("canonical: keys are equal exactly when JSON values are", () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 3 }), fc.jsonValue({ maxDepth: 3 }), (a, b) => {
+      const [x, y] = [a, b].map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+      assert.equal(canonicalKey(x), canonicalKey(structuredClone(x)));
+      assert.equal(canonicalKey(x) === canonicalKey(y), equal(x, y));
+    }),
+    { seed: 1, numRuns: 1_000 },
+  );
+});
+
+Deno.test("canonical: what is too deep, too large or no plain data is refused", () => {
+  let deep: unknown = 1;
+  for (let i = 0; i < 40; i++) deep = [deep];
+  assert.throws(() => canonicalKey(deep), {
+    name: "ProtocolError",
+    message: "Value is nested deeper than 32",
+  });
+  assert.throws(() => canonicalKey(new Map()), {
+    name: "ProtocolError",
+    message: "Value is no plain data but object",
+  });
+  assert.throws(() => canonicalKey(() => 1), /Value is no plain data but function/);
+  assert.throws(
+    () => canonicalKey("x".repeat(17_000_000)),
+    /Value has more than 16777216 characters/,
+  );
+});
+
+function equal(a: unknown, b: unknown): boolean {
+  try {
+    assert.deepStrictEqual(a, b);
+    return true;
+  } catch {
+    return false;
+  }
+}
