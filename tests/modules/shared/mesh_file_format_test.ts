@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type MeshFile, type MeshHost, parseMeshFile } from "../../../modules/shared/mesh_file.ts";
+import { formatMeshFile } from "../../../modules/shared/mesh_file_format.ts";
+
+function read(text: string): MeshFile {
+  return parseMeshFile(text, { file: "mesh.toml" });
+}
+
+/** As formatMeshFile writes it. */
+const FOLDED = `name = "lab"
+
+[[hosts]]
+names = "bare"
+user = "alice"
+port = 7117
+
+[[hosts]]
+names = "gw,io[1-2]"
+address = "fd00::1,fd00::[8-9]"
+user = "alice"
+ssh_port = 2222
+identity_file = "~/.ssh/lab"
+segment = "b"
+gateway = true
+listen = [ "tcp:[::]:7200", "unix:/run/minime.sock" ]
+home = "/srv/minime"
+schedule = false
+cpus = 4
+
+[[hosts]]
+names = "n[01-03]"
+address = "10.0.0.[11-13]"
+user = "alice"
+port = 7117
+
+[groups]
+all = "bare,gw,io[1-2]"
+compute = "n[01-03]"
+fast = "io[1-2],n[01-02]"
+spare = ""
+
+[boot]
+window = 8
+connect_timeout = "5s"
+timeout = "1m30s"
+strict_host_key = "accept-new"
+
+[[policy.allow]]
+who = [ "group:ops" ]
+verbs = [ "*" ]
+on = [ "*" ]
+as = [ "root", "$user" ]
+
+[policy.limits]
+clock_skew = "30s"
+`;
+
+Deno.test("mesh file format: hosts are written folded, and what is built in is left out", () => {
+  assert.equal(formatMeshFile(read(FOLDED)), FOLDED);
+});
+
+Deno.test("mesh file format: equal hosts of several rows become one, defaults and groups are worked in", () => {
+  const mesh = read(`name = "m"
+[defaults]
+port = 7117
+groups = ["all"]
+[[hosts]]
+names = "n3"
+address = "10.0.0.3"
+[[hosts]]
+names = "n[1-2]"
+address = "10.0.0.[1-2]"
+[[hosts]]
+names = "l[1-2]"
+launcher = "local"
+port = 0
+`);
+  assert.equal(
+    formatMeshFile(mesh),
+    `name = "m"
+
+[[hosts]]
+names = "l[1-2]"
+launcher = "local"
+
+[[hosts]]
+names = "n[1-3]"
+address = "10.0.0.[1-3]"
+port = 7117
+
+[groups]
+all = "l[1-2],n[1-3]"
+`,
+  );
+});
+
+/** Any host that a mesh file can describe; addresses are made unique by the port. */
+const host = fc.record({
+  name: fc.tuple(fc.constantFrom("n", "r1n", "gw-"), fc.nat(30)).map(([head, index]) =>
+    head + index
+  ),
+  address: fc.option(
+    fc.constantFrom("10.0.0.", "fd00::", "h").chain((head) => fc.nat(20).map((i) => head + i)),
+  ),
+  user: fc.option(fc.constantFrom("alice", "bob")),
+  sshPort: fc.option(fc.constantFrom(22, 2222)),
+  segment: fc.constantFrom("default", "b"),
+  gateway: fc.boolean(),
+  schedule: fc.boolean(),
+  launcher: fc.constantFrom<MeshHost["launcher"]>("ssh", "local"),
+  groups: fc.subarray(["a", "b", "constructor"]),
+});
+
+Deno.test("mesh file format: what is written reads back to the same mesh", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(host, { minLength: 1, maxLength: 30, selector: ({ name }) => name }),
+      (hosts) => {
+        const rows = hosts.map((row) =>
+          `[[hosts]]\nnames = "${row.name}"\n` +
+          (row.address === null ? "" : `address = "${row.address}"\n`) +
+          (row.user === null ? "" : `user = "${row.user}"\n`) +
+          (row.sshPort === null ? "" : `ssh_port = ${row.sshPort}\n`) +
+          `segment = "${row.segment}"\ngateway = ${row.gateway}\nschedule = ${row.schedule}\n` +
+          `launcher = "${row.launcher}"\ngroups = ${JSON.stringify(row.groups)}\n`
+        );
+        const mesh = read(`name = "m"\n${rows.join("")}[boot]\nwindow = 3\n`);
+        assert.equal(mesh.hosts.length, hosts.length);
+        assert.deepEqual(read(formatMeshFile(mesh)), mesh);
+      },
+    ),
+    { seed: 1, numRuns: 300 },
+  );
+});
