@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { cacheFolder, hashFile } from "./cache.ts";
 import { compileBundle } from "./compile.ts";
 import { messageOf, type Target } from "./older_pair.ts";
-import { reasonOf, run } from "./run.ts";
+import { run } from "./run.ts";
 
 const FAILURE_KEPT_MS = 10 * 60 * 1000;
 
@@ -141,7 +141,11 @@ async function bundleMain(root: string, staging: string): Promise<string> {
     `--output=${output}`,
     "main.ts",
   ], { cwd: root });
-  if (result.code !== 0) throw new Error(`Cannot bundle "${root}/main.ts": ${reasonOf(result)}`);
+  if (result.code !== 0) {
+    // All of it: the file and line are not in the first line.
+    const output = result.stderr.split("Stack backtrace")[0]?.trim();
+    throw new Error(`Cannot bundle "${root}/main.ts": ${output}`);
+  }
   return await Deno.readTextFile(output);
 }
 
