@@ -62,7 +62,7 @@ export interface MeshClient extends Caller, AsyncDisposable {
   /** The daemon at the other end. */
   readonly via: { readonly name: string; readonly endpoint: string };
   /** A request signed by the user's key (SECURITY.md 4), for guarded verbs. */
-  sign(verb: string, args: unknown, options: SignOptions): Uint8Array;
+  sign(verb: string, args: unknown, options: SignOptions): Promise<Uint8Array>;
   /** Idempotent. */
   close(): Promise<void>;
 }
