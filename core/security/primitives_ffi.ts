@@ -3,8 +3,8 @@
  * of the time that Deno 2.9 takes to load node:crypto. Absent on some hosts.
  *
  * Native memory is ours to free: what owns some is in {@link FfiHandle.owners}, and the engine
- * disposes those that are left before it closes the library. Sizes go to C as they are given, so the callers
- * of an engine must have checked all lengths.
+ * disposes those that are left before it closes the library. Sizes go to C as they are given, so
+ * the callers of an engine must have checked all lengths.
  */
 
 import { MinimeError } from "../errors.ts";
