@@ -31,6 +31,7 @@ export interface Execution {
 
 export interface Proposal {
   readonly value: string;
+  /** Of a command or an option; "" for a value, which speaks for itself. */
   readonly brief: string;
 }
 
@@ -92,7 +93,10 @@ export async function proposeWords(
   const wanted = found.filter((each) =>
     (each.kind === "argument:flag") === partial.startsWith("-") && each.completion !== "--"
   );
-  return wanted.map((each) => ({ value: each.completion, brief: each.brief }));
+  return wanted.map(({ completion, brief, kind }) => ({
+    value: completion,
+    brief: kind === "argument:value" ? "" : brief,
+  }));
 }
 
 interface Hooks {

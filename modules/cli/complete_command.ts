@@ -38,14 +38,16 @@ async function proposalLines(
   const words = splitEquals(given);
   const last = given.at(-1) ?? "";
   const prefix = last.slice(0, last.length - (words.at(-1) ?? "").length);
-  const meshName = words[words.lastIndexOf("--mesh", -2) + 1];
-  const named = words.lastIndexOf("--mesh", -2) >= 0 ? meshName : context.meshName;
+  const mesh = words.slice(0, -1).lastIndexOf("--mesh");
+  const meshName = mesh >= 0 && mesh < words.length - 2 ? words[mesh + 1] : context.meshName;
   let files = false;
   const proposals = await proposeWords(entries, words, async (completion, partial) => {
     if (completion === "files") files = true;
-    return await values(completion, partial, entries, context, named);
+    return await values(completion, partial, entries, context, meshName);
   });
-  const lines = proposals.map(({ value, brief }) => `${prefix}${value}\t${brief}`);
+  const lines = proposals.map(({ value, brief }) =>
+    brief === "" ? `${prefix}${value}` : `${prefix}${value}\t${brief}`
+  );
   return files ? [":files"] : lines;
 }
 
@@ -92,8 +94,9 @@ function groupsOf(nodes: readonly KnownNode[]): string[] {
   return [...new Set(nodes.flatMap((node) => node.groups))].sort();
 }
 
-/** The name after the last operator is completed, what stands before it is kept. */
+/** The name after the last operator is completed, what stands before it is kept; ranges are not. */
 function nodesetValues(partial: string, nodes: readonly KnownNode[]): string[] {
+  if (partial.lastIndexOf("[") > partial.lastIndexOf("]")) return [];
   const before = /^(?:.*[,!&^ ])?/.exec(partial)?.[0] ?? "";
   const already = new Set(before.split(/[,!&^ ]/));
   const names = nodes.map((node) => node.name).filter((name) => !already.has(name));

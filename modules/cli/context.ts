@@ -39,7 +39,7 @@ export function createContext(parts: ContextParts): CommandContext {
     meshName,
     homes,
     home,
-    stdin: standardInput(terminal),
+    stdin: standardInput(terminal, signal),
     isTerminal: terminal.stdoutIsTerminal,
     get columns() {
       return terminal.stdoutIsTerminal ? terminal.size()?.columns : undefined;
@@ -70,20 +70,45 @@ async function chooseHome(
   return home;
 }
 
-function standardInput(terminal: Terminal): StandardInput {
+function standardInput(terminal: Terminal, signal: AbortSignal): StandardInput {
   let taken = false;
-  const take = (): ReadableStream<Uint8Array> => {
+  const take = (): AsyncGenerator<Uint8Array> => {
     if (taken) throw new UsageError("Stdin can be read only once: use - in one place");
     taken = true;
-    return terminal.stdin;
+    return chunksUntil(signal, terminal.stdin);
   };
   return {
     isTerminal: terminal.stdinIsTerminal,
-    bytes: {
-      [Symbol.asyncIterator]: () => take()[Symbol.asyncIterator](),
-    },
+    bytes: { [Symbol.asyncIterator]: take },
     async text() {
-      return await new Response(take() as ReadableStream<Uint8Array<ArrayBuffer>>).text();
+      const decoder = new TextDecoder();
+      let text = "";
+      for await (const chunk of take()) text += decoder.decode(chunk, { stream: true });
+      return text + decoder.decode();
     },
   };
+}
+
+/** Somebody who waits for stdin must notice ^C. Throws the signal's reason. */
+async function* chunksUntil(
+  signal: AbortSignal,
+  stream: ReadableStream<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  let cancelled: Promise<void> | undefined;
+  const cancel = () => cancelled = reader.cancel(signal.reason);
+  signal.addEventListener("abort", cancel);
+  try {
+    while (true) {
+      signal.throwIfAborted();
+      const { done, value } = await reader.read();
+      signal.throwIfAborted();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    await cancelled;
+    reader.releaseLock();
+  }
 }

@@ -4,13 +4,17 @@
  * command knows the nodes of its mesh.
  */
 
+import type { Environment } from "../../core/environment/environment.ts";
 import { MinimeError, UsageError } from "../../core/errors.ts";
-import type { CommandContext, NODES, OptionsOf } from "./command.ts";
+import type { NODES, OptionsOf, StandardInput } from "./command.ts";
 import { didYouMean } from "./suggest.ts";
 import { sortedNames } from "./names.ts";
 import { differenceNames, type NodesetSource, parseNodeset } from "./nodeset.ts";
 
-type Needs = Pick<CommandContext, "env" | "stdin">;
+interface Needs {
+  readonly env: Pick<Environment, "files">;
+  readonly stdin: Pick<StandardInput, "text">;
+}
 
 export interface NodeSelection {
   /** Something was named. Without it `names` gives all nodes, less the excluded ones. */

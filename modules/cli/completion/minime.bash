@@ -1,8 +1,8 @@
 # bash completion for minime: source <(minime completion bash)
 #
-# The line is split at blanks here, because bash itself would split nodesets and options at = : @.
-# What bash takes for the current word may therefore be only the end of ours; the proposals lose
-# what stands before it.
+# The line is split at blanks here, because bash itself would split options and sets at = : and @.
+# What bash takes for the current word, $2, may be only the end of ours: the proposals lose what
+# stands before it.
 _minime() {
   local line=${COMP_LINE:0:COMP_POINT} current kept value
   local -a words
@@ -10,10 +10,7 @@ _minime() {
   [[ $line == *[[:blank:]] ]] && words+=("")
   current=${words[-1]#[\"\']}
   words[-1]=$current
-  kept=$current
-  # Inside quotes bash does not split.
-  [[ $line == *[\"\']"$current" ]] && kept=
-  while [[ -n $kept && $COMP_WORDBREAKS != *"${kept: -1}"* ]]; do kept=${kept%?}; done
+  kept=${current%"$2"}
   COMPREPLY=()
   while IFS=$'\t' read -r value _; do
     if [[ $value == :files ]]; then

@@ -10,7 +10,7 @@ _minime() {
       return
     fi
     value=${line%%$'\t'*}
-    [[ -n $value ]] && proposals+=("${value//:/\\:}:${line#*$'\t'}")
+    [[ -n $value ]] && proposals+=("${value//:/\\:}${line[$#value+1,-1]/$'\t'/:}")
   done
   _describe -V minime proposals
 }

@@ -1,0 +1,52 @@
+/** A terminal in memory: keeps what was written, in order, and can be slow or broken. */
+
+import { ConnectionError } from "../../../core/errors.ts";
+import type { Terminal } from "../../../modules/shared/terminal.ts";
+
+export class MemoryTerminal implements Terminal {
+  readonly stdinIsTerminal = false;
+  readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
+  readonly writes: [stream: "stdout" | "stderr", text: string][] = [];
+  /** Set: every write to stdout fails like this. */
+  failure: Error | undefined;
+  /** Set: writes wait for it. */
+  gate: Promise<void> | undefined;
+  readonly #input: string;
+
+  constructor(options: { terminal?: boolean; input?: string } = {}) {
+    this.stdoutIsTerminal = options.terminal ?? false;
+    this.stderrIsTerminal = options.terminal ?? false;
+    this.#input = options.input ?? "";
+  }
+
+  get stdin(): ReadableStream<Uint8Array> {
+    return new Blob([this.#input]).stream();
+  }
+
+  get stdout(): string {
+    return this.#all("stdout");
+  }
+
+  get stderr(): string {
+    return this.#all("stderr");
+  }
+
+  size(): { columns: number; rows: number } | undefined {
+    return this.stdoutIsTerminal ? { columns: 20, rows: 10 } : undefined;
+  }
+
+  async write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
+    await this.gate;
+    if (stream === "stdout" && this.failure !== undefined) throw this.failure;
+    this.writes.push([stream, new TextDecoder().decode(bytes)]);
+  }
+
+  #all(wanted: string): string {
+    return this.writes.filter(([stream]) => stream === wanted).map(([, text]) => text).join("");
+  }
+}
+
+export function brokenPipe(): ConnectionError {
+  return new ConnectionError("reset", "Could not write to stdout: the other end closed");
+}
