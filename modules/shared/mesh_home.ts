@@ -10,7 +10,7 @@
 import * as v from "valibot";
 import type { Environment } from "../../core/environment/environment.ts";
 import { ConnectionError, MinimeError, UsageError } from "../../core/errors.ts";
-import { isName, NAME_RULE } from "./names.ts";
+import { isName } from "../../core/security/name.ts";
 import {
   baseFolder,
   checkPrivateFolder,
@@ -35,7 +35,7 @@ export const HOME_FILES = [
 ] as const;
 export type HomeFile = (typeof HOME_FILES)[number];
 
-const Name = v.pipe(v.string(), v.check(isName, NAME_RULE));
+const Name = v.pipe(v.string(), v.check(isName, "this is no name"));
 const UnixMs = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const NodesSchema = v.array(v.object({
@@ -142,7 +142,9 @@ export class MeshHomes {
 
   #home(name: string): MeshHome {
     if (!isName(name)) {
-      throw new UsageError(`"${name}" is no name of a mesh`, { hint: `${NAME_RULE}` });
+      throw new UsageError(`"${name}" is no name of a mesh`, {
+        hint: "A name has 1 to 63 of a-z 0-9 . _ - and starts with a letter or digit",
+      });
     }
     return new MeshHome(this.#env, name, `${this.folder}/${name}`);
   }

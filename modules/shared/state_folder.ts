@@ -6,8 +6,7 @@
  */
 
 import type { Environment } from "../../core/environment/environment.ts";
-import { MinimeError } from "../../core/errors.ts";
-import { isName, NAME_RULE } from "./names.ts";
+import { checkName, isName } from "../../core/security/name.ts";
 import {
   baseFolder,
   checkPrivateFolder,
@@ -35,10 +34,7 @@ export function stateRoot(env: Pick<Environment, "processes">): string {
 
 /** Pure: nothing is made or checked. `root` is for launchers that keep many daemons apart. */
 export function statePaths(root: string, mesh: string, node: string): StatePaths {
-  for (const name of [mesh, node]) {
-    if (!isName(name)) throw new MinimeError(`"${name}" is no name: ${NAME_RULE}`);
-  }
-  const folder = `${root}/${mesh}/${node}`;
+  const folder = `${root}/${checkName(mesh, "Mesh")}/${checkName(node, "Node")}`;
   return {
     folder,
     pid: `${folder}/pid`,
