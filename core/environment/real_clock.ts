@@ -27,10 +27,10 @@ export class RealClock implements Clock {
     const step = () => {
       const left = due - performance.now();
       if (left <= 0) run();
-      else handle = setTimeout(step, Math.min(left, TIMEOUT_MS_MAX));
+      else handle = setTimeout(step, wholeMs(Math.min(left, TIMEOUT_MS_MAX)));
     };
     if (ms > TIMEOUT_MS_MAX) handle = setTimeout(step, TIMEOUT_MS_MAX);
-    else handle = setTimeout(run, ms);
+    else handle = setTimeout(run, wholeMs(ms));
     return { cancel: () => clearTimeout(handle) };
   }
 
@@ -63,4 +63,9 @@ export class RealClock implements Clock {
       });
     });
   }
+}
+
+/** setTimeout cuts fractions off, so that it would ring too early, and warns about negative numbers. */
+function wholeMs(ms: number): number {
+  return Math.max(0, Math.ceil(ms));
 }

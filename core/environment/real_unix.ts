@@ -5,7 +5,7 @@
  * another process may have taken since. A stale path (its process died) is removed under a lock on
  * the folder, so that two processes that start together cannot remove each other's fresh socket.
  */
-import { ConnectionError } from "../errors.ts";
+import { ConnectionError, NotFoundError } from "../errors.ts";
 import { marksOf } from "./real_errors.ts";
 
 const SOCKET_MODE = 0o600;
@@ -30,7 +30,7 @@ export async function bindUnix(path: string): Promise<UnixBinding> {
       `Could not listen on "unix:${path}": it needs ${bytes} bytes, the system allows ${PATH_BYTES_MAX}`,
     );
   }
-  const listener = Deno.listen({ transport: "unix", path: temporary });
+  const listener = listenIn(temporary, path);
   try {
     Deno.chmodSync(temporary, SOCKET_MODE);
     await linkExclusively(temporary, path);
@@ -40,6 +40,16 @@ export async function bindUnix(path: string): Promise<UnixBinding> {
   } catch (error) {
     listener.close();
     throw error;
+  }
+}
+
+function listenIn(temporary: string, path: string): Deno.UnixListener {
+  try {
+    return Deno.listen({ transport: "unix", path: temporary });
+  } catch (error) {
+    if (!marksOf(error).includes("NotFound")) throw error;
+    const text = `Could not listen on "unix:${path}": its folder does not exist`;
+    throw new NotFoundError(text, { cause: error });
   }
 }
 
