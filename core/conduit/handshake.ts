@@ -82,7 +82,7 @@ export async function initiateHandshake(
   const kind = context.self.identity.type === "node" ? CONDUIT_KIND.link : CONDUIT_KIND.client;
   const secret = context.trust.secrets[0] as MeshSecret;
   const preamble = encodePreamble({ kind, pskId: secret.id });
-  const noise = createNoise(context, "initiator", preamble, secret);
+  using noise = createNoise(context, "initiator", preamble, secret);
   const reader = new PipeReader(pipe, context.clock, options.signal);
   reader.limit(HANDSHAKE_MS_MAX, "Handshake");
   try {
@@ -128,7 +128,7 @@ export async function respondHandshake(
   if ((body[0] as number) * 256 + (body[1] as number) !== body.length - 2) {
     throw new AuthenticationError("malformed", `Peer ${pipe.remote} sent a wrong first length`);
   }
-  const noise = createNoise(context, "responder", preambleBytes, secret);
+  using noise = createNoise(context, "responder", preambleBytes, secret);
   noise.readMessage(body.subarray(2));
   const own = encodeHello(ownHello(context, false));
   await pipe.write(withLength(noise.writeMessage(own), NO_BYTES));

@@ -62,7 +62,7 @@ export interface Session {
   readonly remoteStatic: Uint8Array<ArrayBuffer> | undefined;
 }
 
-export class HandshakeState {
+export class HandshakeState implements Disposable {
   readonly #primitives: Primitives;
   readonly #options: HandshakeOptions;
   readonly #symmetric: SymmetricState;
@@ -158,6 +158,13 @@ export class HandshakeState {
       handshakeHash,
       remoteStatic: this.#remoteStatic,
     };
+  }
+
+  /** A handshake that is given up must not leave its keys behind. Idempotent. */
+  [Symbol.dispose](): void {
+    if (this.#state !== "open") return;
+    this.#state = "failed";
+    this.#symmetric.wipe();
   }
 
   #step<T>(verb: "read" | "write", run: (tokens: readonly HandshakeToken[]) => T): T {

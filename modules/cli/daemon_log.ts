@@ -1,0 +1,116 @@
+/**
+ * The daemon's own log: JSON lines in its state folder, or text for a person on stderr. Written in
+ * order and without holding anybody up; a log that cannot be written is given up, the daemon goes on.
+ */
+
+import {
+  configure,
+  dispose,
+  getJsonLinesFormatter,
+  getLogger,
+  getTextFormatter,
+  type LogRecord,
+} from "@logtape/logtape";
+import type { Environment, Log } from "../../core/mod.ts";
+
+/** When the file is larger it becomes `log.1`, whose old content is dropped. */
+const LOG_FILE_BYTES_MAX = 4 * 1024 * 1024;
+/** Lines waiting for a slow disk; more are dropped, and how many is said. */
+const LOG_LINES_WAITING_MAX = 10_000;
+
+export interface LogTarget {
+  /** Takes one line with its line feed. */
+  write(line: string): Promise<void>;
+  /** JSON lines, or text for people. */
+  readonly json: boolean;
+}
+
+/** Sets up logging for this process; the result makes the logger of a component. */
+export async function startLog(
+  target: LogTarget,
+  level: "debug" | "info" = "info",
+): Promise<{ log: (component: string) => Log; close: () => Promise<void> }> {
+  const format = target.json ? getJsonLinesFormatter() : getTextFormatter();
+  const queue = new LineQueue(target);
+  await configure({
+    reset: true,
+    sinks: { target: (record: LogRecord) => queue.push(format(record)) },
+    loggers: [
+      { category: ["minime"], lowestLevel: level, sinks: ["target"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["target"] },
+    ],
+  });
+  return {
+    log: (component) => {
+      const logger = getLogger(["minime", component]);
+      // Texts hold names in braces and quotes: they are no templates of logtape's.
+      return (at, text, fields) => logger[at]("{text}", { text, ...fields });
+    },
+    close: async () => {
+      await queue.flushed();
+      await dispose();
+    },
+  };
+}
+
+/** Appends to a file that is turned over by size. */
+export function fileTarget(env: Pick<Environment, "files">, path: string): LogTarget {
+  let bytes: number | undefined;
+  return {
+    json: true,
+    async write(line) {
+      bytes ??= (await env.files.facts(path))?.size ?? 0;
+      if (bytes + line.length > LOG_FILE_BYTES_MAX) {
+        await env.files.write(`${path}.1`, await env.files.read(path));
+        await env.files.remove(path);
+        bytes = 0;
+      }
+      await env.files.append(path, line);
+      bytes += line.length;
+    },
+  };
+}
+
+class LineQueue {
+  readonly #target: LogTarget;
+  #lines: string[] = [];
+  #dropped = 0;
+  #writing: Promise<void> | undefined;
+
+  constructor(target: LogTarget) {
+    this.#target = target;
+  }
+
+  push(line: string): void {
+    if (this.#lines.length >= LOG_LINES_WAITING_MAX) {
+      this.#dropped++;
+      return;
+    }
+    this.#lines.push(line);
+    this.#writing ??= this.#write();
+  }
+
+  async flushed(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    while (this.#lines.length > 0) {
+      let text = this.#lines.splice(0).join("");
+      if (this.#dropped > 0) {
+        text += `${
+          JSON.stringify({ message: `${this.#dropped} lines of the log were dropped` })
+        }\n`;
+        this.#dropped = 0;
+      }
+      try {
+        await this.#target.write(text);
+      } catch {
+        // A full disk must not stop the daemon, and there is nowhere left to say so: the next
+        // lines try again.
+        this.#dropped++;
+      }
+    }
+    this.#writing = undefined;
+  }
+}

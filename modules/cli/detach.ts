@@ -1,0 +1,69 @@
+/**
+ * Starts the daemon in a session of its own and passes the lines of the enrolment between it and our
+ * stdin and stdout, until it is up or has failed. sshd ends a login when its direct child ends, so
+ * the child must be somebody else than the daemon; keys never come here, only what crosses anyway.
+ */
+
+import type { Child } from "../../core/mod.ts";
+import type { CommandContext } from "../shared/command.ts";
+import { parseEnrolment } from "../shared/enrolment.ts";
+import { EXIT } from "../shared/exit_code.ts";
+import { readLines } from "../shared/lines.ts";
+
+export async function relayDetached(
+  context: CommandContext,
+  options: { readonly mesh: string; readonly node: string; readonly listen: readonly string[] },
+): Promise<number> {
+  const [program, ...first] = context.env.processes.self;
+  const child = await context.env.processes.spawn(program as string, {
+    args: [
+      ...first,
+      "daemon",
+      "--enrol",
+      "--mesh",
+      options.mesh,
+      "--node",
+      options.node,
+      ...options.listen.flatMap((endpoint) => ["--listen", endpoint]),
+    ],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    folder: "/",
+    detached: true,
+  });
+  const over = new AbortController();
+  const input = passInput(context, child, over.signal);
+  const errors = passErrors(context, child);
+  let up = false;
+  for await (const line of readLines(child.stdout as ReadableStream<Uint8Array>)) {
+    context.out.write(`${line}\n`);
+    const word = parseEnrolment(line)?.word;
+    if (word === "up") up = true;
+    if (word === "up" || word === "fail") break;
+  }
+  over.abort();
+  if (up) {
+    // It lives on without us: what it would print from here on goes nowhere.
+    child.release();
+    return EXIT.ok;
+  }
+  await Promise.allSettled([input, errors]);
+  return EXIT.allFailed;
+}
+
+async function passInput(context: CommandContext, child: Child, over: AbortSignal): Promise<void> {
+  const writer = (child.stdin as WritableStream<Uint8Array>).getWriter();
+  for await (const chunk of context.stdin.bytes) {
+    if (over.aborted) return;
+    await writer.write(chunk);
+  }
+  // Whoever boots us is gone: the daemon must not wait for an answer.
+  await writer.close();
+}
+
+async function passErrors(context: CommandContext, child: Child): Promise<void> {
+  for await (const chunk of child.stderr as ReadableStream<Uint8Array>) {
+    context.out.writeError(chunk);
+  }
+}
