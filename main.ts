@@ -31,6 +31,8 @@ if (asksVersion(Deno.args)) {
       terminal: new RealTerminal(),
       runtime,
       commands,
+      connect: async (needs, options) =>
+        await (await import("./modules/cli/connect.ts")).connect(needs, options),
       exit: Deno.exit,
     }),
   );

@@ -15,7 +15,7 @@ import {
   run,
   text_en,
 } from "@stricli/core";
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import type { Command, Completion } from "../shared/command.ts";
 import type { Option } from "../shared/option.ts";
 import { arrange } from "./arrange.ts";

@@ -5,7 +5,7 @@
  * What is wrong with the line is left for the scanner to say, except for what it would take as an argument.
  */
 
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import type { Option } from "../shared/option.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import { dashed, type Entry, followWords, GLOBAL_OPTIONS, optionsOf } from "./entries.ts";

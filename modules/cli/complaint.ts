@@ -12,7 +12,7 @@ import {
   UnsatisfiedFlagError,
   UnsatisfiedPositionalError,
 } from "@stricli/core";
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import type { Option } from "../shared/option.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import { unknownOption } from "./arrange.ts";

@@ -4,7 +4,7 @@
  * called at every press of the tab key: quick, and silent whatever is wrong.
  */
 
-import { MinimeError } from "../../core/errors.ts";
+import { MinimeError } from "../../core/mod.ts";
 import type { CommandContext, Completion } from "../shared/command.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { proposeWords } from "./app.ts";

@@ -3,7 +3,7 @@
  * the tab key asks `minime __complete`, so they never grow old.
  */
 
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import bash from "./completion/minime.bash" with { type: "text" };

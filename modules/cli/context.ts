@@ -1,7 +1,6 @@
 /** Makes what a command gets: see CommandContext in modules/shared/command.ts. */
 
-import type { Environment } from "../../core/environment/environment.ts";
-import { ConnectionError, UsageError } from "../../core/errors.ts";
+import { type Environment, UsageError } from "../../core/mod.ts";
 import type { CommandContext, ConnectOptions, MeshClient } from "../shared/command.ts";
 import { type MeshHome, MeshHomes } from "../shared/mesh_home.ts";
 import type { Output } from "../shared/output.ts";
@@ -24,7 +23,7 @@ export interface ContextParts {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
   readonly meshName: string | undefined;
-  readonly connect: Connect | undefined;
+  readonly connect: Connect;
 }
 
 export function createContext(parts: ContextParts): CommandContext {
@@ -47,14 +46,7 @@ export function createContext(parts: ContextParts): CommandContext {
     get rows() {
       return terminal.stdoutIsTerminal ? terminal.size()?.rows : undefined;
     },
-    connect(options = {}) {
-      if (parts.connect !== undefined) {
-        return parts.connect({ env, out, signal, home }, options);
-      }
-      return Promise.reject(
-        new ConnectionError("other", "This build of minime has no client to reach a mesh with"),
-      );
-    },
+    connect: (options = {}) => parts.connect({ env, out, signal, home }, options),
   };
 }
 

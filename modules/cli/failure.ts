@@ -12,7 +12,7 @@ import {
   MinimeError,
   NotFoundError,
   UsageError,
-} from "../../core/errors.ts";
+} from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { printable } from "../shared/text.ts";
 

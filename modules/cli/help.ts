@@ -44,6 +44,7 @@ export function entryHelp(entry: Entry, path: readonly string[]): string {
   ]);
 }
 
+/** `minime help TOPIC`. */
 export function topicHelp(topic: (typeof HELP_TOPICS)[number]): string {
   switch (topic) {
     case "exit-codes":

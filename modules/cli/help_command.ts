@@ -1,6 +1,6 @@
 /** `minime help`: the same texts as --help, and topics that belong to no command. */
 
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import { type Entry, followWords } from "./entries.ts";

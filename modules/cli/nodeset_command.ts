@@ -3,7 +3,7 @@
  * from the nodes that the chosen mesh's home knows.
  */
 
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf, Run } from "../shared/command.ts";
 import { type Operand, operandNames, readOperand, sourceOf } from "../shared/node_selection.ts";
 import {
@@ -17,6 +17,7 @@ import type { expandOptions, setOptions } from "./commands.ts";
 
 type SetOptions = OptionsOf<typeof setOptions>;
 
+/** `minime nodeset expand`. */
 export async function expand(
   context: CommandContext,
   options: OptionsOf<typeof expandOptions>,
@@ -27,6 +28,7 @@ export async function expand(
   if (names.length > 0) context.out.print(names.join(unescaped(options.separator)));
 }
 
+/** `minime nodeset count`. */
 export async function count(
   context: CommandContext,
   options: SetOptions,
@@ -37,6 +39,7 @@ export async function count(
   else context.out.print(String(names.length));
 }
 
+/** `fold`, `union`, `difference` and `intersection`: one set is printed. */
 export function combine(
   operation: "fold" | "union" | "difference" | "intersection",
 ): Run<typeof setOptions> {

@@ -5,7 +5,7 @@
  * below half a line.
  */
 
-import { ConnectionError } from "../../core/errors.ts";
+import { ConnectionError } from "../../core/mod.ts";
 import type { Output, Style } from "../shared/output.ts";
 import type { Terminal } from "../shared/terminal.ts";
 import { printable, truncateText } from "../shared/text.ts";

@@ -3,7 +3,7 @@
  * everything out, and returns the exit code. main.ts gives it the real process.
  */
 
-import type { Environment } from "../../core/environment/environment.ts";
+import type { Environment } from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import type { Options, OptionsOf } from "../shared/option.ts";
 import type { Terminal } from "../shared/terminal.ts";
@@ -22,7 +22,8 @@ export interface CliParts {
   readonly runtime: Runtime;
   /** Of all modules, in the order in which help lists them. */
   readonly commands: readonly Entry[];
-  readonly connect?: Connect;
+  /** Brings in the client when a command first asks for it. */
+  readonly connect: Connect;
   /** Ends the process at once: for the second ^C. */
   exit(code: number): void;
 }

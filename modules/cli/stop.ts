@@ -3,8 +3,7 @@
  * first one aborts the command's signal, so that it can clean up; a second ^C ends the program.
  */
 
-import type { Environment } from "../../core/environment/environment.ts";
-import { CallError } from "../../core/errors.ts";
+import { CallError, type Environment } from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
 
 /** A command that takes longer to stop is announced, so that nobody thinks ^C was lost. */

@@ -12,8 +12,7 @@
  *   export async function runUptime(c: CommandContext, o: OptionsOf<typeof upOptions>) {…}
  */
 
-import type { Caller } from "../../core/daemon/call.ts";
-import type { Environment } from "../../core/environment/environment.ts";
+import type { Caller, Environment } from "../../core/mod.ts";
 import type { MeshHome, MeshHomes } from "./mesh_home.ts";
 import { type Completion, flag, list, type Options, type OptionsOf } from "./option.ts";
 import type { Output } from "./output.ts";
@@ -127,6 +126,7 @@ export function command<O extends Options>(
   return { kind: "command", ...declaration } as Command;
 }
 
+/** Several commands under one word. */
 export function group(declaration: Omit<CommandGroup, "kind">): CommandGroup {
   return { kind: "group", ...declaration };
 }

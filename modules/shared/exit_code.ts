@@ -30,13 +30,16 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [code: string, meaning: stri
   ["4", "There is no such mesh, or no node of it can be reached"],
   ["5", "Refused: the certificate or the policy does not allow it"],
   ["70", "A bug in minime"],
-  ["129, 130, 143", "Hung up, interrupted (^C), terminated by a signal"],
+  ["129", "Hung up: the terminal was closed"],
+  ["130", "Interrupted by ^C"],
   ["141", "The reader of the output went away"],
-  [
-    "exec only",
-    "The largest exit code of the programs; 128+N for one that signal N killed; 124 timed out; " +
-    "125 never started on some node; 126 cannot be run; 127 not found",
-  ],
+  ["143", "Terminated by SIGTERM"],
+  ["exec 0-123", "Of the programs that were run, the largest exit code"],
+  ["exec 124", "A program ran out of its time"],
+  ["exec 125", "On some node it was never started"],
+  ["exec 126", "On some node it cannot be run"],
+  ["exec 127", "On some node there is no such program"],
+  ["exec 128+N", "Signal N killed a program"],
 ];
 
 /** The code of `asked` targets of which `failed` failed. */

@@ -8,9 +8,13 @@
  */
 
 import * as v from "valibot";
-import type { Environment } from "../../core/environment/environment.ts";
-import { ConnectionError, MinimeError, UsageError } from "../../core/errors.ts";
-import { isName } from "../../core/security/name.ts";
+import {
+  ConnectionError,
+  type Environment,
+  isName,
+  MinimeError,
+  UsageError,
+} from "../../core/mod.ts";
 import {
   baseFolder,
   checkPrivateFolder,

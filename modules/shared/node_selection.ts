@@ -4,8 +4,7 @@
  * command knows the nodes of its mesh.
  */
 
-import type { Environment } from "../../core/environment/environment.ts";
-import { MinimeError, UsageError } from "../../core/errors.ts";
+import { type Environment, MinimeError, UsageError } from "../../core/mod.ts";
 import type { NODES, OptionsOf, StandardInput } from "./command.ts";
 import { didYouMean } from "./suggest.ts";
 import { sortedNames } from "./names.ts";

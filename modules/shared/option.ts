@@ -4,7 +4,7 @@
  * default is `undefined` when it was not given; a flag is then false, a repeatable one empty.
  */
 
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import { parseDuration } from "./duration.ts";
 
 /** Where shell completion takes values from. "nodes" knows nodesets; "files" leaves it to the shell. */

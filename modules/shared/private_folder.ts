@@ -4,8 +4,7 @@
  * the mesh's home and by the daemon's state folder.
  */
 
-import type { Environment, FileFacts } from "../../core/environment/environment.ts";
-import { MinimeError } from "../../core/errors.ts";
+import { type Environment, type FileFacts, MinimeError } from "../../core/mod.ts";
 
 type Needs = Pick<Environment, "files" | "processes">;
 

@@ -5,8 +5,7 @@
  * the file `sock.path` says where: the daemon and its user may have different XDG_RUNTIME_DIRs.
  */
 
-import type { Environment } from "../../core/environment/environment.ts";
-import { checkName, isName } from "../../core/security/name.ts";
+import { checkName, type Environment, isName } from "../../core/mod.ts";
 import {
   baseFolder,
   checkPrivateFolder,
