@@ -12,6 +12,7 @@ export { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from "./wire/bytes
 export { decodeValue, encodeCanonical } from "./wire/codec.ts";
 export type { CloseReason, Conduit, ConduitListener, Front, Peer } from "./conduit/conduit.ts";
 export { formatEndpoint, hostInUrl, parseEndpoint } from "./conduit/endpoint.ts";
+export { InternalFront } from "./conduit/internal.ts";
 export { TcpFront } from "./conduit/tcp.ts";
 export { UnixFront } from "./conduit/unix.ts";
 export type { HandshakeContext } from "./conduit/handshake.ts";
@@ -19,6 +20,8 @@ export type { Call, Caller, CallOptions } from "./daemon/call.ts";
 export { Calls } from "./daemon/calls.ts";
 export { decodeCallError, encodeCallError, toCallError } from "./daemon/call_error.ts";
 export type { Step, StepResult } from "./daemon/dispatch.ts";
+export type { SignedBytes } from "./daemon/module_signature.ts";
+export { RateLimit } from "./daemon/rate_limit.ts";
 export type { Link, LinkChange, Links, NodePeer } from "./daemon/links.ts";
 export { Minimed, type MinimedOptions } from "./daemon/minimed.ts";
 export {

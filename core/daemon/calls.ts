@@ -42,13 +42,20 @@ export class Calls implements Caller {
   readonly #incoming = new Map<number, Incoming>();
   readonly #running = new Set<Promise<void>>();
   #nextStream: number;
+  #heardAt: number;
   #gone: CallError | undefined;
 
   constructor(options: CallsOptions) {
     this.#conduit = options.conduit;
     this.#options = options;
     this.#nextStream = options.dialled ? 1 : 2;
+    this.#heardAt = options.clock.monotonic();
     this.done = this.#pump();
+  }
+
+  /** Monotonic ms: when the last message arrived, or the conduit was made. */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   /** Requests of the peer that are being executed now. */
@@ -134,6 +141,7 @@ export class Calls implements Caller {
   }
 
   #receive(message: Message): void {
+    this.#heardAt = this.#options.clock.monotonic();
     if (message.kind === KIND.request || message.kind === KIND.event) return this.#serve(message);
     const ours = (message.stream % 2 === 1) === this.#options.dialled;
     if (ours) {

@@ -48,6 +48,10 @@ export class StandingLink implements Link {
     return this.#now.endpoint;
   }
 
+  get heardAt(): number {
+    return this.#now.calls.heardAt;
+  }
+
   /** What carries the link now. */
   get conduit(): LinkConduit {
     return this.#now;

@@ -16,6 +16,8 @@ export interface Link extends Caller {
   readonly endpoint: string;
   /** Wall clock, unix ms. */
   readonly since: number;
+  /** Monotonic ms: when the last message of the peer arrived, or the conduit was made. */
+  readonly heardAt: number;
   readonly closed: Promise<CloseReason>;
   /**
    * The second conduit to the same peer, for bulk: what waits in the kernel's send buffer cannot be

@@ -5,7 +5,7 @@
  */
 
 import type { Conduit, ConduitListener } from "../conduit/conduit.ts";
-import type { HandshakeContext } from "../conduit/handshake.ts";
+import { CLOCK_SKEW_MS_MAX, type HandshakeContext } from "../conduit/handshake.ts";
 import { InternalFront } from "../conduit/internal.ts";
 import { TcpFront } from "../conduit/tcp.ts";
 import { UnixFront } from "../conduit/unix.ts";
@@ -13,6 +13,7 @@ import type { Environment } from "../environment/environment.ts";
 import { CallError, errorText } from "../errors.ts";
 import { USER_REQUESTS_PER_SECOND_MAX, USER_STREAMS_MAX } from "../limits.ts";
 import { AuditLog } from "../security/audit.ts";
+import { type Identity, verifyChain } from "../security/chain.ts";
 import { Journal } from "../security/journal.ts";
 import type { Primitives } from "../security/primitives.ts";
 import type { Self, Trust } from "../security/trust.ts";
@@ -27,6 +28,7 @@ import type { Incoming } from "./incoming.ts";
 import { Lifecycle, type LifeState } from "./lifecycle.ts";
 import { LinkTable } from "./link_table.ts";
 import type { Log, Module, ModuleHost } from "./module.ts";
+import { signForModule, verifyForModule } from "./module_signature.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { shutDown } from "./shutdown.ts";
 
@@ -248,7 +250,7 @@ export class Minimed {
   }
 
   #hostFor(name: string): ModuleHost {
-    const { env, self } = this.#options;
+    const { env, primitives, self } = this.#options;
     return {
       env,
       self: self.identity,
@@ -258,8 +260,24 @@ export class Minimed {
       links: this.#links,
       module: (other) => this.#callerOf(other, name),
       endpoints: () => this.endpoints(),
+      sign: (domain, bytes) => signForModule(primitives, { domain, bytes, seed: self.signSeed }),
+      verify: (domain, signed) => verifyForModule(primitives, { domain, ...signed }),
+      verifyChain: (chain) => this.#verifyChain(chain),
       shutdown: (reason) => void this.stop(reason),
     };
+  }
+
+  #verifyChain(chain: readonly Uint8Array[]): Identity {
+    const { trust } = this;
+    return verifyChain(this.#options.primitives, {
+      chain,
+      rootPublicKey: trust.rootPublicKey,
+      meshId: trust.meshId,
+      now: this.#options.env.clock.now(),
+      skewMs: CLOCK_SKEW_MS_MAX,
+      revocations: trust.revocations,
+      cache: trust.verified,
+    });
   }
 
   #callerOf(name: string, from: string): Caller {

@@ -10,6 +10,7 @@ import type { Peer } from "../conduit/conduit.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Caller } from "./call.ts";
 import type { Links } from "./links.ts";
+import type { SignedBytes } from "./module_signature.ts";
 
 /**
  * Who may execute a verb (SECURITY.md 3):
@@ -95,6 +96,18 @@ export interface ModuleHost {
   module(name: string): Caller;
   /** Endpoints on which this daemon really listens. */
   endpoints(): readonly string[];
+  /**
+   * Signs a module's document with the node's key: over `domain`, such as "minime-advert-v1", a NUL
+   * and the bytes. Throws when the domain is none or is one of the core's own documents.
+   */
+  sign(domain: string, bytes: Uint8Array): Uint8Array;
+  /** Whether {@link ModuleHost.sign} made this signature in a daemon with that key. Never throws. */
+  verify(domain: string, signed: SignedBytes): boolean;
+  /**
+   * Who shows these certificates (leaf first), as of now: mesh, validity and revocation checked.
+   * Throws AuthenticationError.
+   */
+  verifyChain(chain: readonly Uint8Array[]): Identity;
   /** Begins the orderly shutdown; resolves at once. */
   shutdown(reason: string): void;
 }
