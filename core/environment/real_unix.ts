@@ -36,7 +36,10 @@ export async function bindUnix(path: string): Promise<UnixBinding> {
     await linkExclusively(temporary, path);
     const { dev, ino } = Deno.lstatSync(path);
     Deno.removeSync(temporary);
-    return { listener, release: () => removeIfSame(path, dev, ino) };
+    return {
+      listener,
+      release: () => removeIf(path, (found) => found.dev === dev && found.ino === ino),
+    };
   } catch (error) {
     listener.close();
     throw error;
@@ -59,7 +62,7 @@ async function linkExclusively(temporary: string, path: string): Promise<void> {
   await folder.lock(true);
   if (linked(temporary, path)) return;
   await refuseIfUsed(path);
-  Deno.removeSync(path);
+  removeIf(path, () => true);
   if (linked(temporary, path)) return;
   throw taken(path, "another process took it just now");
 }
@@ -75,20 +78,20 @@ function linked(temporary: string, path: string): boolean {
 }
 
 async function refuseIfUsed(path: string): Promise<void> {
-  if (!Deno.lstatSync(path).isSocket) throw taken(path, "there is something that is no socket");
   try {
+    if (!Deno.lstatSync(path).isSocket) throw taken(path, "there is something that is no socket");
     (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {
-    if (marksOf(error).includes("ConnectionRefused")) return;
+    // Nobody answers, or its owner has removed it since.
+    if (["ConnectionRefused", "NotFound"].some((name) => marksOf(error).includes(name))) return;
     throw error;
   }
   throw taken(path, "another process listens there");
 }
 
-function removeIfSame(path: string, dev: number, ino: number | null): void {
+function removeIf(path: string, isIt: (found: Deno.FileInfo) => boolean): void {
   try {
-    const now = Deno.lstatSync(path);
-    if (now.dev === dev && now.ino === ino) Deno.removeSync(path);
+    if (isIt(Deno.lstatSync(path))) Deno.removeSync(path);
   } catch (error) {
     if (!marksOf(error).includes("NotFound")) throw error;
   }

@@ -91,7 +91,7 @@ export class Flow {
     if (this.#finished) return;
     this.#finished = true;
     this.#send(null);
-    this.#write?.reject(this.#closedError());
+    if (!this.#options.writer.dead) this.#write?.reject(this.#closedError());
     this.#write = undefined;
   }
 
@@ -101,7 +101,7 @@ export class Flow {
     this.#abandoned = true;
     const unread = this.#arrived.length > 0;
     this.#arrived = [];
-    this.#read?.resolve(null);
+    if (!this.#options.reader.dead) this.#read?.resolve(null);
     this.#read = undefined;
     if (unread) this.#resetWriter();
   }
