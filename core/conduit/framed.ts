@@ -38,8 +38,8 @@ import {
 import type { CloseReason, Conduit, Peer } from "./conduit.ts";
 
 const LENGTH_BYTES = 2;
-/** Frames up to this size are opened into one buffer of the conduit's. */
-const OPENED_BYTES = 2 * 1024;
+/** Smaller raw bodies are copied, so that they do not keep a whole read buffer alive. */
+const KEPT_VIEW_BYTES_MIN = 16 * 1024;
 /** What a quiet conduit keeps for writing. */
 const BATCH_BYTES_KEPT = 8 * 1024;
 /** A shorter rest of a batch is not worth cutting a long message for. */
@@ -52,9 +52,9 @@ const encoder = new TextEncoder();
 export interface FrameCipher {
   /** Bytes that sealing adds. */
   readonly overhead: number;
-  /** Writes the sealed frame to `out` and returns its length. */
+  /** Writes the sealed frame to `out`, which begins where `plain` does; returns its length. */
   seal(plain: Uint8Array, out: Uint8Array): number;
-  /** Writes the opened frame to `out` and returns its length. */
+  /** Writes the opened frame to `out`, which begins where `sealed` does; returns its length. */
   open(sealed: Uint8Array, out: Uint8Array): number;
   /** Takes the next key for what we send, or for what we receive. */
   rekeySend(): void;
@@ -84,8 +84,6 @@ export class FramedConduit implements Conduit {
   readonly #reader: FrameReader;
   readonly #roomWaiters: (() => void)[] = [];
   #batch: Uint8Array = EMPTY;
-  #plain: Uint8Array = EMPTY;
-  readonly #opened = new Uint8Array(OPENED_BYTES);
   #writing: Promise<void> | undefined;
   #keyedAt: number;
   #ended: CloseReason | undefined;
@@ -180,19 +178,22 @@ export class FramedConduit implements Conduit {
     return toMessage(whole.first, this.#decode(whole.first.raw, whole.body), weight);
   }
 
-  /** The plain frame; small ones lie in a buffer that the next frame overwrites. */
+  /** The plain frame, opened where it lies: a view that the next read overwrites. */
   #open(frame: Uint8Array): Uint8Array {
     if (this.#cipher === undefined) return frame;
-    const length = frame.length - this.#cipher.overhead;
-    if (length < 0) throw new ProtocolError(`Sealed frame of ${frame.length} bytes is too short`);
-    const out = length > this.#opened.length ? new Uint8Array(length) : this.#opened;
-    return out.subarray(0, this.#cipher.open(frame, out));
+    if (frame.length < this.#cipher.overhead) {
+      throw new ProtocolError(`Sealed frame of ${frame.length} bytes is too short`);
+    }
+    return frame.subarray(0, this.#cipher.open(frame, frame));
   }
 
+  /** Bytes of a body that are handed out must outlive the read buffer. */
   #decode(raw: boolean, body: Uint8Array): unknown {
     if (!raw) return body.length === 0 ? undefined : this.#codec.decode(body);
-    const borrowed = this.#cipher === undefined || body.buffer === this.#opened.buffer;
-    return borrowed ? body.slice() : body;
+    if (!this.#reader.lends(body)) return body;
+    if (body.length < KEPT_VIEW_BYTES_MIN) return body.slice();
+    this.#reader.giveUpBuffer();
+    return body;
   }
 
   #encode(body: unknown): Uint8Array {
@@ -207,7 +208,6 @@ export class FramedConduit implements Conduit {
         await this.#pipe.write(batch);
         if (this.#outbox.bytes <= QUEUE_BYTES_HIGH) this.#wakeRoomWaiters();
       }
-      if (this.#batch.length > BATCH_BYTES_KEPT) this.#batch = this.#plain = EMPTY;
       this.#writing = undefined;
     } catch (error) {
       this.#writing = undefined;
@@ -224,7 +224,12 @@ export class FramedConduit implements Conduit {
     const overhead = this.#cipher?.overhead ?? 0;
     const wanted = Math.min(WRITE_BATCH_BYTES, Math.max(BATCH_BYTES_KEPT, 2 * this.#outbox.bytes));
     const partMax = FRAME_BYTES_MAX - overhead;
-    if (this.#batch.length < wanted) this.#batch = new Uint8Array(wanted);
+    // A conduit that has turned quiet gives its large buffer back at its next message.
+    if (
+      this.#batch.length < wanted || (wanted < this.#batch.length && wanted === BATCH_BYTES_KEPT)
+    ) {
+      this.#batch = new Uint8Array(wanted);
+    }
     const batch = this.#batch;
     let at = this.#rekeyWhenDue(batch);
     for (;;) {
@@ -249,18 +254,18 @@ export class FramedConduit implements Conduit {
     const now = this.#clock.monotonic();
     if (now - this.#keyedAt < REKEY_MS) return 0;
     this.#keyedAt = now;
-    const length = this.#writeFrame(own(REKEY, EMPTY), batch, LENGTH_BYTES, FRAME_BYTES_MAX);
+    const length = this.#writeFrame(own(REKEY, EMPTY), batch, LENGTH_BYTES, BATCH_BYTES_KEPT / 2);
     this.#cipher.rekeySend();
     batch[0] = length >>> 8;
     batch[1] = length;
     return LENGTH_BYTES + length;
   }
 
+  /** The part is written where the frame will be and sealed in place. */
   #writeFrame(next: Outgoing, batch: Uint8Array, at: number, room: number): number {
-    if (this.#cipher === undefined) return writePart(next, batch, at, room);
-    if (this.#plain.length < room) this.#plain = new Uint8Array(room);
-    const length = writePart(next, this.#plain, 0, room);
-    return this.#cipher.seal(this.#plain.subarray(0, length), batch.subarray(at));
+    const length = writePart(next, batch, at, room);
+    if (this.#cipher === undefined) return length;
+    return this.#cipher.seal(batch.subarray(at, at + length), batch.subarray(at));
   }
 
   async #sayGoodbye(text: string): Promise<void> {

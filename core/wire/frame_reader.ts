@@ -25,6 +25,7 @@ export class FrameReader {
   #partialSince: number | undefined;
   #timer: Timer | undefined;
   #late = false;
+  #givenUp = false;
 
   constructor(pipe: BytePipe, clock: Clock, received?: Uint8Array) {
     this.#pipe = pipe;
@@ -65,6 +66,16 @@ export class FrameReader {
     }
   }
 
+  /** Whether these bytes lie in the buffer, and so are overwritten by a later read. */
+  lends(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.#buffer.buffer;
+  }
+
+  /** Views of the buffer were given away: it is never written again where they may lie. */
+  giveUpBuffer(): void {
+    this.#givenUp = true;
+  }
+
   dispose(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -98,7 +109,10 @@ export class FrameReader {
       const second = here > 1 ? this.#buffer[this.#start + 1] as number : 0xff;
       wanted = Math.max(wanted, LENGTH_BYTES + (first << 8 | second));
     }
-    if (wanted !== size) {
+    // What lies behind `end` was never handed out, so a buffer with room left is filled further.
+    if (this.#givenUp && !full && wanted === size) return;
+    if (wanted !== size || this.#givenUp) {
+      this.#givenUp = false;
       const buffer = new Uint8Array(wanted);
       buffer.set(this.#buffer.subarray(this.#start, this.#end));
       this.#buffer = buffer;
