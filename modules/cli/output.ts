@@ -7,6 +7,7 @@
 
 import { ConnectionError } from "../../core/mod.ts";
 import type { Output, Style } from "../shared/output.ts";
+import { type Column, formatTable } from "../shared/table.ts";
 import type { Terminal } from "../shared/terminal.ts";
 import { printable, truncateText } from "../shared/text.ts";
 
@@ -74,6 +75,19 @@ export class StreamOutput implements Output {
   json(value: unknown): void {
     const indent = this.#terminal.stdoutIsTerminal ? 2 : undefined;
     this.print(JSON.stringify(value, plainJson, indent));
+  }
+
+  table(
+    columns: readonly Column[],
+    rows: readonly (readonly string[])[],
+    style: (row: number, column: number) => Style | undefined = () => undefined,
+  ): void {
+    const width = this.#terminal.stdoutIsTerminal ? this.#terminal.size()?.columns : undefined;
+    const paint = (text: string, row: number, column: number) => {
+      const chosen = row < 0 ? "bold" : style(row, column);
+      return chosen === undefined ? text : this.paint(chosen, text);
+    };
+    this.write(formatTable(columns, rows, { width, style: paint }));
   }
 
   note(text: string): void {

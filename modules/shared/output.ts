@@ -6,6 +6,8 @@
  * is dropped and the command's signal aborts.
  */
 
+import type { Column } from "./table.ts";
+
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
 export interface Output {
@@ -17,6 +19,15 @@ export interface Output {
   writeError(data: Uint8Array | string): void;
   /** One JSON document to stdout: on one line, or indented on a terminal. Bytes become base64url. */
   json(value: unknown): void;
+  /**
+   * A table to stdout, cut to the terminal's width and with a bold header where there are colours.
+   * `style` names the style of a cell, by row and column from 0.
+   */
+  table(
+    columns: readonly Column[],
+    rows: readonly (readonly string[])[],
+    style?: (row: number, column: number) => Style | undefined,
+  ): void;
   /** A line for people, to stderr; silent with --quiet. */
   note(text: string): void;
   /** A line for the curious, to stderr; only with --verbose. */

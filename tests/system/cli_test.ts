@@ -1,11 +1,11 @@
 /**
  * The command line as real processes, from source and as the compiled file: what is printed where,
- * exit codes, signals, broken pipes, full disks, and the completion of real shells on a real
- * pseudo-terminal.
+ * exit codes, signals, broken pipes and full disks.
  */
 
 import assert from "node:assert/strict";
 import { type Binary, commandOf, ensureBinary } from "../../tools/binary.ts";
+import { makePlace } from "../support/cli_place.ts";
 
 const built = await ensureBinary();
 const FORMS: readonly Binary[] = built.kind === "compiled"
@@ -244,146 +244,6 @@ for (const form of FORMS) {
       );
     }
   });
-}
-
-/** What is typed before and after a tab, and what the command then prints; "~" is the tab key. */
-const TYPED: readonly [typed: string, printed: string][] = [
-  ["minime nodese~expand -w we~", "web1"],
-  ["minime nodeset fo~n1 n2", "n[1-2]"],
-  ["minime nodeset expand @i~", "n1 n2 web1"],
-  ["minime nodeset expand n1,w~", "n1 web1"],
-  ["minime nodeset expand --mesh=l~ n7", "n7"],
-  ["minime nodeset expand --hosts HOSTS/ho~ @x", "h1"],
-];
-
-for (
-  const [shell, args, setUp] of [
-    ["bash", ["--norc", "-i"], "source <(minime completion bash)"],
-    ["zsh", ["-f", "-i"], "autoload -U compinit; compinit -u -D; source <(minime completion zsh)"],
-  ] as const
-) {
-  testWith([shell, "script"], `completion: the tab key works in ${shell}`, async () => {
-    using place = makePlace();
-    place.addMesh("lab", 1, ["n1", "n2", "web1"]);
-    place.addProgram();
-    Deno.mkdirSync(`${place.folder}/f`);
-    Deno.writeTextFileSync(
-      `${place.folder}/f/hosts.toml`,
-      'name = "x"\n[[hosts]]\nnames = "h1"\n[groups]\nx = "h1"\n',
-    );
-    const lines = TYPED.map(([typed], i) => {
-      const keys = typed.replaceAll("~", "\t").replace("HOSTS", `${place.folder}/f`);
-      return `${keys} > ${place.folder}/out${i}\n`;
-    });
-    const child = new Deno.Command("script", {
-      args: ["-qec", [shell, ...args].join(" "), "/dev/null"],
-      env: place.shellEnvironment,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode([setUp, ...lines, "exit", ""].join("\n")));
-    // Closing stdin would make "script" hang up before the shell has read everything.
-    const { stdout } = await child.output();
-    await writer.close().catch(() => {});
-    const screen = decoder.decode(stdout);
-    TYPED.forEach(([typed, printed], i) => {
-      const text = Deno.readTextFileSync(`${place.folder}/out${i}`);
-      assert.equal(text, `${printed}\n`, `${typed}\n${screen}`);
-    });
-  });
-}
-
-testWith(["fish"], "completion: fish proposes the same", async () => {
-  using place = makePlace();
-  place.addMesh("lab", 1, ["n1", "n2", "web1"]);
-  place.addProgram();
-  const asked: [line: string, expected: RegExp][] = [
-    ["minime nodese", /^nodeset\tExpand/],
-    ["minime nodeset expand -w we", /^web1$/],
-    ["minime nodeset expand @i", /^@io$/],
-    ["minime nodeset expand n1,w", /^n1,web1$/],
-    ["minime nodeset expand --mesh=l", /^--mesh=lab$/],
-    ["minime nodeset expand --exc", /^--exclude\t/],
-    ["minime nodeset expand --hosts /etc/hostn", /^\/etc\/hostname/],
-  ];
-  const script = [
-    "minime completion fish | source",
-    ...asked.map(([line]) => `complete -C "${line}"; echo =`),
-  ];
-  const { stdout, stderr } = await new Deno.Command("fish", {
-    args: ["--no-config", "-c", script.join("\n")],
-    env: place.shellEnvironment,
-  }).output();
-  assert.equal(decoder.decode(stderr), "");
-  const answers = decoder.decode(stdout).split("=\n");
-  asked.forEach(([line, expected], i) => assert.match(answers[i]?.trim() ?? "", expected, line));
-});
-
-interface Place extends Disposable {
-  readonly folder: string;
-  readonly shellEnvironment: Record<string, string>;
-  addMesh(name: string, bootedAt: number, nodes: readonly string[]): void;
-  /** Puts `minime` on the shells' PATH. */
-  addProgram(): void;
-}
-
-function makePlace(): Place {
-  const folder = Deno.makeTempDirSync({ prefix: "minime-test-" });
-  return {
-    folder,
-    shellEnvironment: {
-      PATH: `${folder}/bin:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
-      HOME: folder,
-      XDG_CONFIG_HOME: folder,
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache/deno`,
-      TERM: "xterm",
-      LC_ALL: "C.UTF-8",
-    },
-    addMesh(name, bootedAt, nodes) {
-      const home = `${folder}/minime/${name}`;
-      Deno.mkdirSync(home, { recursive: true, mode: 0o700 });
-      const known = nodes.map((node) => (
-        { name: node, keyId: "ab".repeat(32), endpoints: [], groups: ["io"], seen: 0 }
-      ));
-      const boot = { at: bootedAt, up: [], failed: [] };
-      Deno.writeTextFileSync(`${home}/nodes.json`, JSON.stringify(known), { mode: 0o600 });
-      Deno.writeTextFileSync(`${home}/boot.json`, JSON.stringify(boot), { mode: 0o600 });
-    },
-    addProgram() {
-      Deno.mkdirSync(`${folder}/bin`);
-      const words = commandOf(built).map((word) => `'${word}'`).join(" ");
-      Deno.writeTextFileSync(`${folder}/bin/minime`, `#!/bin/sh\nexec ${words} "$@"\n`, {
-        mode: 0o755,
-      });
-    },
-    [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }),
-  };
-}
-
-/** Registers a test that needs programs; in CI a missing one is a failure. */
-function testWith(programs: readonly string[], name: string, body: () => Promise<void>): void {
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  const missing = programs.filter((program) =>
-    !folders.some((folder) => isFile(`${folder}/${program}`))
-  );
-  const strict = Deno.env.get("MINIME_TEST_NO_SKIP") === "1";
-  if (missing.length > 0 && !strict) {
-    Deno.stderr.writeSync(
-      new TextEncoder().encode(`Skipping '${name}': no ${missing.join(", ")}\n`),
-    );
-  }
-  Deno.test({ name, fn: body, ignore: missing.length > 0 && !strict });
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** Waits until the process has a handler for the signal, as the kernel tells it. */

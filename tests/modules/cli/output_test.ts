@@ -134,6 +134,29 @@ Deno.test("output: ready waits while the reader is slow, and the text stays whol
   assert.equal(terminal.stdout.length, 5 * chunk.length);
 });
 
+Deno.test("output: a table fits the terminal, and is whole and plain in a pipe", async () => {
+  const columns = [{ header: "NODE" }, { header: "STATE" }];
+  const rows = [["a-node-with-a-long-name", "down"], ["n2", "up"]];
+  const pipe = new MemoryTerminal();
+  const plain = outputOver(pipe).out;
+  plain.table(columns, rows, () => "red");
+  await plain.finish();
+  assert.equal(
+    pipe.stdout,
+    "NODE                     STATE\na-node-with-a-long-name  down\nn2                       up\n",
+  );
+  const terminal = new MemoryTerminal({ terminal: true });
+  const colored = outputOver(terminal).out;
+  colored.table(columns, rows, (row, column) => row === 0 && column === 1 ? "red" : undefined);
+  await colored.finish();
+  assert.equal(
+    terminal.stdout,
+    "\x1b[1mNODE         \x1b[22m  \x1b[1mSTATE\x1b[22m\n" +
+      "a-node-with-…  \x1b[31mdown\x1b[39m\n" +
+      "n2             up\n",
+  );
+});
+
 Deno.test("output: JSON holds bytes, large integers and maps", async () => {
   const terminal = new MemoryTerminal();
   const { out } = outputOver(terminal);
