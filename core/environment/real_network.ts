@@ -171,6 +171,7 @@ async function dialUnix(path: string, signal?: AbortSignal): Promise<BytePipe> {
   });
 }
 
+/** For error texts and logs: "10.0.0.7:7117", "unix:/path". */
 export function addressText(address: Address): string {
   return address.transport === "tcp"
     ? socketText(address.host, address.port)
