@@ -10,12 +10,13 @@ import {
   NODES,
 } from "../shared/command.ts";
 import { text } from "../shared/option.ts";
+import { daemon } from "./daemon_declaration.ts";
 import type { Entry } from "./entries.ts";
 import { type Runtime, versionText } from "./version.ts";
 
 /** `all` is the whole tree, these commands included: help and completion speak about it. */
 export function cliCommands(all: () => readonly Entry[], runtime: Runtime): readonly Entry[] {
-  return [nodeset, completion, help(all), version(runtime), complete(all)];
+  return [nodeset, completion, help(all), version(runtime), daemon, complete(all)];
 }
 
 const { nodes, exclude } = NODES;
