@@ -1,0 +1,116 @@
+/**
+ * The system's ssh, as the user configured it, running `/bin/sh` on a host. The script goes in by
+ * stdin, so whatever the login shell is, it has nothing to quote; nothing of ours is in an argv but
+ * where to connect. One connection a host; everything after the script is lines both ways.
+ */
+
+import type { Environment } from "../../core/mod.ts";
+import type { MeshHost } from "../shared/mesh_file.ts";
+import { HostError } from "./host_error.ts";
+import { ALIVE_COUNT_MAX, ALIVE_SECONDS } from "./limits.ts";
+import { LineProcess } from "./line_process.ts";
+import { sshFailure } from "./ssh_failure.ts";
+
+/** What ssh exits with when the failure is its own. */
+const SSH_FAILED = 255;
+
+export interface SshOptions {
+  readonly connectTimeoutMs: number;
+  readonly strictHostKey: "yes" | "accept-new";
+}
+
+/** What a connection needs to know of a host. */
+export type SshHost = Pick<MeshHost, "address" | "user" | "sshPort" | "identityFile">;
+
+/** The arguments of `ssh` for a shell on that host; no shell ever sees them on our side. */
+export function sshArguments(host: SshHost, options: SshOptions): string[] {
+  const settings = [
+    "BatchMode=yes",
+    `StrictHostKeyChecking=${options.strictHostKey}`,
+    `ConnectTimeout=${Math.max(1, Math.ceil(options.connectTimeoutMs / 1_000))}`,
+    "ConnectionAttempts=1",
+    `ServerAliveInterval=${ALIVE_SECONDS}`,
+    `ServerAliveCountMax=${ALIVE_COUNT_MAX}`,
+    // A master of the user's own would outlive us and hold our pipes.
+    "ControlMaster=no",
+    "ControlPath=none",
+    "ClearAllForwardings=yes",
+    "RemoteCommand=none",
+    "LogLevel=ERROR",
+  ];
+  return [
+    "-T",
+    "-a",
+    "-x",
+    ...settings.flatMap((setting) => ["-o", setting]),
+    ...(host.sshPort === undefined ? [] : ["-p", String(host.sshPort)]),
+    ...(host.user === undefined ? [] : ["-l", host.user]),
+    ...(host.identityFile === undefined ? [] : ["-i", host.identityFile]),
+    "--",
+    host.address,
+    "exec /bin/sh",
+  ];
+}
+
+/**
+ * Starts a script on a host; what it prints comes as lines, what is written after it is its stdin.
+ * The script must be one compound command (`{ …; exit; }`) and must have said something before
+ * anything is written to it: until then the remote shell itself is reading.
+ */
+export async function startScript(
+  env: Pick<Environment, "clock" | "processes">,
+  host: SshHost,
+  options: SshOptions & { readonly script: string },
+): Promise<LineProcess> {
+  const process = await LineProcess.start(env, {
+    program: "ssh",
+    args: sshArguments(host, options),
+  });
+  await process.write(options.script);
+  return process;
+}
+
+/** Why a connection ended that should not have: ssh's reason, or the script's last words. */
+export async function failureOf(process: LineProcess): Promise<HostError> {
+  const { code, signal, stderr } = await process.ended;
+  if (code === SSH_FAILED) return sshFailure(stderr);
+  const detail = stderr.trim().split("\n").at(-1);
+  const how = signal === undefined ? `exit code ${code}` : signal;
+  return new HostError("script", `it ended early with ${how}`, { detail });
+}
+
+/** All that a script without a dialogue printed. Rejects with HostError when it did not run well. */
+export async function runScript(
+  env: Pick<Environment, "clock" | "processes">,
+  host: SshHost,
+  options: SshOptions & {
+    readonly script: string;
+    /** For all of it. */
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal;
+  },
+): Promise<readonly string[]> {
+  await using process = await startScript(env, host, options);
+  const stop = () => process.kill();
+  options.signal?.addEventListener("abort", stop);
+  let late = false;
+  const timer = env.clock.after(options.timeoutMs, () => {
+    late = true;
+    process.kill();
+  });
+  try {
+    await process.closeInput();
+    const lines: string[] = [];
+    for (let line = await process.next(); line !== undefined; line = await process.next()) {
+      lines.push(line);
+    }
+    const { code } = await process.ended;
+    options.signal?.throwIfAborted();
+    if (late) throw new HostError("timeout", `not done after ${options.timeoutMs} ms`);
+    if (code !== 0) throw await failureOf(process);
+    return lines;
+  } finally {
+    timer.cancel();
+    options.signal?.removeEventListener("abort", stop);
+  }
+}
