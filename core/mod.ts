@@ -7,6 +7,7 @@
 export * from "./errors.ts";
 export { VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";
+export { raiseFileLimit } from "./environment/real_host.ts";
 export { KIND, PRIORITY, type Priority } from "./wire/message.ts";
 export { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from "./wire/bytes.ts";
 export { decodeValue, encodeCanonical } from "./wire/codec.ts";
@@ -38,7 +39,8 @@ export {
 } from "./daemon/module.ts";
 export * from "./security/certificate.ts";
 export * from "./security/chain.ts";
-export { checkName, isName } from "./security/name.ts";
+export { checkName, isName, isUnixUser } from "./security/name.ts";
+export { BODY_DEPTH_MAX } from "./limits.ts";
 export { choosePrimitives } from "./security/choose_primitives.ts";
 export { selfTest } from "./security/self_test.ts";
 export type { Primitives } from "./security/primitives.ts";

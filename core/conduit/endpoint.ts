@@ -26,6 +26,7 @@ export function parseEndpoint(endpoint: Endpoint): Address {
   return { transport: "tcp", host, port };
 }
 
+/** The text that {@link parseEndpoint} reads as the same address. */
 export function formatEndpoint(address: Address): Endpoint {
   if (address.transport === "unix") return `unix:${address.path}`;
   return `tcp:${hostInUrl(address.host)}:${address.port}`;

@@ -21,6 +21,7 @@ export function toCallError(error: unknown): CallError {
   return new CallError("failed", "Internal error; the daemon's log has it", { cause: error });
 }
 
+/** The body of an error message; see {@link decodeCallError}. */
 export function encodeCallError(error: CallError): Record<string, unknown> {
   return { class: error.class, message: error.message, detail: error.detail };
 }

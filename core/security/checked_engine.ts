@@ -35,6 +35,7 @@ export function checkedCurves(engine: CurveOperations): CurvePrimitives {
   };
 }
 
+/** The same operations, with their arguments checked at the door. */
 export function checkedHashes(engine: HashOperations): HashPrimitives {
   return {
     sha256: (...parts) => engine.sha256(...parts),
@@ -44,6 +45,7 @@ export function checkedHashes(engine: HashOperations): HashPrimitives {
   };
 }
 
+/** The same operations, with their arguments checked at the door. */
 export function checkedAead(engine: AeadOperations): AeadPrimitives {
   return { createAead: (key) => new KeyedAead(engine, key) };
 }

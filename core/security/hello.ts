@@ -107,6 +107,7 @@ export interface Preamble {
   readonly pskId: Uint8Array;
 }
 
+/** The 16 bytes that a dialler sends in clear. */
 export function encodePreamble(preamble: Preamble): Uint8Array<ArrayBuffer> {
   return new ByteWriter("Preamble", PREAMBLE_BYTES).bytes(MAGIC).u8(preamble.kind, "kind")
     .bytes(new Uint8Array(3)).fixed(preamble.pskId, 8, "psk id").finish();

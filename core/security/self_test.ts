@@ -19,6 +19,7 @@ export function selfTest(primitives: Primitives): void {
   testAead(primitives);
 }
 
+/** X25519 and Ed25519 by known answers, and that forgeries and zero results are refused. */
 export function testCurves(curves: CurvePrimitives): void {
   // RFC 7748 section 6.1.
   const secret = hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
@@ -57,6 +58,7 @@ export function testCurves(curves: CurvePrimitives): void {
   demand("Parser accepts the identity as signer", isSmallOrderPoint(IDENTITY));
 }
 
+/** SHA-256, HMAC and HKDF by known answers. */
 export function testHashes(hashes: HashPrimitives): void {
   const text = new TextEncoder();
   // FIPS 180-4, one block.
@@ -83,6 +85,7 @@ export function testHashes(hashes: HashPrimitives): void {
   );
 }
 
+/** ChaCha20-Poly1305 by a known answer, and that a modified tag is refused. */
 export function testAead({ createAead }: AeadPrimitives): void {
   // The key, text and associated data of RFC 8439 section 2.8.2 under Noise's nonce number 1.
   const aead = createAead(hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"));

@@ -17,13 +17,13 @@ import {
   type PipeListener,
   POLICY_LIMITS_DEFAULT,
   type Primitives,
+  raiseFileLimit,
   type Self,
   signCertificate,
   type Trust,
   verifyChain,
   verifyPolicy,
 } from "../../core/mod.ts";
-import { raiseFileLimit } from "../../core/environment/real_host.ts";
 import { createModules } from "../mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
@@ -255,11 +255,16 @@ function accept(
     psk: Uint8Array.fromBase64(admit.psk),
   };
   const { meshId } = trustOf({ ...base, policy: { rules: [], limits: POLICY_LIMITS_DEFAULT } });
-  const verifying = { meshId, rootPublicKey, now: clock.now(), revocations: NO_REVOCATIONS };
+  const verifying = {
+    meshId,
+    rootPublicKey,
+    now: clock.now(),
+    revocations: NO_REVOCATIONS,
+    skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
+  };
   const { policy, version } = verifyPolicy(primitives, {
     ...verifying,
     bytes: Uint8Array.fromBase64(admit.policy),
-    skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
   });
   const chain = [admit.certificate, ...(admit.issuer === undefined ? [] : [admit.issuer])];
   const identity = verifyChain(primitives, {

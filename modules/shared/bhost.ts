@@ -7,7 +7,7 @@
  * As in LAM a host that is listed again has one more processor for each line (or as many as cpu= says).
  * A host's name is written in small letters; a line may also hold a nodeset.
  */
-import { isUnixUser } from "../../core/security/name.ts";
+import { isUnixUser } from "../../core/mod.ts";
 import { BOOT_DEFAULTS, type MeshFile } from "./mesh_file.ts";
 import { buildMesh, draftHosts, type HostDraft, type HostRow } from "./mesh_file_build.ts";
 import { describeValue, MeshFileProblems } from "./mesh_file_errors.ts";

@@ -3,9 +3,7 @@
  * which equal answers fold. Plain is what a message body can hold: null, booleans, numbers, bigints,
  * strings, bytes, arrays, maps. A missing property and one that is undefined are the same.
  */
-import { ProtocolError } from "../../core/errors.ts";
-import { BODY_DEPTH_MAX } from "../../core/limits.ts";
-import { toHex } from "../../core/wire/bytes.ts";
+import { BODY_DEPTH_MAX, ProtocolError, toHex } from "../../core/mod.ts";
 import { FOLD_KEY_CHARACTERS_MAX } from "./limits.ts";
 
 /** @throws ProtocolError when the value is no plain data, nested too deep or too large */

@@ -12,6 +12,7 @@ import {
   MinimeError,
   NO_REVOCATIONS,
   type Policy,
+  POLICY_LIMITS_DEFAULT,
   type Primitives,
   pskIdOf,
   type Random,
@@ -27,8 +28,6 @@ const DAY_MS = 86_400_000;
 /** SECURITY.md 2: what boot issues, and to whom. */
 export const NODE_VALIDITY_MS = 30 * DAY_MS;
 export const USER_VALIDITY_MS = 30 * DAY_MS;
-/** A host's clock may be behind ours by as much as is allowed between two nodes. */
-const BACKDATE_MS = 60_000;
 /** The booting user's group, which may do everything until a policy says otherwise. */
 export const OPS_GROUP = "ops";
 
@@ -80,7 +79,7 @@ export async function issueUser(
       name: needs.user,
       signPublicKey: primitives.signPublicKey(key.subarray(0, KEY_BYTES)),
       dhPublicKey: primitives.dhPublicKey(key.subarray(KEY_BYTES)),
-      notBefore: now - BACKDATE_MS,
+      notBefore: now,
       notAfter: now + USER_VALIDITY_MS,
       groups: [OPS_GROUP],
       unixUser: needs.unixUser,
@@ -90,6 +89,7 @@ export async function issueUser(
   await home.store("user.cert", certificate.bytes);
 }
 
+/** The root key and the PSK of a home. Throws MinimeError when a file is missing or cut. */
 export async function loadAuthority(
   home: MeshHome,
   primitives: Primitives,
@@ -104,7 +104,11 @@ export async function loadAuthority(
   };
 }
 
-/** A node's certificate for the keys in its request; name and groups are the issuer's decision. */
+/**
+ * A node's certificate for the keys in its request; name and groups are the issuer's decision. Not
+ * backdated: a daemon refuses requests issued before its certificate, which an earlier life of the
+ * same name may have executed. Clocks that are behind are covered by the skew that verifiers allow.
+ */
 export function issueNode(
   authority: Authority,
   options: Needs & {
@@ -125,7 +129,7 @@ export function issueNode(
       groups,
       signPublicKey,
       dhPublicKey,
-      notBefore: now - BACKDATE_MS,
+      notBefore: now,
       notAfter: now + NODE_VALIDITY_MS,
     },
   }).bytes;
@@ -149,6 +153,7 @@ export async function loadUser(
     meshId: trust.meshId,
     now,
     revocations: NO_REVOCATIONS,
+    skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
     types: ["user"],
   });
   const secret = key.slice(KEY_BYTES);

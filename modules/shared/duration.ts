@@ -3,7 +3,7 @@
  * "90s", "1h30m", "1 min 5 s"; `formatDuration` is short and rounded down, for tables; and
  * `writeDuration` is exact, for files.
  */
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import { DURATION_MS_MAX, QUANTITY_CHARACTERS_MAX } from "./limits.ts";
 import { digitsEnd, isDigit } from "./names.ts";
 import { printable } from "./text.ts";

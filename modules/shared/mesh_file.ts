@@ -13,9 +13,7 @@
  * both. Every problem of the file is told at once, see mesh_file_errors.ts.
  */
 import { parse, TomlError } from "smol-toml";
-import { UsageError } from "../../core/errors.ts";
-import { isName } from "../../core/security/name.ts";
-import { parsePolicy } from "../../core/security/policy_file.ts";
+import { isName, parsePolicy, UsageError } from "../../core/mod.ts";
 import { parseDuration } from "./duration.ts";
 import { offsetOf } from "./excerpt.ts";
 import { MESH_FILE_DEPTH_MAX } from "./limits.ts";

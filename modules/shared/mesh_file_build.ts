@@ -2,8 +2,7 @@
  * From rows to a mesh: expands nodesets, pairs names with addresses, resolves groups, and finds what
  * only shows when all hosts are known. The mesh file and LAM's boot schema both end here.
  */
-import { isName } from "../../core/security/name.ts";
-import { UsageError } from "../../core/errors.ts";
+import { isName, UsageError } from "../../core/mod.ts";
 import { MESH_HOSTS_MAX } from "./limits.ts";
 import type { MeshBoot, MeshFile, MeshGroup, MeshHost, MeshPolicy } from "./mesh_file.ts";
 import { describeValue, type MeshFileProblems } from "./mesh_file_errors.ts";

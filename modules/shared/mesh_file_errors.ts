@@ -3,7 +3,7 @@
  * `file:line:column: what`, the line, a caret. Problems are sorted by place, the same one counts
  * once, and only the first ones are shown.
  */
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import { excerpt, placeOf } from "./excerpt.ts";
 import { MESH_FILE_CHARACTERS_MAX, MESH_FILE_PROBLEMS_SHOWN_MAX } from "./limits.ts";
 import type { NodesetProblem } from "./nodeset_parse.ts";

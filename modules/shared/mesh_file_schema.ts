@@ -4,8 +4,7 @@
  * in the argv of ssh can never look like one of its options.
  */
 import * as v from "valibot";
-import { UsageError } from "../../core/errors.ts";
-import { isName, isUnixUser } from "../../core/security/name.ts";
+import { isName, isUnixUser, UsageError } from "../../core/mod.ts";
 import { parseDuration } from "./duration.ts";
 import { MESH_FILE_TEXT_CHARACTERS_MAX, NODESET_CHARACTERS_MAX } from "./limits.ts";
 import { describeValue, type MeshFileProblems } from "./mesh_file_errors.ts";

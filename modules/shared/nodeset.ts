@@ -8,7 +8,7 @@
  * taken away at the very end, wherever it stands. `n1` and `n01` are different names; a range whose
  * first number starts with 0 is padded to its width.
  */
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import { compareNames, sortedNames } from "./names.ts";
 import { excerpt } from "./excerpt.ts";
 import { type NodesetProblem, type NodesetSource, readNodeset } from "./nodeset_parse.ts";
@@ -39,18 +39,22 @@ export function listNodeset(text: string): string[] {
   return names;
 }
 
+/** Names in either list; naturally sorted, unique. */
 export function unionNames(a: Iterable<string>, b: Iterable<string>): string[] {
   return sortedNames(new Set(a).union(new Set(b)));
 }
 
+/** Names in the first list and not in the second; naturally sorted, unique. */
 export function differenceNames(a: Iterable<string>, b: Iterable<string>): string[] {
   return sortedNames(new Set(a).difference(new Set(b)));
 }
 
+/** Names in both lists; naturally sorted, unique. */
 export function intersectionNames(a: Iterable<string>, b: Iterable<string>): string[] {
   return sortedNames(new Set(a).intersection(new Set(b)));
 }
 
+/** Names in exactly one of the lists; naturally sorted, unique. */
 export function symmetricDifferenceNames(a: Iterable<string>, b: Iterable<string>): string[] {
   return sortedNames(new Set(a).symmetricDifference(new Set(b)));
 }

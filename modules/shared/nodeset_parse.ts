@@ -3,7 +3,7 @@
  * expansion is counted before it is made, so a short text cannot take much memory. Combining costs
  * only the size of the right-hand set. Problems come back as values: callers place them in a file.
  */
-import { errorText, MinimeError } from "../../core/errors.ts";
+import { errorText, MinimeError } from "../../core/mod.ts";
 import {
   NODESET_BRACKETS_MAX,
   NODESET_CHARACTERS_MAX,

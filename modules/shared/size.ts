@@ -2,7 +2,7 @@
  * Amounts of bytes as people write and read them. Printed in decimal units (1 MB = 1,000,000 bytes)
  * as disks and networks are; read in both: "64k", "1.5 GiB", "38.1 MB", "10".
  */
-import { UsageError } from "../../core/errors.ts";
+import { UsageError } from "../../core/mod.ts";
 import { readNumber } from "./duration.ts";
 import { QUANTITY_CHARACTERS_MAX } from "./limits.ts";
 import { printable } from "./text.ts";
