@@ -1,0 +1,101 @@
+/**
+ * Notices links whose peer is silent: a machine without power, a frozen process, a cable cut. Each
+ * end of a link says every two seconds that it is there, and takes whatever it hears for a sign of
+ * life. A process that was itself stalled judges nobody: what others sent may lie unread.
+ */
+
+import { type Clock, errorText, type Link, type Log, PRIORITY } from "../../core/mod.ts";
+import { HEARTBEAT_MS, ROUND_TRIP_BEATS, SILENCE_MS_MAX, STALL_MS } from "./limits.ts";
+
+/** Any answer will do: an event costs one small message and no timer. */
+const BEAT_VERB = "core.ping";
+
+export interface HeartbeatOptions {
+  readonly clock: Clock;
+  readonly links: () => readonly Link[];
+  readonly log: Log;
+  readonly onSilent: (link: Link) => void;
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #roundTrips = new WeakMap<Link, number>();
+  readonly #stopping = new AbortController();
+  #timer: { cancel(): void } | undefined;
+  #beatAt: number;
+  #wakeAt = 0;
+  #judgeFrom = -Infinity;
+  #beats = 0;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#beatAt = options.clock.monotonic() + HEARTBEAT_MS;
+    this.#sleep(this.#beatAt);
+  }
+
+  /** Milliseconds there and back, as measured last. */
+  roundTripMs(link: Link): number | undefined {
+    return this.#roundTrips.get(link);
+  }
+
+  linkUp(link: Link): void {
+    this.#measure(link);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#stopping.abort();
+  }
+
+  #sleep(until: number): void {
+    const { clock } = this.#options;
+    this.#wakeAt = until;
+    this.#timer = clock.after(Math.max(0, until - clock.monotonic()), () => this.#wake());
+  }
+
+  #wake(): void {
+    const { clock, links } = this.#options;
+    const now = clock.monotonic();
+    if (now - this.#wakeAt > STALL_MS) this.#judgeFrom = now;
+    if (now >= this.#beatAt) {
+      this.#beat(links());
+      this.#beatAt = now + HEARTBEAT_MS;
+    }
+    let next = this.#beatAt;
+    for (const link of links()) {
+      const silentAt = Math.max(link.heardAt, this.#judgeFrom) + SILENCE_MS_MAX;
+      if (silentAt <= now) this.#options.onSilent(link);
+      else next = Math.min(next, silentAt);
+    }
+    this.#sleep(next);
+  }
+
+  #beat(links: readonly Link[]): void {
+    const turn = this.#beats++ % ROUND_TRIP_BEATS;
+    links.forEach((link, index) => {
+      // Not all in the same beat.
+      if (index % ROUND_TRIP_BEATS === turn) return this.#measure(link);
+      link.tell(BEAT_VERB, undefined).catch((error: unknown) => this.#failed(link, error));
+    });
+  }
+
+  #measure(link: Link): void {
+    const { clock } = this.#options;
+    const start = clock.monotonic();
+    link.request(BEAT_VERB, undefined, {
+      deadlineMs: SILENCE_MS_MAX,
+      priority: PRIORITY.control,
+      signal: this.#stopping.signal,
+    }).then(
+      () => this.#roundTrips.set(link, clock.monotonic() - start),
+      (error: unknown) => this.#failed(link, error),
+    );
+  }
+
+  /** No judgement: the link ends by itself, or by silence. */
+  #failed(link: Link, error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    const { name } = link.peer.identity;
+    this.#options.log("debug", `No sign of life to or from "${name}": ${errorText(error)}`);
+  }
+}

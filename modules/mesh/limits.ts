@@ -1,0 +1,85 @@
+/** Every number that bounds something in the mesh module, with its unit and its reason. */
+
+/** Links that one advert may claim: a full graph of this many nodes, far beyond what is sensible. */
+export const ADVERT_LINKS_MAX = 1_024;
+export const ADVERT_ENDPOINTS_MAX = 16;
+/** `tcp:`, a DNS name of 253, a port. */
+export const ENDPOINT_CHARACTERS_MAX = 272;
+export const VERSION_CHARACTERS_MAX = 32;
+/** Room above for jumps; below 2^53 by far. */
+export const INCARNATION_MAX = 2 ** 48;
+export const SEQUENCE_MAX = 2 ** 48;
+/** Links dominate: 32 bytes each. */
+export const ADVERT_BYTES_MAX = 40 * 1024;
+
+/** The first change of the own advert waits so long for others that come with it. */
+export const ADVERT_DELAY_MS = 50;
+/** Adverts of one node in the long run: of 64 nodes that boot, each changes 63 times. */
+export const ADVERT_INTERVAL_MS = 500;
+/** After some quiet, so many may follow each other at once: a newcomer is seen soon. */
+export const ADVERTS_AT_ONCE_MAX = 4;
+/** News for one neighbour are gathered so long, so that a wave of adverts becomes few messages. */
+export const FLOOD_DELAY_MS = 20;
+/** One message of adverts. */
+export const FLOOD_ADVERTS_MAX = 256;
+export const FLOOD_BYTES_MAX = 256 * 1024;
+/** A neighbour that has not taken a message of adverts by then is asked again. */
+export const FLOOD_MS_MAX = 10_000;
+/** Before news, a comparison or a question that a neighbour could not take is tried again. */
+export const RETRY_MS = 1_000;
+
+/**
+ * Adverts pushed by one neighbour, each of which may cost a signature check: all changes of 100
+ * nodes at their fastest. One second's worth may come at once.
+ */
+export const ADVERTS_PER_SECOND_MAX = 1_000;
+/** Comparisons and questions by one neighbour. */
+export const QUESTIONS_PER_SECOND_MAX = 50;
+/** Key ids in one question, and bytes of its answer. */
+export const FETCH_KEYS_MAX = 128;
+export const FETCH_BYTES_MAX = 512 * 1024;
+export const FETCH_MS_MAX = 10_000;
+/** Besides when a link comes up: heals what was lost with a link that died unnoticed. */
+export const SYNC_MS = 60_000;
+/** A chain is verified again when a newer advert comes after so long: it may have been revoked. */
+export const CHAIN_TRUSTED_MS_MAX = 60_000;
+
+/** Nodes in the table, whatever their state: 65,536 hosts are the most that a mesh file may name. */
+export const NODES_MAX = 70_000;
+/** Nodes that are down, left or forgotten: the oldest go first. */
+export const GONE_NODES_MAX = 10_000;
+/** States follow from the table so long after a change, once for all changes in between. */
+export const STATES_DELAY_MS = 20;
+/** A node that was never reachable is not shown as down before its neighbours can have spoken. */
+export const NEWCOMER_MS = 2_000;
+
+/** Adverts of one other life of our key, each above our answer to the one before: it is alive. */
+export const TWIN_JUMPS_MAX = 3;
+/** Saying goodbye must not hold up the daemon's shutdown. */
+export const GOODBYE_MS_MAX = 1_000;
+
+/** Dials under way at once: a rack that is gone must not hold up those that are there. */
+export const DIALS_MAX = 16;
+/** One endpoint; the handshake inside has a limit of its own. */
+export const DIAL_MS_MAX = 5_000;
+/** Both ends learn of each other at once: the larger key id gives the smaller this much time. */
+export const DIAL_LATER_MS = 1_000;
+/** By chance, up to: all nodes learn of a newcomer at once. */
+export const DIAL_JITTER_MS = 100;
+/** Between attempts, doubled each time, then up to half of it taken off by chance. */
+export const BACKOFF_MS_MIN = 500;
+export const BACKOFF_MS_MAX = 30_000;
+/** A link that did not stand so long does not end the backoff. */
+export const LINK_STABLE_MS = 10_000;
+
+/** Each end of each link says that it is there. */
+export const HEARTBEAT_MS = 2_000;
+/** Silence after which a link is lost: two beats may be missing, and it stays below 5 s. */
+export const SILENCE_MS_MAX = 4_800;
+/** Our own timer was so late: we were stalled, and what others sent may still be unread. */
+export const STALL_MS = 500;
+/** Every so many beats the round-trip time is measured as well. */
+export const ROUND_TRIP_BEATS = 15;
+
+/** Names or key ids in one request to forget. */
+export const FORGET_NODES_MAX = 10_000;

@@ -1,0 +1,325 @@
+/**
+ * The running mesh module: its parts and what they tell each other.
+ *
+ *   links up, down, silent ---> Linker, Exchange, Flooding, OwnAdvert
+ *   adverts that come in -----> Intake ---> NodeTable ---> Flooding (to others)
+ *                                              |
+ *                                              +--> NodeStates ---> Watchers, Linker
+ */
+
+import {
+  CallError,
+  errorText,
+  type Link,
+  type LinkChange,
+  MinimeError,
+  type ModuleHost,
+  RateLimit,
+} from "../../core/mod.ts";
+import type { MeshChange, MeshView } from "../shared/mesh_view.ts";
+import type { ReceivedAdvert } from "./advert.ts";
+import { chance } from "./chance.ts";
+import { type MeshCounts, newCounts } from "./counts.ts";
+import { reachableEndpoints } from "./endpoints.ts";
+import { Exchange } from "./exchange.ts";
+import { Flooding } from "./flooding.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { Intake } from "./intake.ts";
+import {
+  ADVERTS_PER_SECOND_MAX,
+  QUESTIONS_PER_SECOND_MAX,
+  SILENCE_MS_MAX,
+  STATES_DELAY_MS,
+  SYNC_MS,
+} from "./limits.ts";
+import { Linker } from "./linker.ts";
+import { type NodeEntry, NodeTable } from "./node_table.ts";
+import { NodeStates } from "./node_states.ts";
+import { OwnAdvert } from "./own_advert.ts";
+import { type Seed, wantedLinks } from "./topology.ts";
+import { Watchers } from "./watchers.ts";
+
+export interface MeshOptions {
+  /** Nodes of one segment can dial each other directly. */
+  readonly segment: string;
+  /** Where others reach this node, best first. @default what the daemon listens on by tcp */
+  readonly endpoints?: readonly string[];
+  /** Nodes to link with before anybody spoke of them; dialled for ever. @default none */
+  readonly peers?: readonly Seed[];
+  /** How often this key was started, this time included. @default 1 */
+  readonly incarnation?: number;
+}
+
+interface Limits {
+  readonly adverts: RateLimit;
+  readonly questions: RateLimit;
+}
+
+export class Mesh {
+  readonly counts: MeshCounts = newCounts();
+  readonly #host: ModuleHost;
+  readonly #seeds: readonly Seed[];
+  readonly #table = new NodeTable();
+  readonly #states: NodeStates;
+  readonly #watchers = new Watchers();
+  readonly #intake: Intake;
+  readonly #flooding: Flooding;
+  readonly #exchange: Exchange;
+  readonly #linker: Linker;
+  readonly #heartbeat: Heartbeat;
+  readonly #own: OwnAdvert;
+  /** Links that we gave up; they may take a while to close. */
+  readonly #givenUp = new WeakSet<Link>();
+  /** Per neighbour, kept when its link goes: to dial again must not renew what it may send. */
+  readonly #limits = new Map<string, Limits>();
+  readonly #subscription: Disposable;
+  #statesTimer: { cancel(): void } | undefined;
+  #statesAt = Infinity;
+  #syncTimer: { cancel(): void } | undefined;
+  #twin: string | undefined;
+
+  constructor(host: ModuleHost, options: MeshOptions) {
+    const { clock, random, network } = host.env;
+    const { keyId: self } = host.self;
+    const { log } = host;
+    const links = () => this.links();
+    const parts = { clock, self, log, links, table: this.#table, counts: this.counts };
+    this.#host = host;
+    this.#seeds = (options.peers ?? []).filter(({ keyId }) => keyId !== self);
+    this.#states = new NodeStates(this.#table, self);
+    this.#flooding = new Flooding(parts);
+    this.#intake = new Intake({
+      host,
+      table: this.#table,
+      counts: this.counts,
+      onNews: (entry, from) => this.#onNews(entry, from),
+      onOwn: (received, how) => this.#own.meet(received, how),
+    });
+    this.#exchange = new Exchange({
+      ...parts,
+      intake: this.#intake,
+      verifyChain: (chain) => host.verifyChain(chain),
+    });
+    this.#linker = new Linker({ ...parts, random, links: host.links });
+    this.#heartbeat = new Heartbeat({ ...parts, onSilent: (link) => this.#giveUp(link) });
+    this.#own = new OwnAdvert({
+      host,
+      log,
+      segment: options.segment,
+      endpoints: options.endpoints ?? reachableEndpoints(host.endpoints(), network),
+      incarnation: options.incarnation ?? 1,
+      links: () => links().map(({ peer }) => peer.identity.keyId),
+      publish: (received) => this.#publish(received),
+      onTwin: (text) => this.#stopForTwin(text),
+    });
+    this.#own.start();
+    this.#updateStates();
+    this.#subscription = host.links.watch((change) => this.#onLink(change));
+    for (const link of host.links.list()) this.#onLink({ kind: "up", link });
+    this.#syncLater();
+  }
+
+  get view(): MeshView {
+    return this.#states.view;
+  }
+
+  watch(signal: AbortSignal): AsyncGenerator<MeshView | MeshChange, Record<never, never>, void> {
+    return this.#watchers.watch(() => this.view, [signal, this.#host.stopping]);
+  }
+
+  /** Those that live, as far as we know. */
+  links(): readonly Link[] {
+    return this.#host.links.list().filter((link) => !this.#givenUp.has(link));
+  }
+
+  roundTripMs(link: Link): number | undefined {
+    return this.#heartbeat.roundTripMs(link);
+  }
+
+  /** A neighbour's news. A neighbour that cannot be honest loses its link. */
+  flood(link: Link, adverts: readonly Uint8Array[], forgotten: readonly Uint8Array[]): void {
+    const from = link.peer.identity.keyId;
+    const { adverts: limit } = this.#limitsOf(from);
+    const unknown: ReceivedAdvert["advert"][] = [];
+    this.#judge(link, () => {
+      for (const [list, isForgotten] of [[adverts, false], [forgotten, true]] as const) {
+        for (const bytes of list) {
+          if (!limit.take()) throw new CallError("busy", "More adverts per second than allowed");
+          const { verdict, received } = this.#intake.accept(bytes, {
+            from,
+            forgotten: isForgotten,
+          });
+          if (verdict === "unknown") unknown.push(received.advert);
+        }
+      }
+    });
+    this.#exchange.want(link, unknown);
+  }
+
+  compare(link: Link, summary: Uint8Array): Uint8Array {
+    this.#takeQuestion(link);
+    return this.#judge(link, () => this.#exchange.compared(link, summary));
+  }
+
+  answer(link: Link, keys: Uint8Array): ReturnType<Exchange["answer"]> {
+    this.#takeQuestion(link);
+    return this.#judge(link, () => this.#exchange.answer(keys));
+  }
+
+  /** By name or key id; the names of those that are forgotten now. Throws CallError. */
+  forget(nodes: readonly string[]): string[] {
+    const entries = nodes.flatMap((node) => this.#goneNodes(node));
+    for (const entry of entries) {
+      if (entry.forgotten) continue;
+      entry.forgotten = true;
+      entry.knownBy.clear();
+      this.#flooding.push(entry);
+    }
+    this.#updateStates();
+    return [...new Set(entries.map(({ identity }) => identity.name))];
+  }
+
+  /** Says goodbye, then ends everything. */
+  async stop(): Promise<void> {
+    this.#subscription[Symbol.dispose]();
+    this.#syncTimer?.cancel();
+    this.#heartbeat.stop();
+    this.#own.stop();
+    const stopped = [this.#linker.stop(), this.#exchange.stop(), this.#flooding.stop()];
+    // The twin that stays needs no goodbye in its name.
+    if (this.#twin === undefined) {
+      this.#own.leave();
+      await this.#flooding.pushLast(this.#table.get(this.#host.self.keyId) as NodeEntry);
+    }
+    this.#statesTimer?.cancel();
+    await Promise.all(stopped);
+  }
+
+  #onLink(change: LinkChange): void {
+    const { link } = change;
+    if (change.kind === "up") {
+      this.#exchange.linkUp(link);
+      this.#heartbeat.linkUp(link);
+      this.#linker.linkUp(link);
+    } else {
+      this.#host.log(
+        "debug",
+        `Link to "${link.peer.identity.name}" is down: ${change.reason.text}`,
+      );
+      this.#exchange.linkDown(link);
+      this.#flooding.linkDown(link);
+      this.#linker.linkDown(link, change.reason);
+    }
+    this.#own.changed();
+    this.#statesSoon();
+  }
+
+  #giveUp(link: Link): void {
+    if (this.#givenUp.has(link)) return;
+    this.#givenUp.add(link);
+    this.counts.linksSilent++;
+    const { name } = link.peer.identity;
+    this.#host.log("warning", `Link to "${name}" given up: silent for ${SILENCE_MS_MAX} ms`);
+    void link.close("silent for too long");
+    this.#own.changed();
+    this.#statesSoon();
+  }
+
+  #onNews(entry: NodeEntry, from: string): void {
+    this.#flooding.push(entry, from);
+    this.#statesSoon();
+  }
+
+  #publish(received: ReceivedAdvert): void {
+    const { self, env } = this.#host;
+    const now = env.clock.monotonic();
+    this.counts.advertsOwn++;
+    const put = { received, identity: self, trustedAt: now, forgotten: false, now };
+    this.#flooding.push(this.#table.put(put));
+    this.#statesSoon();
+  }
+
+  #stopForTwin(text: string): void {
+    this.#twin = text;
+    this.#host.log("error", `${text}; this one stops`);
+    this.#host.shutdown(text);
+  }
+
+  #statesSoon(ms: number = STATES_DELAY_MS): void {
+    const { clock } = this.#host.env;
+    const at = clock.monotonic() + ms;
+    if (this.#statesAt <= at) return;
+    this.#statesTimer?.cancel();
+    this.#statesAt = at;
+    this.#statesTimer = clock.after(ms, () => this.#updateStates());
+  }
+
+  #updateStates(): void {
+    const { clock } = this.#host.env;
+    this.#statesTimer?.cancel();
+    this.#statesAt = Infinity;
+    const { changed, forgotten, againInMs } = this.#states.update({
+      links: new Set(this.links().map(({ peer }) => peer.identity.keyId)),
+      now: clock.now(),
+      monotonic: clock.monotonic(),
+    });
+    if (changed.length + forgotten.length > 0) this.#watchers.publish({ changed, forgotten });
+    const { keyId: self } = this.#host.self;
+    this.#linker.update(wantedLinks(this.view.nodes, { self, seeds: this.#seeds }));
+    if (againInMs !== undefined) this.#statesSoon(againInMs);
+  }
+
+  /** With one neighbour by chance. */
+  #syncLater(): void {
+    const { clock, random } = this.#host.env;
+    this.#syncTimer = clock.after(SYNC_MS * (0.5 + chance(random)), () => {
+      const links = this.links();
+      const link = links[Math.floor(chance(random) * links.length)];
+      if (link !== undefined) this.#exchange.sync(link);
+      this.#syncLater();
+    });
+  }
+
+  #goneNodes(node: string): NodeEntry[] {
+    const named = [...this.#table.entries()].filter(({ identity, keyId }) =>
+      identity.name === node || keyId === node
+    );
+    if (named.length === 0) throw new CallError("invalid", `No node "${node}" is known here`);
+    const gone = named.filter(({ state }) => state !== "up");
+    if (gone.length > 0) return gone;
+    throw new CallError(
+      "invalid",
+      `Node "${node}" is up; only one that is down or left is forgotten`,
+    );
+  }
+
+  #limitsOf(keyId: string): Limits {
+    let limits = this.#limits.get(keyId);
+    if (limits === undefined) {
+      const { clock } = this.#host.env;
+      limits = {
+        adverts: new RateLimit(ADVERTS_PER_SECOND_MAX, clock),
+        questions: new RateLimit(QUESTIONS_PER_SECOND_MAX, clock),
+      };
+      this.#limits.set(keyId, limits);
+    }
+    return limits;
+  }
+
+  #takeQuestion(link: Link): void {
+    if (this.#limitsOf(link.peer.identity.keyId).questions.take()) return;
+    throw new CallError("busy", "More questions per second than allowed");
+  }
+
+  #judge<T>(link: Link, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof MinimeError) || error instanceof CallError) throw error;
+      const { name } = link.peer.identity;
+      this.#host.log("warning", `Link to "${name}" is closed: ${errorText(error)}`);
+      void link.close(errorText(error));
+      throw new CallError("refused", errorText(error), { cause: error });
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The mesh module: who is there, and who links to whom. It makes links, floods adverts, and tells
+ * other modules what follows (`mesh.watch`). There is no leader: every node knows the whole graph.
+ *
+ * `mesh.flood`, `mesh.sync` and `mesh.fetch` are what mesh modules say to each other over links.
+ */
+
+import * as v from "valibot";
+import { CallError, type Context, type Link, type Module, verb } from "../../core/mod.ts";
+import { MeshViewSchema } from "../shared/mesh_view.ts";
+import { KeysSchema, NodesSchema, SummarySchema } from "./exchange.ts";
+import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX } from "./limits.ts";
+import { Mesh, type MeshOptions } from "./mesh.ts";
+
+export type { MeshOptions } from "./mesh.ts";
+export type { Seed } from "./topology.ts";
+
+const KEY_ID_CHARACTERS = 64;
+const NOTHING = v.optional(v.strictObject({}));
+const DONE = v.strictObject({});
+const Adverts = v.pipe(v.array(v.instance(Uint8Array)), v.maxLength(FLOOD_ADVERTS_MAX));
+
+/** One link as its own end sees it; round-trip times are never flooded. */
+const LinkViewSchema = v.object({
+  name: v.string(),
+  keyId: v.string(),
+  endpoint: v.string(),
+  dialled: v.boolean(),
+  /** Unix ms. */
+  since: v.number(),
+  roundTripMs: v.optional(v.number()),
+});
+
+/** One for each daemon. */
+export function createMesh(options: MeshOptions): Module {
+  let running: Mesh | undefined;
+  let links: { get(keyId: string): Link | undefined } | undefined;
+
+  function mesh(): Mesh {
+    if (running === undefined) throw new CallError("unreachable", "Mesh module is not running");
+    return running;
+  }
+
+  /** The link over which the request came. */
+  function linkOf({ peer }: Context): Link {
+    const link = peer.kind === "node" ? links?.get(peer.identity.keyId) : undefined;
+    if (link === undefined) throw new CallError("refused", "Only a neighbour may do this");
+    return link;
+  }
+
+  return {
+    name: "mesh",
+    verbs: {
+      nodes: verb({
+        action: "read",
+        args: NOTHING,
+        reply: MeshViewSchema,
+        handle: () => mesh().view,
+      }),
+      watch: verb({
+        action: "internal",
+        args: NOTHING,
+        reply: DONE,
+        handle: (_args, { signal }) => mesh().watch(signal),
+      }),
+      links: verb({
+        action: "read",
+        args: NOTHING,
+        reply: v.array(LinkViewSchema),
+        handle: () => mesh().links().map((link) => viewOf(link, mesh().roundTripMs(link))),
+      }),
+      stats: verb({
+        action: "read",
+        args: NOTHING,
+        reply: v.record(v.string(), v.number()),
+        handle: () => ({ ...mesh().counts }),
+      }),
+      forget: verb({
+        action: "guarded",
+        args: v.strictObject({
+          nodes: v.pipe(
+            v.array(v.pipe(v.string(), v.maxLength(KEY_ID_CHARACTERS))),
+            v.maxLength(FORGET_NODES_MAX),
+          ),
+        }),
+        reply: v.strictObject({ forgotten: v.array(v.string()) }),
+        handle: ({ nodes }) => ({ forgotten: mesh().forget(nodes) }),
+      }),
+      flood: verb({
+        action: "link",
+        args: v.strictObject({ adverts: Adverts, forgotten: Adverts }),
+        reply: DONE,
+        handle: ({ adverts, forgotten }, context) => {
+          mesh().flood(linkOf(context), adverts, forgotten);
+          return {};
+        },
+      }),
+      sync: verb({
+        action: "link",
+        args: SummarySchema,
+        reply: SummarySchema,
+        handle: ({ summary }, context) => ({
+          summary: mesh().compare(linkOf(context), summary),
+        }),
+      }),
+      fetch: verb({
+        action: "link",
+        args: KeysSchema,
+        reply: NodesSchema,
+        handle: ({ keys }, context) => ({ nodes: mesh().answer(linkOf(context), keys) }),
+      }),
+    },
+    start(host) {
+      links = host.links;
+      running = new Mesh(host, options);
+      return Promise.resolve();
+    },
+    async stop() {
+      await running?.stop();
+    },
+  };
+}
+
+function viewOf(link: Link, roundTripMs: number | undefined): v.InferOutput<typeof LinkViewSchema> {
+  const { peer: { identity }, endpoint, dialled, since } = link;
+  const { name, keyId } = identity;
+  const measured = roundTripMs === undefined ? {} : { roundTripMs };
+  return { name, keyId, endpoint, dialled, since, ...measured };
+}

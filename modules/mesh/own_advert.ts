@@ -1,0 +1,135 @@
+/**
+ * What this node says about itself: when its links change, soon, but never in quick succession.
+ *
+ * An advert of our own key that we did not make comes from another life of it. If its incarnation is
+ * not below ours, we jump above it, and the mesh believes us. When that other life then jumps above
+ * us, again and again, it is alive: a machine was cloned. The smaller instance id stays; the other
+ * one stops and says why.
+ */
+
+import { type Log, type ModuleHost, toHex, VERSION } from "../../core/mod.ts";
+import { ADVERT_DOMAIN, compareVersions, encodeAdvert, type ReceivedAdvert } from "./advert.ts";
+import {
+  ADVERT_DELAY_MS,
+  ADVERT_INTERVAL_MS,
+  ADVERTS_AT_ONCE_MAX,
+  TWIN_JUMPS_MAX,
+} from "./limits.ts";
+
+interface Timer {
+  cancel(): void;
+}
+
+export interface OwnAdvertOptions {
+  readonly host: Pick<ModuleHost, "self" | "instance" | "sign"> & {
+    readonly env: { readonly clock: ModuleHost["env"]["clock"] };
+  };
+  readonly log: Log;
+  readonly segment: string;
+  readonly endpoints: readonly string[];
+  readonly incarnation: number;
+  /** Key ids of the nodes that we have links to now. */
+  readonly links: () => Iterable<string>;
+  /** Takes each new advert into the table and to the neighbours. */
+  readonly publish: (received: ReceivedAdvert) => void;
+  /** Another daemon with our key lives, and it is we who must go. */
+  readonly onTwin: (text: string) => void;
+}
+
+export class OwnAdvert {
+  readonly #options: OwnAdvertOptions;
+  #incarnation: number;
+  #sequence = 0;
+  /** How many may be said at once, as of `#creditAt`. */
+  #credit = ADVERTS_AT_ONCE_MAX;
+  #creditAt: number;
+  #timer: Timer | undefined;
+  #stopped = false;
+  /** How often another life of our key jumped above us, by instance. */
+  readonly #jumps = new Map<string, number>();
+
+  constructor(options: OwnAdvertOptions) {
+    this.#options = options;
+    this.#incarnation = options.incarnation;
+    this.#creditAt = options.host.env.clock.monotonic();
+  }
+
+  /** The first one, at once. */
+  start(): void {
+    this.#say(false);
+  }
+
+  /** Our links are others now. */
+  changed(): void {
+    if (this.#stopped || this.#timer !== undefined) return;
+    const { clock } = this.#options.host.env;
+    const earned = (clock.monotonic() - this.#creditAt) / ADVERT_INTERVAL_MS;
+    this.#credit = Math.min(ADVERTS_AT_ONCE_MAX, this.#credit + earned);
+    this.#creditAt = clock.monotonic();
+    const wait = Math.max(ADVERT_DELAY_MS, (1 - this.#credit) * ADVERT_INTERVAL_MS);
+    this.#timer = clock.after(wait, () => {
+      this.#timer = undefined;
+      this.#say(false);
+    });
+  }
+
+  /** Somebody has an advert of our key with a good signature. */
+  meet({ advert }: ReceivedAdvert, { forgotten }: { readonly forgotten: boolean }): void {
+    const order = compareVersions(advert, {
+      incarnation: this.#incarnation,
+      sequence: this.#sequence,
+    });
+    const ours = advert.instance === this.#options.host.instance;
+    if (this.#stopped || order < 0 || (order === 0 && ours && !forgotten)) return;
+    if (order === 0 && ours) {
+      // Whoever forgot us did not see us: anything newer brings us back.
+      this.changed();
+      return;
+    }
+    this.#incarnation = advert.incarnation + 1;
+    this.#sequence = 0;
+    this.changed();
+    if (!ours && !advert.leaving) this.#countJump(advert.instance);
+  }
+
+  /** A goodbye, the last advert. */
+  leave(): void {
+    this.#say(true);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #countJump(instance: string): void {
+    const { host, log, onTwin } = this.#options;
+    const jumps = (this.#jumps.get(instance) ?? 0) + 1;
+    this.#jumps.set(instance, jumps);
+    if (jumps !== TWIN_JUMPS_MAX) return;
+    const text = `Another daemon uses the key of "${host.self.name}" (its instance is ` +
+      `${instance.slice(0, 16)}, ours ${host.instance.slice(0, 16)}): was this machine cloned`;
+    if (host.instance < instance) log("warning", `${text}; the other one must stop`);
+    else onTwin(text);
+  }
+
+  #say(leaving: boolean): void {
+    const { host, segment, endpoints, links, publish } = this.#options;
+    this.#credit--;
+    this.#sequence++;
+    const advert = {
+      meshId: toHex(host.self.certificate.meshId),
+      keyId: host.self.keyId,
+      incarnation: this.#incarnation,
+      sequence: this.#sequence,
+      instance: host.instance,
+      leaving,
+      version: VERSION,
+      segment,
+      endpoints,
+      links: [...links()],
+    };
+    publish(encodeAdvert(advert, (bytes) => host.sign(ADVERT_DOMAIN, bytes)));
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * What two nodes compare when a link between them comes up: for each key the version of the advert
+ * that they have. Bytes, since it may name ten thousands of nodes:
+ *
+ *   u32 count | (key id 32 | u64 incarnation | u64 sequence | u8 flags (1: forgotten))...
+ */
+
+import { ByteReader, ByteWriter, fromHex, toHex } from "../../core/mod.ts";
+import type { AdvertVersion } from "./advert.ts";
+import { NODES_MAX } from "./limits.ts";
+import type { NodeTable } from "./node_table.ts";
+
+export interface SummaryItem extends AdvertVersion {
+  readonly keyId: string;
+  readonly forgotten: boolean;
+}
+
+const KEY_BYTES = 32;
+const ITEM_BYTES = KEY_BYTES + 8 + 8 + 1;
+const FLAG_FORGOTTEN = 1;
+
+export function encodeSummary(table: NodeTable): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter("summary", 4 + ITEM_BYTES * table.size).u32(table.size, "count");
+  for (const { keyId, advert, forgotten } of table.entries()) {
+    writer.fixed(fromHex(keyId), KEY_BYTES, "key id")
+      .u64(advert.incarnation, "incarnation")
+      .u64(advert.sequence, "sequence")
+      .u8(forgotten ? FLAG_FORGOTTEN : 0, "flags");
+  }
+  return writer.finish();
+}
+
+/** Throws ProtocolError. */
+export function decodeSummary(bytes: Uint8Array): SummaryItem[] {
+  const reader = new ByteReader(bytes, "Summary");
+  const count = reader.u32("count");
+  if (count > NODES_MAX) throw reader.error("count", `${count} nodes, ${NODES_MAX} is the most`);
+  if (count * ITEM_BYTES !== reader.remaining) {
+    throw reader.error("count", `${count} nodes do not fill ${reader.remaining} bytes`);
+  }
+  return Array.from({ length: count }, () => ({
+    keyId: toHex(reader.bytes(KEY_BYTES, "key id")),
+    incarnation: reader.u64Number("incarnation"),
+    sequence: reader.u64Number("sequence"),
+    forgotten: reader.u8("flags") === FLAG_FORGOTTEN,
+  }));
+}
