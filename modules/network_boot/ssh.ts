@@ -83,14 +83,25 @@ export async function failureOf(process: LineProcess): Promise<HostError> {
 export async function runScript(
   env: Pick<Environment, "clock" | "processes">,
   host: SshHost,
-  options: SshOptions & {
-    readonly script: string;
-    /** For all of it. */
-    readonly timeoutMs: number;
-    readonly signal?: AbortSignal;
-  },
+  options: SshOptions & AnswerOptions & { readonly script: string },
 ): Promise<readonly string[]> {
   await using process = await startScript(env, host, options);
+  return await answerOf(env, process, options);
+}
+
+/** For how long, and until when, an answer is waited for. */
+export interface AnswerOptions {
+  /** For all of it. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** All that a process prints when nothing more is said to it; see {@link runScript}. */
+export async function answerOf(
+  env: Pick<Environment, "clock">,
+  process: LineProcess,
+  options: AnswerOptions,
+): Promise<readonly string[]> {
   const stop = () => process.kill();
   options.signal?.addEventListener("abort", stop);
   let late = false;
