@@ -3,6 +3,8 @@
  * commands.ts is data: nothing here loads an implementation.
  */
 
+import { recon, wipe } from "./network_boot/care_commands.ts";
+import { boot, grow } from "./network_boot/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
 
-export const commands: readonly (Command | CommandGroup)[] = [];
+export const commands: readonly (Command | CommandGroup)[] = [boot, grow, recon, wipe];

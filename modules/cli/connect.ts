@@ -95,7 +95,8 @@ async function reachRemote(
   const front = await user.front();
   const reached = await race(needs, { front, nodes, options });
   const nearest = nodes.find(({ name }) => name === reached.name) as KnownNode;
-  if (all[0] !== nearest) {
+  // Who asked for one node says nothing about which is nearest.
+  if (options.node === undefined && all[0] !== nearest) {
     await home.storeNodes([nearest, ...all.filter((node) => node !== nearest)]);
   }
   return reached;

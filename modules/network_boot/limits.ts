@@ -43,6 +43,8 @@ export const GET_CONNECT_SECONDS = 5;
 export const TICKET_BYTES = 16;
 /** Tickets that a node keeps at once. */
 export const TICKETS_MAX = 64;
+/** A host told of a ticket fetches at once. */
+export const TICKET_REDEEMED_SECONDS = 60;
 /** A ticket not redeemed by then is void. */
 export const TICKET_SECONDS_MAX = 600;
 /** Connections to the temporary port at once, redeemed or not. */
@@ -54,6 +56,8 @@ export const OFFER_STRANGERS_MAX = 256;
 /** The compressed file is kept for others so long after the start or the last copy. */
 export const PACKED_KEPT_MS = 5 * 60_000;
 
+/** How long the launcher may take to end after the daemon is up. */
+export const GOODBYE_MS_MAX = 2_000;
 /** Nodes that a new one is told of; their adverts bring the rest. */
 export const PEERS_MAX = 32;
 /** How long the mesh may take to see a node that is up. */
@@ -62,3 +66,9 @@ export const LINK_MS_MAX = 15_000;
 export const LINK_POLL_MS = 100;
 /** The user's certificate is renewed when less of its life is left. */
 export const USER_RENEWAL_MS = 7 * 86_400_000;
+
+/** Recon asks a port from outside: who neither answers nor refuses by then is behind a firewall. */
+export const FIREWALL_MS_MAX = 3_000;
+/** Wipe: after SIGTERM a daemon may finish in order; then it is killed, which takes no time. */
+export const WIPE_STOP_SECONDS = 10;
+export const WIPE_KILL_SECONDS = 5;

@@ -35,6 +35,7 @@ export const HOME_FILES = [
   "user.cert",
   "issuer.cert",
   "policy.toml",
+  "policy.signed",
   "mesh.toml",
 ] as const;
 export type HomeFile = (typeof HOME_FILES)[number];

@@ -1,0 +1,210 @@
+/**
+ * What boot and grow have in common: boots hosts into a mesh whose keys are there, prints what
+ * happens, keeps the list of nodes in the home, and asks the mesh in the end whether it sees them.
+ */
+
+import { type Primitives, UsageError } from "../../core/mod.ts";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import type { Authority } from "../shared/credentials.ts";
+import { exitCodeOf } from "../shared/exit_code.ts";
+import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
+import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
+import { Binaries } from "./binary.ts";
+import { bootHosts, type HostOutcome } from "./boot.ts";
+import type { growOptions } from "./commands.ts";
+import { HostError } from "./host_error.ts";
+import { KnownNodes } from "./known_nodes.ts";
+import type { Launcher } from "./launcher.ts";
+import { LocalLauncher } from "./local_launcher.ts";
+import { NodeClients } from "./node_clients.ts";
+import { Registrar } from "./registrar.ts";
+import { BootReport } from "./report.ts";
+import { Sources } from "./sources.ts";
+import { SshLauncher } from "./ssh_launcher.ts";
+import { sightNodes } from "./verify.ts";
+
+/** A mesh that can admit nodes. */
+export interface MeshSetup {
+  readonly mesh: MeshFile;
+  /** Those to boot. */
+  readonly hosts: readonly MeshHost[];
+  readonly home: MeshHome;
+  readonly authority: Authority;
+  /** The signed document. */
+  readonly policy: Uint8Array;
+  readonly primitives: Primitives;
+  readonly living: readonly KnownNode[];
+}
+
+type Options = OptionsOf<typeof growOptions>;
+
+/** Returns the exit code: whether all, some or none are up. */
+export async function bootIntoMesh(
+  context: CommandContext,
+  setup: MeshSetup,
+  options: Options,
+): Promise<number> {
+  const { env, out, signal } = context;
+  const { mesh, hosts, home } = setup;
+  const begun = env.clock.monotonic();
+  const report = new BootReport(out, {
+    names: hosts.map(({ name }) => name),
+    json: options.json,
+  });
+  const known = await KnownNodes.load(home);
+  for (const node of setup.living) known.add(node);
+  await using clients = new NodeClients(context, home.name);
+  const sources = new Sources();
+  for (const { name } of setup.living) {
+    const host = mesh.hosts.find((each) => each.name === name);
+    if (host !== undefined) sources.add(host);
+  }
+  let outcomes: HostOutcome[];
+  try {
+    outcomes = await bootHosts({
+      env,
+      mesh: home.name,
+      hosts,
+      signal,
+      window: options.window ?? mesh.boot.window,
+      timeoutMs: options.timeout ?? mesh.boot.timeoutMs,
+      launcherOf: await launchers(context, setup, options, {
+        sources,
+        open: async (name, hash) => {
+          await known.store();
+          return await clients.open(known.require(name), hash);
+        },
+      }),
+      registrar: new Registrar({ ...setup, env, mesh: home.name }),
+      sources,
+      onStep: (host, step) => report.step(host.name, step),
+      onOutcome: async (outcome) => {
+        report.outcome(outcome);
+        if (outcome.state === "up") known.add(outcome.node);
+        await known.store();
+      },
+    });
+  } finally {
+    out.progress(undefined);
+  }
+  const results = await verified(context, { setup, outcomes, known, report });
+  const up = results.filter(({ state }) => state !== "failed").map(({ host }) => host.name);
+  await storeBoot(context, { home, file: options.hosts, results });
+  const ms = env.clock.monotonic() - begun;
+  report.sum(up, ms);
+  if (options.json) {
+    out.json({ mesh: home.name, ms: Math.round(ms), ...resultsForPrograms(results, known) });
+  }
+  return exitCodeOf(hosts.length, hosts.length - up.length);
+}
+
+/** Who is not seen by the mesh has failed, whatever its daemon said. */
+async function verified(
+  context: CommandContext,
+  parts: {
+    readonly setup: MeshSetup;
+    readonly outcomes: readonly HostOutcome[];
+    readonly known: KnownNodes;
+    readonly report: BootReport;
+  },
+): Promise<HostOutcome[]> {
+  const { setup, outcomes, known, report } = parts;
+  const names = outcomes.filter(({ state }) => state !== "failed").map(({ host }) => host.name);
+  if (names.length === 0) return [...outcomes];
+  report.linking();
+  const { seen, unreachable } = await sightNodes(context, { mesh: setup.home.name, names });
+  const now = Math.floor(context.env.clock.now());
+  const results = outcomes.map((outcome): HostOutcome => {
+    const { host, ms } = outcome;
+    if (outcome.state === "failed") return outcome;
+    const view = seen.get(host.name);
+    if (view !== undefined) {
+      const { name, keyId, endpoints, groups } = view;
+      known.add({ name, keyId, endpoints: [...endpoints], groups: [...groups], seen: now });
+      return outcome;
+    }
+    const error = notLinked(outcome, unreachable);
+    report.notLinked(host.name, error.text);
+    return { host, ms, state: "failed", error };
+  });
+  await known.store();
+  return results;
+}
+
+function notLinked(outcome: HostOutcome, unreachable: string | undefined): HostError {
+  if (outcome.state === "already") {
+    return new HostError(
+      "running",
+      'a daemon of this name runs there, and this mesh does not see it; "minime wipe" ends it',
+      { detail: unreachable },
+    );
+  }
+  return new HostError("not-linked", "it started, and the mesh does not see it", {
+    detail: unreachable,
+  });
+}
+
+async function launchers(
+  { env }: CommandContext,
+  { hosts, mesh, primitives }: MeshSetup,
+  options: Options,
+  copying: Pick<ConstructorParameters<typeof SshLauncher>[0], "sources" | "open">,
+): Promise<(host: MeshHost) => Launcher> {
+  const local = new LocalLauncher(env);
+  if (hosts.every(({ launcher }) => launcher === "local")) return () => local;
+  const path = options.binary ?? env.processes.executable;
+  if (path === undefined) {
+    throw new UsageError("This program runs from source, so it cannot copy itself to hosts", {
+      hint: 'Name an executable made by "deno task build": --binary dist/minime',
+    });
+  }
+  const ssh = new SshLauncher({
+    env,
+    ...copying,
+    connectTimeoutMs: options.connectTimeout ?? mesh.boot.connectTimeoutMs,
+    strictHostKey: options.acceptNew ? "accept-new" : mesh.boot.strictHostKey,
+    timeoutMs: options.timeout ?? mesh.boot.timeoutMs,
+    binaries: await Binaries.open(env, primitives, path),
+  });
+  return (host) => host.launcher === "local" ? local : ssh;
+}
+
+async function storeBoot(
+  { env }: CommandContext,
+  parts: {
+    readonly home: MeshHome;
+    readonly file: string | undefined;
+    readonly results: readonly HostOutcome[];
+  },
+): Promise<void> {
+  const { home, file, results } = parts;
+  const before = await home.lastBoot();
+  const path = file === undefined ? before?.file : file;
+  await home.storeLastBoot({
+    at: Math.floor(env.clock.now()),
+    ...(path === undefined ? {} : { file: path }),
+    up: results.filter(({ state }) => state !== "failed").map(({ host }) => host.name),
+    failed: results.flatMap((outcome) =>
+      outcome.state === "failed" ? [{ name: outcome.host.name, reason: outcome.error.text }] : []
+    ),
+  });
+}
+
+function resultsForPrograms(
+  results: readonly HostOutcome[],
+  known: KnownNodes,
+): { up: unknown[]; failed: unknown[] } {
+  return {
+    up: results.filter(({ state }) => state !== "failed").map(({ host, state, ms }) => ({
+      name: host.name,
+      already: state === "already",
+      ms: Math.round(ms),
+      endpoints: known.require(host.name).endpoints,
+    })),
+    failed: results.flatMap((outcome) => {
+      if (outcome.state !== "failed") return [];
+      const { reason, message, detail } = outcome.error;
+      return [{ name: outcome.host.name, reason, message, detail, ms: Math.round(outcome.ms) }];
+    }),
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * What the origin needs before it can boot: the mesh's home, the root key, a valid certificate for
+ * the user, and the signed policy. Made when missing, kept when there.
+ */
+
+import {
+  AuthenticationError,
+  defaultPolicy,
+  type Environment,
+  formatPolicy,
+  isName,
+  isUnixUser,
+  NO_REVOCATIONS,
+  NotFoundError,
+  parsePolicy,
+  type Policy,
+  POLICY_LIMITS_DEFAULT,
+  type Primitives,
+  signPolicy,
+  UsageError,
+  verifyPolicy,
+} from "../../core/mod.ts";
+import {
+  type Authority,
+  createCredentials,
+  issueUser,
+  loadAuthority,
+  loadUser,
+  type Needs,
+  OPS_GROUP,
+} from "../shared/credentials.ts";
+import type { MeshFile } from "../shared/mesh_file.ts";
+import type { MeshHome } from "../shared/mesh_home.ts";
+import { USER_RENEWAL_MS } from "./limits.ts";
+
+type World = Pick<Environment, "clock" | "files" | "processes" | "random">;
+
+/** The keys of this mesh, with a user's certificate that is still good for a while. */
+export async function prepareKeys(
+  env: World,
+  primitives: Primitives,
+  home: MeshHome,
+): Promise<Authority> {
+  const needs = { primitives, random: env.random, now: Math.floor(env.clock.now()) };
+  const unixUser = await unixUserName(env);
+  const user = isName(unixUser) ? unixUser : "user";
+  if (await home.load("root.key") === undefined) {
+    if (await home.load("root.pub") !== undefined) {
+      throw new UsageError(
+        `The home of mesh "${home.name}" has no root key: it cannot admit nodes`,
+        {
+          hint: `Boot from the machine where the mesh was made, or copy "${
+            home.path("root.key")
+          }" from there`,
+        },
+      );
+    }
+    await createCredentials(home, { ...needs, user, unixUser });
+  } else if (await isUserEnding(home, needs)) {
+    await issueUser(home, { ...needs, user, unixUser });
+  }
+  return await loadAuthority(home, primitives);
+}
+
+/** The signed document of the file's policy: the one in the home when that says the same. */
+export async function preparePolicy(
+  env: World,
+  primitives: Primitives,
+  parts: { readonly home: MeshHome; readonly authority: Authority; readonly mesh: MeshFile },
+): Promise<Uint8Array> {
+  const { home, authority, mesh } = parts;
+  const isGiven = Object.keys(mesh.policy).length > 0;
+  const policy = isGiven ? parsePolicy(mesh.policy) : defaultPolicy(OPS_GROUP);
+  const now = Math.floor(env.clock.now());
+  const kept = await home.load("policy.signed");
+  let version = 1;
+  if (kept !== undefined) {
+    const before = verifyPolicy(primitives, {
+      bytes: kept,
+      meshId: authority.meshId,
+      rootPublicKey: authority.rootPublicKey,
+      now,
+      revocations: NO_REVOCATIONS,
+      skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
+    });
+    if (isSamePolicy(before.policy, policy)) return kept;
+    version = before.version + 1;
+  }
+  const { meshId, rootSeed: seed } = authority;
+  const signed = signPolicy(primitives, { meshId, version, issuedMs: now, policy, seed });
+  await home.store("policy.signed", signed);
+  return signed;
+}
+
+async function isUserEnding(home: MeshHome, needs: Needs): Promise<boolean> {
+  try {
+    const { self } = await loadUser(home, needs);
+    return self.identity.notAfter - needs.now < USER_RENEWAL_MS;
+  } catch (error) {
+    if (error instanceof AuthenticationError && error.reason === "expired") return true;
+    throw error;
+  }
+}
+
+function isSamePolicy(a: Policy, b: Policy): boolean {
+  return JSON.stringify(formatPolicy(a)) === JSON.stringify(formatPolicy(b));
+}
+
+/** The name of our user id, from the system's list of users where that is a plain file. */
+async function unixUserName(env: World): Promise<string> {
+  const { uid } = env.processes;
+  let text = "";
+  try {
+    text = await env.files.readText("/etc/passwd");
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+  const row = text.split("\n").map((line) => line.split(":")).find((row) => row[2] === String(uid));
+  const name = row?.[0] ?? env.processes.variable("LOGNAME") ?? env.processes.variable("USER") ??
+    "";
+  if (isUnixUser(name)) return name;
+  throw new UsageError(`Cannot tell the name of user ${uid}`, { hint: "Set LOGNAME to it" });
+}

@@ -1,0 +1,128 @@
+/**
+ * Who may become a node of the mesh that is being booted: one ticket a host, for one certificate.
+ * Name and groups come from the mesh file, keys from the request, which must be signed by the key
+ * that it names. Remembers whom it admitted: those are the peers of the next ones.
+ */
+
+import {
+  type Environment,
+  formatEndpoint,
+  isSignedBy,
+  parseCertificate,
+  parseEndpoint,
+  type Primitives,
+} from "../../core/mod.ts";
+import { type Authority, issueNode } from "../shared/credentials.ts";
+import type { Admit, Csr } from "../shared/enrolment.ts";
+import type { MeshHost } from "../shared/mesh_file.ts";
+import type { KnownNode } from "../shared/mesh_home.ts";
+import { HostError } from "./host_error.ts";
+import { PEERS_MAX } from "./limits.ts";
+
+/** Its certificate says that it links segments; nothing else makes a node one. */
+export const GATEWAY_GROUP = "gateway";
+
+const EVERYWHERE = new Set(["0.0.0.0", "::"]);
+
+export interface RegistrarOptions {
+  readonly env: Pick<Environment, "clock" | "random">;
+  readonly primitives: Primitives;
+  readonly authority: Authority;
+  readonly mesh: string;
+  /** The signed document. */
+  readonly policy: Uint8Array;
+  /** Nodes that live already. */
+  readonly living: readonly KnownNode[];
+}
+
+export class Registrar {
+  readonly #options: RegistrarOptions;
+  readonly #tickets = new Set<string>();
+  /** In the order of their admission. */
+  readonly #peers = new Map<string, KnownNode>();
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options;
+    for (const node of options.living) this.#peers.set(node.name, node);
+  }
+
+  /** The host of this name may ask once. */
+  open(host: MeshHost): void {
+    this.#tickets.add(host.name);
+  }
+
+  /** @throws HostError for a request that is not in order; the ticket is used up all the same */
+  admit(host: MeshHost, csr: Csr): { readonly admit: Admit; readonly node: KnownNode } {
+    const { env, primitives, authority, mesh, policy } = this.#options;
+    if (!this.#tickets.delete(host.name)) {
+      throw new HostError("daemon", "it asked for a certificate that nobody promised it");
+    }
+    const request = parseCertificate(primitives, Uint8Array.fromBase64(csr.request));
+    const { signPublicKey, dhPublicKey, keyId } = request;
+    if (
+      request.type !== "request" ||
+      !isSignedBy(primitives, { certificate: request, publicKey: signPublicKey })
+    ) {
+      throw new HostError("daemon", "its request for a certificate is not signed by its own key");
+    }
+    const now = Math.floor(env.clock.now());
+    const groups = host.gateway ? [...new Set([...host.groups, GATEWAY_GROUP])] : host.groups;
+    const certificate = issueNode(authority, {
+      primitives,
+      random: env.random,
+      now,
+      name: host.name,
+      groups,
+      signPublicKey,
+      dhPublicKey,
+    });
+    const endpoints = reachableEndpoints(host, csr.endpoints);
+    const peers = this.#peersOf(host.name);
+    const node = { name: host.name, keyId, endpoints, groups: [...groups], seen: now };
+    // It listens already, so those who come next can dial it, whoever is up first.
+    this.#peers.set(host.name, node);
+    return {
+      node,
+      admit: {
+        mesh,
+        certificate: certificate.toBase64(),
+        root: authority.rootPublicKey.toBase64(),
+        psk: authority.psk.toBase64(),
+        policy: policy.toBase64(),
+        endpoints,
+        segment: host.segment,
+        peers,
+      },
+    };
+  }
+
+  /** It did not come up after all. */
+  forget(name: string): void {
+    this.#tickets.delete(name);
+    this.#peers.delete(name);
+  }
+
+  /** The first ones and the last ones: every two nodes have some in common, so all find each other. */
+  #peersOf(name: string): Admit["peers"] {
+    const all = [...this.#peers.values()].filter((peer) => peer.name !== name);
+    const some = all.length <= PEERS_MAX
+      ? all
+      : [...all.slice(0, PEERS_MAX / 2), ...all.slice(-PEERS_MAX / 2)];
+    return some.map((peer) => ({
+      name: peer.name,
+      keyId: peer.keyId,
+      endpoints: [...peer.endpoints],
+    }));
+  }
+}
+
+/** Where others reach it: what it bound, at the file's address when it bound all of its own. */
+function reachableEndpoints(host: MeshHost, bound: readonly string[]): string[] {
+  const endpoints = bound.filter((endpoint) => endpoint.startsWith("tcp:")).map((endpoint) => {
+    const address = parseEndpoint(endpoint);
+    if (address.transport !== "tcp" || !EVERYWHERE.has(address.host)) return endpoint;
+    return formatEndpoint({ ...address, host: host.address });
+  });
+  if (endpoints.length > 0) return endpoints;
+  throw new HostError("daemon", "it listens on no TCP port");
+}

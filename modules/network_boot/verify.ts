@@ -1,0 +1,53 @@
+/**
+ * Whether the mesh really sees the nodes that boot believes to be up: asked of a node, as any other
+ * command would ask, until it sees all of them or time is up.
+ */
+
+import * as v from "valibot";
+import { CallError, ConnectionError, type Environment, errorText } from "../../core/mod.ts";
+import type { CommandContext } from "../shared/command.ts";
+import { MeshViewSchema, type NodeView } from "../shared/mesh_view.ts";
+import { LINK_MS_MAX, LINK_POLL_MS } from "./limits.ts";
+
+export interface Sighting {
+  /** Nodes that the mesh sees up, of all that it knows, by name. */
+  readonly seen: ReadonlyMap<string, NodeView>;
+  /** Why nobody could be asked. */
+  readonly unreachable: string | undefined;
+}
+
+/** Resolves as soon as all of `names` are seen. */
+export async function sightNodes(
+  context: {
+    readonly env: Pick<Environment, "clock">;
+    readonly signal: AbortSignal;
+    connect: CommandContext["connect"];
+  },
+  options: {
+    readonly mesh: string;
+    readonly names: readonly string[];
+    /** @default LINK_MS_MAX */
+    readonly timeoutMs?: number;
+  },
+): Promise<Sighting> {
+  const { mesh, names, timeoutMs = LINK_MS_MAX } = options;
+  const { clock } = context.env;
+  const deadline = clock.monotonic() + timeoutMs;
+  let seen: ReadonlyMap<string, NodeView> = new Map();
+  try {
+    await using client = await context.connect({ mesh, timeoutMs });
+    for (;;) {
+      const view = v.parse(MeshViewSchema, await client.request("mesh.nodes"));
+      seen = new Map(
+        view.nodes.filter(({ state }) => state === "up").map((node) => [node.name, node]),
+      );
+      const isComplete = names.every((name) => seen.has(name));
+      if (isComplete || clock.monotonic() >= deadline) return { seen, unreachable: undefined };
+      await clock.sleep(LINK_POLL_MS, { signal: context.signal });
+    }
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof ConnectionError || error instanceof CallError)) throw error;
+    return { seen, unreachable: errorText(error) };
+  }
+}
