@@ -46,7 +46,11 @@ export function createContext(parts: ContextParts): CommandContext {
     get rows() {
       return terminal.stdoutIsTerminal ? terminal.size()?.rows : undefined;
     },
-    connect: (options = {}) => parts.connect({ env, out, signal, home }, options),
+    connect(options = {}) {
+      const { mesh } = options;
+      const named = async () => (await homes.choose(mesh)).home;
+      return parts.connect({ env, out, signal, home: mesh === undefined ? home : named }, options);
+    },
   };
 }
 

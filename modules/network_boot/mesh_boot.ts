@@ -179,7 +179,9 @@ async function storeBoot(
 ): Promise<void> {
   const { home, file, results } = parts;
   const before = await home.lastBoot();
-  const path = file === undefined ? before?.file : file;
+  const isRelative = file !== undefined && !file.startsWith("/");
+  const given = isRelative ? `${env.processes.variable("PWD") ?? "."}/${file}` : file;
+  const path = given ?? before?.file;
   await home.storeLastBoot({
     at: Math.floor(env.clock.now()),
     ...(path === undefined ? {} : { file: path }),

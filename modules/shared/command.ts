@@ -40,6 +40,8 @@ export interface CommandContext {
 }
 
 export interface ConnectOptions {
+  /** The mesh of this name. @default the chosen one */
+  readonly mesh?: string;
   /** This node and no other. */
   readonly node?: string;
   /** How long to try, in all. @default the client's own limit */
