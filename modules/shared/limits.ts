@@ -44,3 +44,24 @@ export const CELL_CHARACTERS_MAX = 4_096;
 
 /** Canonical text of one value when equal answers are folded. */
 export const FOLD_KEY_CHARACTERS_MAX = 16 * 1024 * 1024;
+
+/** Targets of one group operation: all hosts of the largest mesh. */
+export const GROUP_TARGETS_MAX = MESH_HOSTS_MAX;
+/** Verbs in one group operation; the core executes no more at once. */
+export const GROUP_STEPS_MAX = 64;
+/** How long the slowest target may take, unless the caller says otherwise; and at most. */
+export const GROUP_MS_DEFAULT = 30_000;
+export const GROUP_MS_MAX = 7 * 86_400_000;
+/** How long from its issue an operation may be started: who waits longer has given up. */
+export const GROUP_START_MS_DEFAULT = 5_000;
+/**
+ * Beyond the time that targets get, for accounts to travel up. Each hop keeps a little more of it
+ * than the hops below, so that the lowest one that waits in vain is the one that says so.
+ */
+export const GROUP_SLACK_MS = 2_000;
+/** One target's answer: texts of commands fit; more than the maximum is no answer but a stream. */
+export const GROUP_NODE_BYTES_DEFAULT = 64 * 1024;
+export const GROUP_NODE_BYTES_MAX = 1024 * 1024;
+/** Entries of a top list, and the longest path of a field. */
+export const GROUP_TOP_MAX = 1_000;
+export const GROUP_FIELD_CHARACTERS_MAX = 200;

@@ -1,0 +1,41 @@
+/** Every number that bounds something in group operations, with its unit in the name and its reason. */
+
+/** Neighbours to whom one node sends: up to this size meshes are full, and one hop is fastest. */
+export const FANOUT_MAX = 16;
+/** Nodes on the way to a target; far more than any sparse graph of ours needs. */
+export const HOPS_MAX = 16;
+/** Edges that the origin found broken and wants avoided. */
+export const AVOID_EDGES_MAX = 256;
+
+/** What came is passed up together, this long after the first of it. */
+export const PART_MS = 100;
+/** What a person sees as progress need not come more often. */
+export const PROGRESS_MS = 250;
+/** Above this it is passed up at once; above twice this we read no more from below. */
+export const PART_BYTES_MAX = 256 * 1024;
+/** What an index or a failure costs besides its text, in that account. */
+export const ENTRY_BYTES = 32;
+
+/** Of the slack for accounts to travel up, each hop leaves this share to those below. */
+export const SLACK_SHARE = 0.75;
+/** How far clocks may be apart, as in the default policy, when a latest start is judged. */
+export const START_SKEW_MS = 30_000;
+/** A latest start farther away is a slip: what we remember of an operation must end. */
+export const START_MS_MAX = 3_600_000;
+
+/** Operations whose answers are remembered; a busy mesh has 50 a second for 35 s, and some. */
+export const RUNS_MAX = 8_192;
+/** Their requests and answers; when it is full, the oldest answers are given up. */
+export const RUN_BYTES_MAX = 32 * 1024 * 1024;
+
+/** First pause before the origin sends again, doubled each time: the mesh learns of a loss in less. */
+export const RESEND_MS = 50;
+/** Ways that the origin tries to a target, the first one included. */
+export const ATTEMPTS_MAX = 4;
+
+/** Text of one failure. */
+export const REASON_CHARACTERS_MAX = 500;
+/** Buckets of a histogram; above it they are made twice as wide. */
+export const HISTOGRAM_BUCKETS_MAX = 256;
+/** Names in an error about nodes that do not exist. */
+export const UNKNOWN_NAMES_SHOWN_MAX = 10;

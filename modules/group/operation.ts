@@ -1,0 +1,284 @@
+/**
+ * One group operation at one node, origin and relay alike: runs the steps itself if it is a target,
+ * passes the others on to its neighbours, and merges what comes back into partials for the one
+ * above. Every target is settled exactly once, at the latest when the time is over.
+ *
+ * When the one above is gone, what runs below is not cancelled: the origin sends again by another
+ * way, and the copies attach to it. Only a cancel, or the deadline, ends it.
+ */
+
+import {
+  type Call,
+  CallError,
+  type Clock,
+  errorText,
+  type Link,
+  type Links,
+  ProtocolError,
+  type Timer,
+} from "../../core/mod.ts";
+import type { MeshPicture } from "../shared/mesh_view.ts";
+import { foldInOrder } from "../shared/nodeset.ts";
+import { Collator } from "./collate.ts";
+import { AVOID_EDGES_MAX, PART_BYTES_MAX, SLACK_SHARE } from "./limits.ts";
+import { type Detail, type PartialBody, readPartial } from "./partial.ts";
+import { toRanges } from "./ranges.ts";
+import { createReducer } from "./reducers.ts";
+import type { Run, Runs } from "./runs.ts";
+import { type Edge, type Part, split } from "./tree.ts";
+import type { RelayArgs, Work } from "./work.ts";
+
+/** What a node needs to take part in operations. */
+export interface Station {
+  readonly clock: Clock;
+  readonly links: Links;
+  readonly picture: MeshPicture;
+  readonly runs: Runs;
+  readonly selfName: string;
+}
+
+export interface OperationOptions {
+  readonly work: Work;
+  /** Indices of the origin's list, and the names there. */
+  readonly targets: ReadonlyMap<number, string>;
+  readonly deadlineMs: number;
+  /** Beyond the deadline, how long to wait for accounts from below. */
+  readonly slackMs: number;
+  /** Names of the nodes before us, the origin first. */
+  readonly via: readonly string[];
+  /** May grow while the operation runs. */
+  readonly avoid: readonly Edge[];
+  /** How long after the first news a partial is due; undefined: only when there is much of it. */
+  readonly partMs: number | undefined;
+  /** Takes over targets whose way was lost: to send again, or to fail. @default they fail */
+  readonly onLost?: (indices: readonly number[], detail: Detail) => void;
+}
+
+export class Operation {
+  readonly #station: Station;
+  readonly #options: OperationOptions;
+  readonly #collator: Collator;
+  readonly #deadlineAt: number;
+  readonly #cancelled = new AbortController();
+  readonly #runs: Run[] = [];
+  /** Nobody will read any more. */
+  #over = false;
+  #partDue = false;
+  #partTimer: Timer | undefined;
+  #wake: (() => void) | undefined;
+  #roomWaiters: (() => void)[] = [];
+
+  constructor(station: Station, options: OperationOptions) {
+    this.#station = station;
+    this.#options = options;
+    this.#deadlineAt = station.clock.monotonic() + options.deadlineMs;
+    this.#collator = new Collator(options.targets.keys(), createReducer(options.work.reduce));
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Begins with all targets, or tries again with some of them that are still open. */
+  send(targets: ReadonlyMap<number, string> = this.#options.targets): void {
+    const { picture, selfName, links } = this.#station;
+    const { via, avoid } = this.#options;
+    const { own, parts, lost } = split(targets, {
+      picture,
+      selfName,
+      via,
+      avoid,
+      linked: (keyId) => links.get(keyId) !== undefined,
+    });
+    for (const { indices, detail } of lost) this.#lose(indices, detail);
+    if (own !== undefined) void this.#runOwn(own);
+    for (const part of parts) void this.#carry(part);
+  }
+
+  /** Settles targets that are open as unreachable. */
+  fail(indices: readonly number[], detail: Detail): void {
+    if (this.#over) return;
+    this.#collator.fail("unreachable", indices, detail);
+    this.#changed();
+  }
+
+  /** Partials as they are due, and as the return value the last one. For one reader. */
+  async *partials(): AsyncGenerator<PartialBody, PartialBody, void> {
+    try {
+      while (!this.#over && this.#collator.open > 0) {
+        if (this.#isDue()) yield this.#take();
+        else await new Promise<void>((resolve) => this.#wake = resolve);
+      }
+      return this.#take();
+    } finally {
+      this.detach();
+    }
+  }
+
+  /** Nobody waits for the account any more, but what runs below goes on. Idempotent. */
+  detach(): void {
+    this.#over = true;
+    this.#partTimer?.cancel();
+    this.#makeRoom();
+    this.#wakeReader();
+  }
+
+  /** Nobody wants it any more, here and below. Idempotent. */
+  cancel(): void {
+    this.detach();
+    for (const run of this.#runs) run.cancel();
+    this.#cancelled.abort(new CallError("cancelled", "Operation was cancelled"));
+  }
+
+  get #leftMs(): number {
+    return Math.ceil(this.#deadlineAt - this.#station.clock.monotonic());
+  }
+
+  async #runOwn(index: number): Promise<void> {
+    const run = this.#station.runs.run(this.#options.work, Math.max(1, this.#leftMs));
+    this.#runs.push(run);
+    const outcome = await run.outcome;
+    if (this.#over) return;
+    if (outcome.set === "answered") this.#collator.answer(index, outcome.answer);
+    else this.#collator.fail(outcome.set, [index], outcome.detail);
+    this.#changed();
+  }
+
+  /** One neighbour's part, until it is accounted for. Never rejects. */
+  async #carry(part: Part): Promise<void> {
+    const owed = new Set(part.indices);
+    const leftMs = this.#leftMs;
+    const link = this.#station.links.get(part.next);
+    const at = link?.peer.identity.name ?? this.#nameOf(part.next);
+    if (leftMs <= 0) return this.#timeOut(owed, { reason: "Time was over", ran: "never" });
+    if (link === undefined) {
+      const reason = `Link from "${this.#station.selfName}" to "${at}" is gone`;
+      return this.#lose(part.indices, { reason, ran: "never", ...this.#edgeTo(at) });
+    }
+    let call: Call | undefined;
+    try {
+      call = this.#pass(link, part, leftMs);
+      for await (const item of call) {
+        this.#merge(owed, item);
+        await this.#room();
+      }
+      this.#merge(owed, await call.reply);
+      if (owed.size > 0) throw new ProtocolError(`${owed.size} targets are missing in it`);
+    } catch (error) {
+      call?.cancel();
+      if (error instanceof CallError && error.class === "timeout") {
+        const reason = `No account from relay "${at}" in time`;
+        return this.#timeOut(owed, { reason, ran: "maybe" });
+      }
+      this.#lose([...owed], { ...lossOf(error, at), ...this.#edgeTo(at) });
+    }
+  }
+
+  #pass(link: Link, part: Part, leftMs: number): Call {
+    const { work, targets, slackMs, via, avoid } = this.#options;
+    const mine = toRanges(part.indices);
+    const names = [...part.indices].sort((a, b) => a - b).map((index) => targets.get(index) ?? "");
+    const args: RelayArgs = {
+      work,
+      mine,
+      names: foldInOrder(names),
+      deadlineMs: leftMs,
+      slackMs: Math.floor(slackMs * SLACK_SHARE),
+      via: [...via, this.#station.selfName],
+      avoid: avoid.slice(-AVOID_EDGES_MAX).map(([from, to]) => [from, to]),
+    };
+    return link.stream("group.relay", args, {
+      deadlineMs: leftMs + slackMs,
+      signal: this.#cancelled.signal,
+    });
+  }
+
+  /** Throws ProtocolError, and then nothing of the partial was taken. */
+  #merge(owed: Set<number>, body: unknown): void {
+    const partial = readPartial(body, owed);
+    if (!this.#over) {
+      const final = partial.failures.filter(({ detail }) => detail.lost === undefined);
+      this.#collator.merge({ ...partial, failures: final });
+    }
+    for (const index of partial.answered) owed.delete(index);
+    for (const { indices, detail } of partial.failures) {
+      for (const index of indices) owed.delete(index);
+      if (detail.lost) this.#lose(indices, detail);
+    }
+    this.#changed();
+  }
+
+  #lose(indices: readonly number[], detail: Detail): void {
+    if (this.#over || indices.length === 0) return;
+    if (this.#options.onLost === undefined) this.fail(indices, detail);
+    else this.#options.onLost(indices, detail);
+  }
+
+  #timeOut(owed: ReadonlySet<number>, detail: Detail): void {
+    if (this.#over) return;
+    this.#collator.fail("timedOut", [...owed], detail);
+    this.#changed();
+  }
+
+  #edgeTo(at: string): Pick<Detail, "at" | "by" | "lost"> {
+    return { at, by: this.#station.selfName, lost: true };
+  }
+
+  #nameOf(keyId: string): string {
+    return this.#station.picture.byKey(keyId)?.name ?? keyId;
+  }
+
+  #take(): PartialBody {
+    this.#partTimer?.cancel();
+    this.#partTimer = undefined;
+    this.#partDue = false;
+    const body = this.#collator.take();
+    this.#makeRoom();
+    return body;
+  }
+
+  #isDue(): boolean {
+    return this.#partDue || this.#collator.bytes >= PART_BYTES_MAX;
+  }
+
+  #changed(): void {
+    if (this.#over) return;
+    const { open, bytes } = this.#collator;
+    if (open === 0 || this.#isDue()) return this.#wakeReader();
+    const { partMs } = this.#options;
+    if (bytes === 0 || partMs === undefined || this.#partTimer !== undefined) return;
+    this.#partTimer = this.#station.clock.after(partMs, () => {
+      this.#partDue = true;
+      this.#wakeReader();
+    });
+  }
+
+  #wakeReader(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  /** Resolves when the reader above has taken enough; until then we read nothing from below. */
+  async #room(): Promise<void> {
+    while (!this.#over && this.#collator.bytes >= 2 * PART_BYTES_MAX) {
+      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+    }
+  }
+
+  #makeRoom(): void {
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+  }
+}
+
+function lossOf(error: unknown, at: string): Pick<Detail, "reason" | "ran"> {
+  const text = errorText(error);
+  if (error instanceof ProtocolError) {
+    return { reason: `Account from relay "${at}" is wrong: ${text}`, ran: "maybe" };
+  }
+  if (error instanceof CallError && error.class === "unreachable") {
+    return { reason: `Lost at "${at}": ${text}`, ran: "maybe" };
+  }
+  const began = error instanceof CallError && error.class === "failed";
+  return { reason: `Relay "${at}" did not take it: ${text}`, ran: began ? "maybe" : "never" };
+}

@@ -1,0 +1,237 @@
+/**
+ * The verb `group.call`: the daemon that a client asks is the origin of the operation. It freezes
+ * the list of targets, sends again what got lost, and turns indices into names for the client. The
+ * others know indices only.
+ */
+
+import { CallError, type Context, toHex, UsageError } from "../../core/mod.ts";
+import type { Environment } from "../../core/mod.ts";
+import type { GroupCall } from "../shared/group_request.ts";
+import {
+  type Failure,
+  FAILURE_SETS,
+  type FailureSet,
+  type GroupPart,
+  type GroupReply,
+} from "../shared/group_result.ts";
+import {
+  GROUP_MS_DEFAULT,
+  GROUP_NODE_BYTES_DEFAULT,
+  GROUP_SLACK_MS,
+  GROUP_START_MS_DEFAULT,
+  GROUP_TARGETS_MAX,
+} from "../shared/limits.ts";
+import type { MeshPicture } from "../shared/mesh_view.ts";
+import { foldNodeset, parseNodeset } from "../shared/nodeset.ts";
+import { sourceOf } from "../shared/node_selection.ts";
+import { sortedNames } from "../shared/names.ts";
+import { didYouMean } from "../shared/suggest.ts";
+import { PROGRESS_MS, START_MS_MAX, UNKNOWN_NAMES_SHOWN_MAX } from "./limits.ts";
+import { Operation, type Station } from "./operation.ts";
+import type { Detail, PartialBody } from "./partial.ts";
+import { fromRanges } from "./ranges.ts";
+import { createReducer, type FoldedAnswers, type Reducer } from "./reducers.ts";
+import { Resender } from "./resender.ts";
+import type { Work } from "./work.ts";
+
+const ID_BYTES = 16;
+
+export async function* originate(
+  station: Station & { readonly env: Environment },
+  args: GroupCall,
+  context: Pick<Context, "signal" | "deadlineMs">,
+): AsyncGenerator<GroupPart, GroupReply, void> {
+  const { clock, picture } = station;
+  const names = freeze(args.targets, picture);
+  const work = workOf(args, station.env);
+  const targets = new Map(names.entries());
+  const report = new Report(work, names);
+  const resender: Resender = new Resender({
+    clock,
+    picture,
+    targets,
+    startBy: work.startBy,
+    send: (some) => operation.send(some),
+    fail: (indices, detail) => operation.fail(indices, detail),
+  });
+  const operation = new Operation(station, {
+    work,
+    targets,
+    deadlineMs: deadlineOf(args, context),
+    slackMs: GROUP_SLACK_MS,
+    via: [],
+    avoid: resender.avoid,
+    partMs: args.progress ? PROGRESS_MS : undefined,
+    onLost: resender.lost,
+  });
+  const { signal } = context;
+  const stop = () => operation.cancel();
+  signal.addEventListener("abort", stop);
+  let complete = false;
+  try {
+    signal.throwIfAborted();
+    operation.send();
+    const partials = operation.partials();
+    for (;;) {
+      const { done, value } = await partials.next();
+      signal.throwIfAborted();
+      const part = report.add(value);
+      complete = done === true;
+      if (done) return report.finish(part);
+      yield part;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    resender.stop();
+    if (!complete) operation.cancel();
+  }
+}
+
+/** The list that all indices mean from now on. Throws CallError "invalid". */
+function freeze(text: string, picture: MeshPicture): readonly string[] {
+  const present = picture.nodes.filter(({ state }) => state !== "left");
+  let names: readonly string[];
+  try {
+    names = text === ""
+      ? sortedNames(present.map(({ name }) => name))
+      : parseNodeset(text, sourceOf(present));
+  } catch (error) {
+    if (error instanceof UsageError) throw new CallError("invalid", error.message);
+    throw error;
+  }
+  const unknown = names.filter((name) => picture.byName(name) === undefined);
+  if (unknown.length > 0) throw unknownNames(unknown, picture);
+  if (names.length === 0) throw new CallError("invalid", "No node is selected");
+  if (names.length <= GROUP_TARGETS_MAX) return names;
+  throw new CallError("invalid", `${names.length} nodes are more than ${GROUP_TARGETS_MAX}`);
+}
+
+function unknownNames(unknown: readonly string[], picture: MeshPicture): CallError {
+  const shown = foldNodeset(unknown.slice(0, UNKNOWN_NAMES_SHOWN_MAX));
+  const hidden = unknown.length - UNKNOWN_NAMES_SHOWN_MAX;
+  const more = hidden > 0 ? ` and ${hidden} more` : "";
+  const known = picture.nodes.map(({ name }) => name);
+  const hint = unknown.length === 1 ? didYouMean(unknown[0] as string, known) : "";
+  return new CallError("invalid", `The mesh has no node "${shown}"${more}${hint}`, {
+    detail: { unknown: unknown.slice(0, UNKNOWN_NAMES_SHOWN_MAX) },
+  });
+}
+
+function workOf(args: GroupCall, { clock, random }: Environment): Work {
+  const now = clock.now();
+  const startBy = args.startBy ?? now + GROUP_START_MS_DEFAULT;
+  if (startBy > now + START_MS_MAX) {
+    const text = `Latest start is ${startBy - now} ms from now, ${START_MS_MAX} ms is the most`;
+    throw new CallError("invalid", text);
+  }
+  const { steps, signed, listed, reduce } = args;
+  return {
+    id: args.id ?? toHex(random.bytes(ID_BYTES)),
+    ...(steps === undefined ? {} : { steps }),
+    ...(signed === undefined ? {} : { signed }),
+    ...(listed === undefined ? {} : { listed }),
+    reduce,
+    startBy,
+    bytesPerNodeMax: args.bytesPerNodeMax ?? GROUP_NODE_BYTES_DEFAULT,
+  };
+}
+
+/** For the targets: early enough that their account reaches a caller who has a deadline of its own. */
+function deadlineOf(args: GroupCall, context: Pick<Context, "deadlineMs">): number {
+  const asked = args.deadlineMs ?? GROUP_MS_DEFAULT;
+  if (context.deadlineMs === 0) return asked;
+  const left = Math.max(context.deadlineMs - 2 * GROUP_SLACK_MS, context.deadlineMs / 2);
+  return Math.max(1, Math.min(asked, Math.ceil(left)));
+}
+
+/** Turns partials into parts with names, and keeps the totals. */
+class Report {
+  readonly #work: Work;
+  readonly #names: readonly string[];
+  readonly #totals: Reducer;
+  readonly #counts = { answered: 0, failed: 0, refused: 0, unreachable: 0, timedOut: 0 };
+  #firstError: { index: number; set: FailureSet; reason: string } | undefined;
+
+  constructor(work: Work, names: readonly string[]) {
+    this.#work = work;
+    this.#names = names;
+    this.#totals = createReducer(work.reduce);
+  }
+
+  add(body: PartialBody): GroupPart {
+    const answered = fromRanges(body.answered ?? []);
+    this.#counts.answered += answered.length;
+    const account = { failed: [], refused: [], unreachable: [], timedOut: [] } as Record<
+      FailureSet,
+      Failure[]
+    >;
+    for (const set of FAILURE_SETS) {
+      for (const [ranges, detail] of body[set] ?? []) {
+        const indices = fromRanges(ranges);
+        this.#counts[set] += indices.length;
+        this.#noteError(set, indices[0] as number, detail.reason);
+        account[set].push(publicFailure(this.#nodeset(indices), detail));
+      }
+    }
+    return {
+      account: { answered: this.#nodeset(answered), ...account },
+      values: this.#values(body.state, answered),
+    };
+  }
+
+  finish(part: GroupPart): GroupReply {
+    return {
+      ...part,
+      id: this.#work.id,
+      targets: foldNodeset(this.#names),
+      counts: { asked: this.#names.length, ...this.#counts },
+      ...this.#reduced(),
+    };
+  }
+
+  #values(state: unknown, answered: readonly number[]): [string, unknown][] {
+    const { kind } = this.#work.reduce;
+    if (kind !== "fold" && kind !== "list") {
+      this.#totals.merge(state, answered);
+      return [];
+    }
+    const folded = (state ?? []) as FoldedAnswers;
+    if (kind === "fold") {
+      return folded.map(([ranges, answer]) => [this.#nodeset(fromRanges(ranges)), answer]);
+    }
+    return folded
+      .flatMap(([ranges, answer]) => fromRanges(ranges).map((index) => ({ index, answer })))
+      .sort((a, b) => a.index - b.index)
+      .map(({ index, answer }) => [this.#names[index] as string, answer]);
+  }
+
+  #reduced(): { reduced?: unknown } {
+    if (this.#work.reduce.kind !== "first-error") {
+      const reduced = this.#totals.result(this.#names);
+      return reduced === undefined ? {} : { reduced };
+    }
+    const first = this.#firstError;
+    if (first === undefined) return { reduced: null };
+    return { reduced: { node: this.#names[first.index], set: first.set, reason: first.reason } };
+  }
+
+  #noteError(set: FailureSet, index: number, reason: string): void {
+    if (this.#firstError !== undefined && this.#firstError.index <= index) return;
+    this.#firstError = { index, set, reason };
+  }
+
+  #nodeset(indices: readonly number[]): string {
+    return foldNodeset(indices.map((index) => this.#names[index] as string));
+  }
+}
+
+function publicFailure(nodes: string, { reason, ran, at, since, step }: Detail): Failure {
+  return {
+    nodes,
+    reason,
+    ...(ran === undefined ? {} : { ran }),
+    ...(at === undefined ? {} : { at }),
+    ...(since === undefined ? {} : { since }),
+    ...(step === undefined ? {} : { step }),
+  };
+}

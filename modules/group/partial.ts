@@ -1,0 +1,76 @@
+/**
+ * A partial: what a node says to the one above it about targets that were not accounted for
+ * before. Partials are disjoint, so each target is merged exactly once at every hop; one that names
+ * a target twice, or one that is not owed, is refused as a whole.
+ */
+
+import * as v from "valibot";
+import { ProtocolError } from "../../core/mod.ts";
+import { FAILURE_SETS, type FailureSet, RAN } from "../shared/group_result.ts";
+import { REASON_CHARACTERS_MAX } from "./limits.ts";
+import { fromRanges } from "./ranges.ts";
+
+const RangesSchema = v.array(v.number());
+const Name = v.pipe(v.string(), v.maxLength(253));
+
+/** Why targets failed; `lost` asks the origin to try another way, around the edge `by` - `at`. */
+export const DetailSchema = v.strictObject({
+  reason: v.pipe(v.string(), v.maxLength(REASON_CHARACTERS_MAX)),
+  ran: v.optional(v.picklist(RAN)),
+  at: v.optional(Name),
+  by: v.optional(Name),
+  since: v.optional(v.number()),
+  step: v.optional(v.number()),
+  lost: v.optional(v.literal(true)),
+});
+export type Detail = Readonly<v.InferOutput<typeof DetailSchema>>;
+
+const failures = v.optional(v.array(v.tuple([RangesSchema, DetailSchema])), []);
+
+export const PartialSchema = v.strictObject({
+  answered: v.optional(RangesSchema, []),
+  /** Of the reducer, for the answered ones. */
+  state: v.optional(v.unknown()),
+  failed: failures,
+  refused: failures,
+  unreachable: failures,
+  timedOut: failures,
+});
+/** As it travels: empty sets are left out. */
+export type PartialBody = v.InferInput<typeof PartialSchema>;
+
+export interface Partial {
+  readonly answered: readonly number[];
+  readonly state: unknown;
+  readonly failures: readonly {
+    readonly set: FailureSet;
+    readonly indices: readonly number[];
+    readonly detail: Detail;
+  }[];
+}
+
+/** Throws ProtocolError unless it is well-formed, and disjoint in itself and within `owed`. */
+export function readPartial(body: unknown, owed: ReadonlySet<number>): Partial {
+  const parsed = v.safeParse(PartialSchema, body);
+  if (!parsed.success) {
+    throw new ProtocolError(`Partial account is malformed: ${parsed.issues[0].message}`);
+  }
+  const seen = new Set<number>();
+  const read = (ranges: readonly number[]): number[] => {
+    const indices = fromRanges(ranges);
+    for (const index of indices) {
+      if (seen.has(index)) throw new ProtocolError(`Target ${index} is accounted for twice`);
+      if (!owed.has(index)) throw new ProtocolError(`Target ${index} is not owed`);
+      seen.add(index);
+    }
+    return indices;
+  };
+  const { output } = parsed;
+  return {
+    answered: read(output.answered),
+    state: output.state,
+    failures: FAILURE_SETS.flatMap((set) =>
+      output[set].map(([ranges, detail]) => ({ set, indices: read(ranges), detail }))
+    ),
+  };
+}

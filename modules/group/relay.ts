@@ -1,0 +1,58 @@
+/** The verb `group.relay`: carries on what a neighbour passed to us, and accounts for all of it. */
+
+import { CallError, type Context, ProtocolError } from "../../core/mod.ts";
+import { listNodeset } from "../shared/nodeset.ts";
+import { PART_MS } from "./limits.ts";
+import { Operation, type Station } from "./operation.ts";
+import type { PartialBody } from "./partial.ts";
+import { fromRanges } from "./ranges.ts";
+import type { RelayArgs } from "./work.ts";
+
+export async function* relay(
+  station: Station,
+  args: RelayArgs,
+  context: Pick<Context, "signal">,
+): AsyncGenerator<PartialBody, PartialBody, void> {
+  const { work, deadlineMs, slackMs, via, avoid } = args;
+  const targets = targetsOf(args);
+  const { signal } = context;
+  const operation = new Operation(station, {
+    work,
+    targets,
+    deadlineMs,
+    slackMs,
+    via,
+    avoid,
+    partMs: PART_MS,
+  });
+  const stop = () => {
+    // The one above died: the origin will send again and find what runs below.
+    const orphaned = signal.reason instanceof CallError && signal.reason.class === "unreachable";
+    if (orphaned) operation.detach();
+    else operation.cancel();
+  };
+  signal.addEventListener("abort", stop);
+  try {
+    signal.throwIfAborted();
+    operation.send();
+    return yield* operation.partials();
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function targetsOf({ mine, names, work }: RelayArgs): Map<number, string> {
+  if ((work.steps === undefined) === (work.signed === undefined)) {
+    throw new CallError("invalid", "Work has neither steps nor a signed request, or both");
+  }
+  try {
+    const indices = fromRanges(mine);
+    const list = listNodeset(names);
+    if (indices.length === list.length && new Set(list).size === list.length) {
+      return new Map(indices.map((index, i) => [index, list[i] as string]));
+    }
+    throw new ProtocolError(`${indices.length} indices do not fit ${list.length} names`);
+  } catch (cause) {
+    throw new CallError("invalid", "Targets of a group operation are wrong", { cause });
+  }
+}

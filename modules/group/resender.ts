@@ -1,0 +1,88 @@
+/**
+ * What the origin, and nobody else, does about targets whose way was lost: it sends again, with the
+ * same id, around the broken edge. A target that did get the first copy attaches and never runs
+ * twice; one that stays unreachable is told apart by whether any copy may have reached it.
+ */
+
+import type { Clock, Timer } from "../../core/mod.ts";
+import type { MeshPicture } from "../shared/mesh_view.ts";
+import { ATTEMPTS_MAX, AVOID_EDGES_MAX, RESEND_MS } from "./limits.ts";
+import type { Detail } from "./partial.ts";
+import type { Edge } from "./tree.ts";
+
+export interface ResenderOptions {
+  readonly clock: Pick<Clock, "now" | "after">;
+  readonly picture: MeshPicture;
+  readonly targets: ReadonlyMap<number, string>;
+  /** Unix ms: later copies would not be started. */
+  readonly startBy: number;
+  readonly send: (targets: ReadonlyMap<number, string>) => void;
+  readonly fail: (indices: readonly number[], detail: Detail) => void;
+}
+
+export class Resender {
+  /** Edges found broken; grows. */
+  readonly avoid: Edge[] = [];
+  readonly #options: ResenderOptions;
+  readonly #attempts = new Map<number, number>();
+  readonly #maybeRan = new Set<number>();
+  readonly #timers = new Set<Timer>();
+
+  constructor(options: ResenderOptions) {
+    this.#options = options;
+  }
+
+  /** Sends them again soon, or fails them. */
+  readonly lost = (indices: readonly number[], detail: Detail): void => {
+    this.#remember(indices, detail);
+    const again = new Map<number, Map<number, string>>();
+    for (const index of indices) {
+      const name = this.#options.targets.get(index) ?? "";
+      const attempt = this.#attempts.get(index) ?? 1;
+      if (!this.#worthwhile(name, attempt)) {
+        this.#fail(index, name, detail);
+        continue;
+      }
+      this.#attempts.set(index, attempt + 1);
+      const batch = again.get(attempt);
+      if (batch === undefined) again.set(attempt, new Map([[index, name]]));
+      else batch.set(index, name);
+    }
+    for (const [attempt, batch] of again) this.#sendLater(batch, RESEND_MS * 2 ** (attempt - 1));
+  };
+
+  stop(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+  }
+
+  #worthwhile(name: string, attempt: number): boolean {
+    const { clock, picture, startBy } = this.#options;
+    return attempt < ATTEMPTS_MAX && picture.byName(name)?.state === "up" && clock.now() <= startBy;
+  }
+
+  #remember(indices: readonly number[], { by, at, ran }: Detail): void {
+    if (ran === "maybe") { for (const index of indices) this.#maybeRan.add(index); }
+    if (by === undefined || at === undefined || this.avoid.length >= AVOID_EDGES_MAX) return;
+    if (this.avoid.some(([from, to]) => from === by && to === at)) return;
+    this.avoid.push([by, at]);
+  }
+
+  #fail(index: number, name: string, { reason, at }: Detail): void {
+    const node = this.#options.picture.byName(name);
+    this.#options.fail([index], {
+      reason,
+      ran: this.#maybeRan.has(index) ? "maybe" : "never",
+      ...(at === undefined ? {} : { at }),
+      ...(node === undefined || node.state === "up" ? {} : { since: node.since }),
+    });
+  }
+
+  #sendLater(batch: ReadonlyMap<number, string>, ms: number): void {
+    const timer = this.#options.clock.after(ms, () => {
+      this.#timers.delete(timer);
+      this.#options.send(batch);
+    });
+    this.#timers.add(timer);
+  }
+}

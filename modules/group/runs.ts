@@ -1,0 +1,234 @@
+/**
+ * What this node itself does for group operations: runs the steps, once for each request id, and
+ * keeps what came of it until no copy can be accepted any more. A copy that arrives on another way
+ * attaches to the running or finished one. A run outlives the conduit that brought it, since the
+ * origin will send again; it ends by its deadline or when somebody cancels the operation.
+ */
+
+import {
+  type Caller,
+  CallError,
+  encodeCanonical,
+  equalBytes,
+  errorText,
+  type StepResult,
+  toCallError,
+} from "../../core/mod.ts";
+import type { Clock } from "../../core/mod.ts";
+import { canonicalKey } from "../shared/canonical.ts";
+import type { FailureSet } from "../shared/group_result.ts";
+import { listNodeset } from "../shared/nodeset.ts";
+import { ENTRY_BYTES, RUN_BYTES_MAX, RUNS_MAX, START_SKEW_MS } from "./limits.ts";
+import type { Detail } from "./partial.ts";
+import type { Work } from "./work.ts";
+
+/** What became of one target. */
+export type Outcome =
+  | { readonly set: "answered"; readonly answer: unknown; readonly bytes: number }
+  | { readonly set: FailureSet; readonly detail: Detail };
+
+export interface Run {
+  /** Never rejects; the same for every copy. */
+  readonly outcome: Promise<Outcome>;
+  /** The operation is no longer wanted. */
+  cancel(): void;
+}
+
+interface Kept {
+  /** Canonical text of the steps, or the signed request: a copy must be the same in every bit. */
+  readonly order: string | Uint8Array;
+  readonly untilMs: number;
+  readonly controller: AbortController;
+  finished: boolean;
+  bytes: number;
+  outcome: Promise<Outcome>;
+}
+
+export interface RunsOptions {
+  readonly clock: Pick<Clock, "now">;
+  /** The core of this daemon. */
+  readonly core: Caller;
+  readonly selfName: string;
+}
+
+export class Runs {
+  readonly #options: RunsOptions;
+  /** By request id, oldest first. Different orders under one id are kept side by side. */
+  readonly #kept = new Map<string, Kept[]>();
+  #count = 0;
+  #bytes = 0;
+
+  constructor(options: RunsOptions) {
+    this.#options = options;
+  }
+
+  /** Operations remembered. */
+  get size(): number {
+    return this.#count;
+  }
+
+  run(work: Work, deadlineMs: number): Run {
+    const now = this.#options.clock.now();
+    this.#forgetExpired(now);
+    let order: string | Uint8Array;
+    try {
+      order = work.signed ?? canonicalKey(work.steps);
+    } catch (error) {
+      const reason = `Arguments cannot travel: ${errorText(error)}`;
+      return settled({ set: "failed", detail: { reason } });
+    }
+    const copy = this.#kept.get(work.id)?.find((kept) => sameOrder(kept.order, order));
+    if (copy !== undefined) return handle(copy);
+    const late = now - work.startBy;
+    if (late > START_SKEW_MS) {
+      const reason = `Came ${late} ms after its latest start (${START_SKEW_MS} ms is allowed)`;
+      return settled({ set: "timedOut", detail: { reason, ran: "never" } });
+    }
+    const bytes = order.length + ENTRY_BYTES;
+    if (!this.#makeRoom(bytes)) {
+      const reason = "Too many group operations at once; try again later";
+      return settled({ set: "failed", detail: { reason } });
+    }
+    return handle(this.#start(work, deadlineMs, { order, bytes }));
+  }
+
+  #start(work: Work, deadlineMs: number, parts: Pick<Kept, "order" | "bytes">): Kept {
+    const controller = new AbortController();
+    const kept: Kept = {
+      ...parts,
+      untilMs: work.startBy + START_SKEW_MS,
+      controller,
+      finished: false,
+      outcome: this.#execute(work, deadlineMs, controller.signal),
+    };
+    const same = this.#kept.get(work.id);
+    if (same === undefined) this.#kept.set(work.id, [kept]);
+    else same.push(kept);
+    this.#count++;
+    this.#bytes += kept.bytes;
+    kept.outcome.then((outcome) => {
+      kept.finished = true;
+      // What was refused has not run: whoever brings the true request must not be told this.
+      if (outcome.set === "refused") return this.#forget(work.id, kept);
+      const bytes = outcome.set === "answered" ? outcome.bytes : outcome.detail.reason.length;
+      kept.bytes += bytes;
+      this.#bytes += bytes;
+    });
+    return kept;
+  }
+
+  async #execute(work: Work, deadlineMs: number, signal: AbortSignal): Promise<Outcome> {
+    const { core, selfName } = this.#options;
+    const steps = work.signed ?? work.steps?.map(({ verb, args }) => ({ verb, args }));
+    try {
+      const listed = work.listed === undefined ? {} : { listedNames: listNodeset(work.listed) };
+      const results = await core.request("core.execute", { steps, ...listed }, {
+        deadlineMs,
+        signal,
+      });
+      return outcomeOf(results as StepResult[], { selfName, bytesMax: work.bytesPerNodeMax });
+    } catch (error) {
+      const failure = toCallError(error);
+      return failureOf(failure.class, failure.message, { selfName, ran: "maybe" });
+    }
+  }
+
+  #forgetExpired(now: number): void {
+    for (const [id, all] of this.#kept) {
+      for (const kept of all) {
+        // What still runs is kept, however old, and what came after it may be older news.
+        if (!kept.finished) continue;
+        if (kept.untilMs >= now) return;
+        this.#forget(id, kept);
+      }
+    }
+  }
+
+  #forget(id: string, kept: Kept): void {
+    const rest = this.#kept.get(id)?.filter((other) => other !== kept) ?? [];
+    if (rest.length === 0) this.#kept.delete(id);
+    else this.#kept.set(id, rest);
+    this.#count--;
+    this.#bytes -= kept.bytes;
+  }
+
+  /** Gives up the oldest answers first, but never the knowledge that something ran. */
+  #makeRoom(bytes: number): boolean {
+    if (this.#count >= RUNS_MAX) return false;
+    for (const all of this.#kept.values()) {
+      if (this.#bytes + bytes <= RUN_BYTES_MAX) return true;
+      for (const kept of all) {
+        const freed = kept.bytes - kept.order.length - ENTRY_BYTES;
+        if (!kept.finished || freed <= 0) continue;
+        const reason = "It ran, but its answer is no longer kept";
+        kept.outcome = Promise.resolve({ set: "failed", detail: { reason } });
+        kept.bytes -= freed;
+        this.#bytes -= freed;
+      }
+    }
+    return this.#bytes + bytes <= RUN_BYTES_MAX;
+  }
+}
+
+function handle(kept: Kept): Run {
+  return {
+    outcome: kept.outcome,
+    cancel: () => kept.controller.abort(new CallError("cancelled", "Operation was cancelled")),
+  };
+}
+
+function settled(outcome: Outcome): Run {
+  return { outcome: Promise.resolve(outcome), cancel: () => {} };
+}
+
+function sameOrder(a: string | Uint8Array, b: string | Uint8Array): boolean {
+  if (typeof a === "string" || typeof b === "string") return a === b;
+  return equalBytes(a, b);
+}
+
+/** Of one step the answer is its reply, of several the list of their replies. */
+function outcomeOf(
+  results: readonly StepResult[],
+  options: { readonly selfName: string; readonly bytesMax: number },
+): Outcome {
+  const { selfName, bytesMax } = options;
+  const values: unknown[] = [];
+  for (const [step, result] of results.entries()) {
+    if (result.ok) {
+      values.push(result.value ?? null);
+      continue;
+    }
+    const ran = step === 0 && result.class === "unreachable" ? "never" : "maybe";
+    return failureOf(result.class, result.message, { selfName, ran, step });
+  }
+  const answer = values.length === 1 ? values[0] : values;
+  try {
+    // As deep as it will lie in a partial: what cannot travel is a failure of this target alone.
+    const bytes = encodeCanonical([[[[[answer]]]]]).length;
+    canonicalKey(answer);
+    if (bytes <= bytesMax) return { set: "answered", answer, bytes };
+    const reason = `Answer of ${bytes} bytes is too large: ${bytesMax} bytes per node are allowed`;
+    return { set: "failed", detail: { reason } };
+  } catch (error) {
+    return { set: "failed", detail: { reason: `Answer cannot travel: ${errorText(error)}` } };
+  }
+}
+
+function failureOf(
+  errorClass: string,
+  reason: string,
+  options: { readonly selfName: string; readonly ran: "never" | "maybe"; readonly step?: number },
+): Outcome {
+  const { selfName, ran, step = 0 } = options;
+  const detail = { reason, ...(step === 0 ? {} : { step }) };
+  switch (errorClass) {
+    case "refused":
+      return { set: "refused", detail };
+    case "timeout":
+      return { set: "timedOut", detail: { ...detail, ran: "maybe" } };
+    case "unreachable":
+      return { set: "unreachable", detail: { ...detail, ran, at: selfName } };
+    default:
+      return { set: "failed", detail };
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Keeps a MeshPicture up to date by the stream `mesh.watch` of this daemon's mesh module, for modules
+ * that route or show nodes. The picture is the same object all the time; it changes in place.
+ */
+
+import * as v from "valibot";
+import { type Call, type Caller, CallError, errorText } from "../../core/mod.ts";
+import { MeshChangeSchema, MeshPicture, MeshViewSchema } from "./mesh_view.ts";
+
+export class MeshFollower {
+  /** Resolves with the first snapshot; rejects with CallError when the mesh module gives none. */
+  readonly picture: Promise<MeshPicture>;
+  readonly #call: Call;
+  readonly #done: Promise<void>;
+
+  /** `onEnd` is told why the stream ended, unless we stopped it. */
+  constructor(mesh: Caller, options: { readonly onEnd: (why: string) => void }) {
+    const first = Promise.withResolvers<MeshPicture>();
+    this.picture = first.promise;
+    // Whoever asks for the picture gets the failure; nobody has to.
+    this.picture.catch(() => {});
+    this.#call = mesh.stream("mesh.watch", {}, { deadlineMs: 0 });
+    this.#done = this.#follow(first).catch((error: unknown) => {
+      first.reject(new CallError("unreachable", `View of the mesh is gone: ${errorText(error)}`));
+      if (!(error instanceof CallError && error.class === "cancelled")) {
+        options.onEnd(errorText(error));
+      }
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#call.cancel("No longer followed");
+    await this.#done;
+  }
+
+  async #follow(first: PromiseWithResolvers<MeshPicture>): Promise<void> {
+    let picture: MeshPicture | undefined;
+    for await (const item of this.#call) {
+      if (picture === undefined) {
+        picture = new MeshPicture(v.parse(MeshViewSchema, item));
+        first.resolve(picture);
+      } else picture.apply(v.parse(MeshChangeSchema, item));
+    }
+    throw new CallError("unreachable", "The mesh module ended the stream");
+  }
+}

@@ -1,0 +1,171 @@
+/** Real daemons in this process, linked over loopback as a test wants, with a network to cut. */
+
+import { createRealEnvironment } from "../../../core/environment/real.ts";
+import {
+  type BytePipe,
+  type Caller,
+  CallError,
+  type Environment,
+  type Log,
+  Minimed,
+  type Module,
+  type ModuleHost,
+  type Self,
+} from "../../../core/mod.ts";
+import { createGroup } from "../../../modules/group/mod.ts";
+import { createUptime } from "../../../modules/uptime/mod.ts";
+import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
+import { Board } from "./board.ts";
+import { type Probe, probe } from "./probe.ts";
+
+/** One daemon and what a test may do to it. */
+export interface TestDaemon {
+  readonly name: string;
+  readonly daemon: Minimed;
+  readonly probe: Probe;
+  readonly host: ModuleHost;
+  readonly group: Caller;
+  /** Its process is gone: every connection breaks at once, nothing is said. */
+  kill(): void;
+}
+
+export interface TestMesh extends AsyncDisposable {
+  readonly keys: MeshKeys;
+  readonly board: Board;
+  readonly user: Self;
+  readonly daemons: readonly TestDaemon[];
+  readonly logged: readonly string[];
+  get(name: string): TestDaemon;
+  link(from: string, to: string): Promise<void>;
+}
+
+export type Edges = readonly (readonly [string, string])[];
+
+export function fullMesh(names: readonly string[]): Edges {
+  return names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b] as const));
+}
+
+export function line(names: readonly string[]): Edges {
+  return names.slice(1).map((name, i) => [names[i] as string, name] as const);
+}
+
+export async function startMesh(
+  names: readonly string[],
+  edges: Edges = fullMesh(names),
+  options: { readonly groups?: Readonly<Record<string, readonly string[]>> } = {},
+): Promise<TestMesh> {
+  const primitives = await testPrimitives();
+  const real = createRealEnvironment();
+  const keys = new MeshKeys(primitives, { random: real.random, now: () => real.clock.now() });
+  const board = new Board();
+  const folder = await Deno.makeTempDir();
+  const logged: string[] = [];
+  const log: Log = (level, text) => {
+    if (level === "error") logged.push(text);
+  };
+  const daemons: TestDaemon[] = [];
+  for (const name of names) {
+    const { env, cut } = cuttable(real);
+    let host: ModuleHost | undefined;
+    const spy: Module = {
+      name: "spy",
+      verbs: {},
+      start: (given) => {
+        host = given;
+        return Promise.resolve();
+      },
+      stop: () => Promise.resolve(),
+    };
+    const probed = probe();
+    const groups = options.groups?.[name] ?? [];
+    const daemon = new Minimed({
+      env,
+      primitives,
+      trust: keys.trust(),
+      self: keys.person({ name, groups }),
+      modules: [spy, board.module(), createGroup(), createUptime(), probed.module],
+      listen: ["tcp:127.0.0.1:0"],
+      auditFolder: `${folder}/${name}`,
+      log: () => log,
+    });
+    await daemon.start();
+    daemons.push({
+      name,
+      daemon,
+      probe: probed,
+      host: host as ModuleHost,
+      group: daemon.caller("group"),
+      kill: cut,
+    });
+  }
+  const mesh: TestMesh = {
+    keys,
+    board,
+    daemons,
+    logged,
+    user: keys.person({ name: "alice", type: "user" }),
+    get: (name) => daemons.find((one) => one.name === name) as TestDaemon,
+    async link(from, to) {
+      const [endpoint] = this.get(to).daemon.endpoints();
+      await this.get(from).host.links.dial(endpoint as string, { expect: { name: to } });
+      const { keyId } = this.get(from).host.self;
+      await until(() => this.get(to).host.links.get(keyId) !== undefined);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { probe } of daemons) probe.release();
+      await Promise.all(daemons.map(({ daemon }) => daemon.stop("test is over")));
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+  for (const [from, to] of edges) await mesh.link(from, to);
+  await told();
+  return mesh;
+}
+
+/** Waits for something that must come; a test that waits for ever has failed. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** What stands on the board has reached all pictures: that takes no more than microtasks. */
+export async function told(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+export function isCallError(errorClass: string, text?: RegExp): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof CallError && error.class === errorClass &&
+    (text === undefined || text.test(error.message));
+}
+
+function cuttable(real: Environment): { env: Environment; cut: () => void } {
+  const pipes = new Set<BytePipe>();
+  let dead = false;
+  const keep = (pipe: BytePipe): BytePipe => {
+    if (dead) pipe.close();
+    pipes.add(pipe);
+    return pipe;
+  };
+  const network: Environment["network"] = {
+    addresses: () => real.network.addresses(),
+    async dial(address, options) {
+      return keep(await real.network.dial(address, options));
+    },
+    async listen(address) {
+      const listener = await real.network.listen(address);
+      return {
+        address: listener.address,
+        get closed() {
+          return listener.closed;
+        },
+        accept: async () => keep(await listener.accept()),
+        close: () => listener.close(),
+      };
+    },
+  };
+  const cut = () => {
+    dead = true;
+    for (const pipe of pipes) pipe.close();
+  };
+  return { env: { ...real, network, host: () => real.host() }, cut };
+}
