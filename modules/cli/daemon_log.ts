@@ -43,8 +43,7 @@ export async function startLog(
   return {
     log: (component) => {
       const logger = getLogger(["minime", component]);
-      // Texts hold names in braces and quotes: they are no templates of logtape's.
-      return (at, text, fields) => logger[at]("{text}", { text, ...fields });
+      return (at, text, fields) => logger[at](literally(text), { ...fields });
     },
     close: async () => {
       await queue.flushed();
@@ -69,6 +68,11 @@ export function fileTarget(env: Pick<Environment, "files">, path: string): LogTa
       bytes += line.length;
     },
   };
+}
+
+/** Braces would be places for fields to logtape; our texts are no templates. */
+function literally(text: string): string {
+  return text.replaceAll("{", "{{").replaceAll("}", "}}");
 }
 
 class LineQueue {
