@@ -3,8 +3,18 @@
  * commands.ts is data: nothing here loads an implementation.
  */
 
-import { recon, wipe } from "./network_boot/care_commands.ts";
+import { nodes, ping } from "./mesh/commands.ts";
+import { halt, recon, shrink, wipe } from "./network_boot/care_commands.ts";
 import { boot, grow } from "./network_boot/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
 
-export const commands: readonly (Command | CommandGroup)[] = [boot, grow, recon, wipe];
+export const commands: readonly (Command | CommandGroup)[] = [
+  boot,
+  recon,
+  nodes,
+  ping,
+  grow,
+  shrink,
+  halt,
+  wipe,
+];

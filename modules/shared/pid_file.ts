@@ -35,6 +35,11 @@ export async function livingProcess(env: Needs, path: string): Promise<ProcessNa
   return await startTimeOf(env, pid) === startTime ? { pid, startTime } : undefined;
 }
 
+/** Whether that very process lives still, whatever became of its file. */
+export async function isLiving(env: Needs, { pid, startTime }: ProcessName): Promise<boolean> {
+  return await startTimeOf(env, pid) === startTime;
+}
+
 /** Undefined when there is no such process, or only its zombie. */
 async function startTimeOf(env: Needs, pid: number): Promise<string | undefined> {
   let stat: string;

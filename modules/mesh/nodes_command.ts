@@ -1,0 +1,88 @@
+/** `minime nodes`: who is there, who was, and since when. */
+
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import type { NodeView } from "../shared/mesh_view.ts";
+import { readSelection } from "../shared/node_selection.ts";
+import type { Style } from "../shared/output.ts";
+import type { nodesOptions } from "./commands.ts";
+
+const COLUMNS = [
+  { header: "NODE" },
+  { header: "STATE" },
+  { header: "FOR", align: "right" },
+  { header: "LOST AT" },
+  { header: "ADDRESS" },
+  { header: "GROUPS" },
+  { header: "SEGMENT" },
+  { header: "LINKS", align: "right" },
+  { header: "VERSION" },
+] as const;
+
+const STATE_COLUMN = 1;
+const STYLES: Readonly<Record<NodeView["state"], Style>> = {
+  up: "green",
+  down: "red",
+  left: "dim",
+};
+
+/** Always exit code 0: that a node is down is an answer. */
+export async function runNodes(
+  context: CommandContext,
+  options: OptionsOf<typeof nodesOptions>,
+): Promise<void> {
+  const { out, env, signal } = context;
+  const selection = await readSelection(context, options);
+  await using client = await context.connect();
+  const view = await readMeshView(client, { signal });
+  const nodes = selectNodes(view.nodes, selection);
+  if (options.toml) {
+    const { meshFileOf } = await import("./nodes_file.ts");
+    out.write(await meshFileOf(context, nodes));
+  } else if (options.json) {
+    const nameOf = new Map(view.nodes.map(({ keyId, name }) => [keyId, name]));
+    out.json({
+      mesh: client.meshName,
+      via: client.via.name,
+      nodes: nodes.map(({ links, ...node }) => ({
+        ...node,
+        links: links.map((keyId) => nameOf.get(keyId) ?? keyId),
+      })),
+    });
+  } else {
+    const rows = nodes.map((node) => rowOf(node, env.clock.now()));
+    const styleOf = (row: number, column: number) => {
+      const node = nodes[row];
+      return column === STATE_COLUMN && node !== undefined ? STYLES[node.state] : undefined;
+    };
+    out.table(COLUMNS, rows, styleOf);
+    out.print(summaryOf(nodes));
+  }
+}
+
+/** Cells in the order of the columns; `now` in Unix ms. */
+export function rowOf(node: NodeView, now: number): string[] {
+  const [endpoint = "-", ...more] = node.endpoints;
+  return [
+    node.name,
+    node.state,
+    // By the clock of the daemon that told us, which may be ahead of ours.
+    formatDuration(Math.max(0, now - node.since)),
+    node.lostAt ?? "-",
+    endpoint.replace(/^tcp:/, "") + (more.length === 0 ? "" : ` +${more.length}`),
+    node.groups.join(",") || "-",
+    node.segment,
+    node.state === "up" ? String(node.links.length) : "-",
+    node.version,
+  ];
+}
+
+/** "3 up, 1 down, 2 left": only what there is. */
+export function summaryOf(nodes: readonly NodeView[]): string {
+  const counts = (["up", "down", "left"] as const).flatMap((state) => {
+    const count = nodes.filter((node) => node.state === state).length;
+    return count === 0 && state !== "up" ? [] : [`${count} ${state}`];
+  });
+  return counts.join(", ");
+}

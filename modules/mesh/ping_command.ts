@@ -1,0 +1,176 @@
+/**
+ * `minime ping`: the round trip from this program through the mesh to nodes, with the habits of
+ * ping(8). When the daemon that carries it dies, the next one is taken: a ping that outlives its
+ * first hop is what somebody needs who watches a mesh.
+ */
+
+import { CallError, ConnectionError, errorText } from "../../core/mod.ts";
+import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import { EXIT } from "../shared/exit_code.ts";
+import { callGroup } from "../shared/group_client.ts";
+import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { MeshPicture } from "../shared/mesh_view.ts";
+import { operandNames, readOperand } from "../shared/node_selection.ts";
+import { printable } from "../shared/text.ts";
+import type { pingOptions } from "./commands.ts";
+import { type PingAnswer, PingStatistics } from "./ping_statistics.ts";
+
+/** A daemon takes 50 requests a second of one user: pings of many nodes wait for each other. */
+const PINGS_AT_ONCE_MAX = 16;
+
+/** Exit code: 1 when a node never answered. ^C is the usual end and no failure. */
+export async function runPing(
+  context: CommandContext,
+  options: OptionsOf<typeof pingOptions>,
+  args: readonly string[],
+): Promise<number> {
+  const { out, env, signal } = context;
+  const operands = await Promise.all(args.map((text) => readOperand(context, text)));
+  await using way = new Way(context);
+  const { nodes } = await readMeshView(await way.client(), { signal });
+  const names = selectNodes(nodes, {
+    names: (source) => operands.flatMap((operand) => operandNames(operand, source)),
+  }).map(({ name }) => name);
+  const all = new Map([...new Set(names)].map((name) => [name, new PingStatistics()]));
+  const from = env.clock.monotonic();
+  try {
+    for (let sequence = 1; sequence <= (options.count ?? Infinity); sequence++) {
+      const next = env.clock.monotonic() + options.interval;
+      await pingAll(way, [...all.keys()], {
+        timeoutMs: options.timeout,
+        signal,
+        onAnswer: (name, answer) => {
+          all.get(name)?.add(answer);
+          if (!options.json) out.print(lineOf(name, sequence, answer));
+        },
+      });
+      if (sequence === options.count) break;
+      await env.clock.sleep(Math.max(0, next - env.clock.monotonic()), { signal });
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  const elapsedMs = env.clock.monotonic() - from;
+  if (options.json) {
+    out.json({
+      mesh: way.meshName,
+      via: way.via,
+      nodes: [...all].map(([name, statistics]) => ({ name, ...statistics.json() })),
+    });
+  } else {
+    for (const [name, statistics] of all) {
+      out.print(`\n--- ${name} ping statistics ---\n${statistics.text(elapsedMs)}`);
+    }
+  }
+  const isSilent = [...all.values()].some(({ answered }) => answered === 0);
+  return isSilent ? EXIT.someFailed : EXIT.ok;
+}
+
+interface Round {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  onAnswer(name: string, answer: PingAnswer): void;
+}
+
+async function pingAll(way: Way, names: readonly string[], round: Round): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    for (let name = names[next++]; name !== undefined; name = names[next++]) {
+      round.onAnswer(name, await way.ping(name, round));
+    }
+  };
+  const count = Math.min(PINGS_AT_ONCE_MAX, names.length);
+  const workers = Array.from({ length: count }, worker);
+  await Promise.allSettled(workers);
+  await Promise.all(workers);
+}
+
+/** "From n3: seq=1 hops=1 time=0.812 ms", or why not. */
+function lineOf(name: string, sequence: number, answer: PingAnswer): string {
+  if (answer.ms === undefined) return `${name}: seq=${sequence} ${printable(answer.why)}`;
+  const hops = answer.hops === undefined ? "" : ` hops=${answer.hops}`;
+  return `From ${name}: seq=${sequence}${hops} time=${answer.ms.toFixed(3)} ms`;
+}
+
+/** The connection that pings take; another one after it broke. */
+class Way implements AsyncDisposable {
+  meshName: string | undefined;
+  via: string | undefined;
+  readonly #context: CommandContext;
+  #client: Promise<{ client: MeshClient; picture: MeshPicture }> | undefined;
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  async client(): Promise<MeshClient> {
+    return (await this.#open()).client;
+  }
+
+  async ping(name: string, round: Pick<Round, "signal" | "timeoutMs">): Promise<PingAnswer> {
+    const { clock } = this.#context.env;
+    const { signal, timeoutMs } = round;
+    const opening = this.#open();
+    try {
+      const { client, picture } = await opening;
+      const from = clock.monotonic();
+      const result = await callGroup(client, {
+        targets: name,
+        steps: [{ verb: "core.ping", args: {} }],
+        deadlineMs: timeoutMs,
+        signal,
+      });
+      const ms = clock.monotonic() - from;
+      const failure = result.failures.get(name);
+      if (failure !== undefined) {
+        const at = failure.at === undefined ? "" : `, lost at ${failure.at}`;
+        return { why: `${failure.reason}${at}` };
+      }
+      return { ms, hops: hopsTo(picture, name) };
+    } catch (error) {
+      signal.throwIfAborted();
+      const isGone = error instanceof ConnectionError ||
+        (error instanceof CallError && error.class === "unreachable");
+      if (!isGone && !(error instanceof CallError)) throw error;
+      // The next ping finds another daemon, or says again that there is none.
+      if (isGone && this.#client === opening) await this.#close();
+      return { why: errorText(error) };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+  }
+
+  #open(): Promise<{ client: MeshClient; picture: MeshPicture }> {
+    this.#client ??= this.#connect();
+    return this.#client;
+  }
+
+  async #connect(): Promise<{ client: MeshClient; picture: MeshPicture }> {
+    const client = await this.#context.connect();
+    try {
+      const { signal } = this.#context;
+      this.meshName = client.meshName;
+      this.via = client.via.name;
+      return { client, picture: new MeshPicture(await readMeshView(client, { signal })) };
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    const opening = this.#client;
+    this.#client = undefined;
+    if (opening === undefined) return;
+    const opened = await opening.catch(() => undefined); // Who waited for it has the error.
+    await opened?.client.close();
+  }
+}
+
+function hopsTo(picture: MeshPicture, name: string): number | undefined {
+  const node = picture.byName(name);
+  if (node === undefined) return undefined;
+  return node.keyId === picture.self ? 0 : picture.wayTo(node.keyId)?.distance;
+}

@@ -1,0 +1,119 @@
+/**
+ * `minime halt`: the whole mesh goes down, and the command returns when it is down. A mesh that is
+ * down already is a success too. The home keeps keys and policy and forgets the nodes.
+ */
+
+import { ConnectionError } from "../../core/mod.ts";
+import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
+import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
+import { readMeshView } from "../shared/mesh_query.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import type { haltOptions } from "./care_commands.ts";
+import { fateJson, formatFates, wipeHint } from "./fate_report.ts";
+import { HALT_CONNECT_MS_MAX } from "./limits.ts";
+import { type Liveness, Prober } from "./liveness.ts";
+import { type Doomed, takeDown } from "./take_down.ts";
+
+/** Exit code: of the nodes that were to go down, whether some or all did not. */
+export async function runHalt(
+  context: CommandContext,
+  options: OptionsOf<typeof haltOptions>,
+): Promise<number> {
+  const home = await context.home();
+  const known = await home.nodes();
+  let client: MeshClient;
+  try {
+    client = await context.connect({ timeoutMs: HALT_CONNECT_MS_MAX });
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    return await haltWithoutMesh(context, options, { home, known, error });
+  }
+  await using _ = client;
+  return await haltMesh(context, options, { home, known, client });
+}
+
+async function haltMesh(
+  context: CommandContext,
+  options: OptionsOf<typeof haltOptions>,
+  parts: {
+    readonly home: MeshHome;
+    readonly known: readonly KnownNode[];
+    readonly client: MeshClient;
+  },
+): Promise<number> {
+  const { out, env, signal } = context;
+  const { home, known, client } = parts;
+  const view = await readMeshView(client, { signal });
+  const inView = new Set(view.nodes.map(({ keyId }) => keyId));
+  const names = new Set(view.nodes.map(({ name }) => name));
+  const nodes: Doomed[] = [
+    ...view.nodes.filter(({ state }) => state !== "left"),
+    // A part of the mesh that this part has never met.
+    ...known.filter(({ name, keyId }) => !inView.has(keyId) && !names.has(name))
+      .map((node) => ({ ...node, state: "down" as const })),
+  ];
+  const fates = await takeDown(context, nodes, {
+    client,
+    timeoutMs: options.timeout,
+    reason: "the mesh is halted",
+    doing: "Halting",
+  });
+  const left = fates.filter(({ result }) => result === "up");
+  if (left.length === 0) await home.storeNodes([]);
+  if (options.json) {
+    out.json({
+      mesh: home.name,
+      down: left.length === 0,
+      nodes: fates.map(fateJson),
+    });
+  } else {
+    out.print(formatFates(fates, { now: env.clock.now(), paint: out.paint.bind(out) }));
+    if (left.length === 0) out.print(`Mesh "${home.name}" is down`);
+    else {
+      const time = formatDuration(options.timeout);
+      out.print(`Mesh "${home.name}" is not all down after ${time}`);
+      out.note(await wipeHint(home, left.map(({ node }) => node.name)));
+    }
+  }
+  const asked = fates.filter(({ result }) => result !== "was-down").length;
+  return exitCodeOf(asked, left.length);
+}
+
+/** Nobody lets us in: either there is nobody, or nobody can tell. */
+async function haltWithoutMesh(
+  context: CommandContext,
+  options: OptionsOf<typeof haltOptions>,
+  parts: {
+    readonly home: MeshHome;
+    readonly known: readonly KnownNode[];
+    readonly error: ConnectionError;
+  },
+): Promise<number> {
+  const { out, env, signal } = context;
+  const { home, known, error } = parts;
+  const prober = await Prober.create(env, known, { mesh: home.name, signal });
+  const states = await prober.probe(known);
+  const namesOf = (wanted: Liveness) =>
+    foldNodeset(known.filter((_, i) => states[i] === wanted).map(({ name }) => name));
+  const lives = namesOf("lives");
+  const unknown = namesOf("unknown");
+  if (lives !== "" || unknown !== "") {
+    const reasons = [
+      ...lives === "" ? [] : [`${lives} takes connections but does not let us in`],
+      ...unknown === "" ? [] : [`${unknown} does not answer at all`],
+    ];
+    const text = `Mesh "${home.name}" cannot be reached and may still run: ${reasons.join(", ")}`;
+    const left = known.filter((_, i) => states[i] !== "gone").map(({ name }) => name);
+    out.note(await wipeHint(home, left));
+    throw new ConnectionError(error.reason, text, { cause: error });
+  }
+  await home.storeNodes([]);
+  if (options.json) {
+    const nodes = known.map(({ name }) => ({ name, result: "was-down" }));
+    out.json({ mesh: home.name, down: true, nodes });
+  } else if (known.length === 0) out.print(`Mesh "${home.name}" is not booted`);
+  else out.print(`Mesh "${home.name}" was down already`);
+  return EXIT.ok;
+}

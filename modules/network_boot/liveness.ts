@@ -1,0 +1,90 @@
+/**
+ * Whether daemons still run, asked from outside of the mesh: by their processes where they run on
+ * this machine, by their ports elsewhere. A daemon closes its listeners last, so a port that refuses
+ * says more than the mesh does.
+ */
+
+import { ConnectionError, type Environment, parseEndpoint } from "../../core/mod.ts";
+import { isLiving, livingProcess, type ProcessName } from "../shared/pid_file.ts";
+import { statePaths, stateRoot } from "../shared/state_folder.ts";
+import { inWindow } from "./host_visits.ts";
+import { PROBE_MS_MAX, PROBES_AT_ONCE } from "./limits.ts";
+
+/** A daemon, as far as it must be known to look for it. */
+export interface ProbedNode {
+  readonly name: string;
+  readonly keyId: string;
+  readonly endpoints: readonly string[];
+}
+
+/** `unknown`: nothing answers, which a dead machine and a broken network have in common. */
+export type Liveness = "lives" | "gone" | "unknown";
+
+type Needs = Pick<Environment, "clock" | "files" | "network" | "processes">;
+
+/** Looks after a fixed set of daemons; those of this machine are known by their processes. */
+export class Prober {
+  readonly #env: Needs;
+  readonly #signal: AbortSignal;
+  /** By key id. */
+  readonly #processes = new Map<string, ProcessName>();
+
+  private constructor(env: Needs, signal: AbortSignal) {
+    this.#env = env;
+    this.#signal = signal;
+  }
+
+  /** Must be made while the daemons run: a pid file goes before its process does. */
+  static async create(
+    env: Needs,
+    nodes: readonly ProbedNode[],
+    options: { readonly mesh: string; readonly signal: AbortSignal },
+  ): Promise<Prober> {
+    const prober = new Prober(env, options.signal);
+    const root = stateRoot(env);
+    const here = new Set(await env.files.list(`${root}/${options.mesh}`));
+    for (const { name, keyId } of nodes) {
+      if (!here.has(name)) continue;
+      const process = await livingProcess(env, statePaths(root, options.mesh, name).pid);
+      if (process !== undefined) prober.#processes.set(keyId, process);
+    }
+    return prober;
+  }
+
+  /** In the order of the nodes. */
+  async probe(nodes: readonly ProbedNode[]): Promise<Liveness[]> {
+    return await inWindow(nodes, PROBES_AT_ONCE, (node) => this.#probeNode(node));
+  }
+
+  async #probeNode({ keyId, endpoints }: ProbedNode): Promise<Liveness> {
+    const process = this.#processes.get(keyId);
+    if (process !== undefined && await isLiving(this.#env, process)) return "lives";
+    let isKnown = process !== undefined;
+    for (const endpoint of endpoints) {
+      const state = await this.#probeEndpoint(endpoint);
+      if (state === "lives") return "lives";
+      if (state === "gone") isKnown = true;
+    }
+    return isKnown ? "gone" : "unknown";
+  }
+
+  async #probeEndpoint(endpoint: string): Promise<Liveness> {
+    const { clock, network } = this.#env;
+    this.#signal.throwIfAborted();
+    const late = new AbortController();
+    const stop = () => late.abort(new ConnectionError("timeout", `No answer from ${endpoint}`));
+    const timer = clock.after(PROBE_MS_MAX, stop);
+    this.#signal.addEventListener("abort", stop);
+    try {
+      (await network.dial(parseEndpoint(endpoint), { signal: late.signal })).close();
+      return "lives";
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (!(error instanceof ConnectionError)) throw error;
+      return error.reason === "refused" ? "gone" : "unknown";
+    } finally {
+      timer.cancel();
+      this.#signal.removeEventListener("abort", stop);
+    }
+  }
+}
