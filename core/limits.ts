@@ -32,9 +32,13 @@ export const BODY_DEPTH_MAX = 32;
 export const REKEY_FRAMES = 65_536;
 export const REKEY_MS = 10 * 60 * 1_000;
 
-/** Concurrent streams and requests per second of one user's conduit. Links carry other people's. */
+/** Concurrent streams and requests per second of one user. Links carry other people's. */
 export const USER_STREAMS_MAX = 64;
 export const USER_REQUESTS_PER_SECOND_MAX = 50;
+/** Programs of one user that are connected to one daemon at once. */
+export const USER_CONDUITS_MAX = 64;
+/** Conduits of one link: its carrier, its bulk half, and what comes while both are exchanged. */
+export const LINK_CONDUITS_MAX = 16;
 
 /** Largest certificate, in bytes (SECURITY.md 4). */
 export const CERTIFICATE_BYTES_MAX = 2_048;
@@ -107,3 +111,15 @@ export const LINK_DRAIN_MS = 2_000;
 /** Orderly shutdown: running requests get this long to finish, each module this long to stop. */
 export const SHUTDOWN_DRAIN_MS_MAX = 5_000;
 export const MODULE_STOP_MS_MAX = 3_000;
+/** What a waiting message costs besides its body, so that empty ones cannot fill memory. */
+export const QUEUED_MESSAGE_BYTES = 256;
+/** Answers are queued also above QUEUE_BYTES_MAX, since each was asked for; who takes none is cut. */
+export const QUEUE_BYTES_CUT = 64 * 1024 * 1024;
+/** What a message that is not complete yet costs besides its body, at the end that joins it. */
+export const UNFINISHED_MESSAGE_BYTES = 256;
+/** A shorter message, or rest of one, is never cut. */
+export const CUT_BYTES_MIN = 4 * 1024;
+/** How often living conduits are asked whether their certificates have expired. */
+export const VALIDITY_CHECK_MS = 30_000;
+/** What a peer's wrong arguments may add to the text of a refusal. */
+export const COMPLAINT_CHARACTERS_MAX = 500;

@@ -31,6 +31,8 @@ export type Peer =
     readonly version: number;
     /** Difference of its wall clock to ours in milliseconds, as far as the handshake tells. */
     readonly clockOffsetMs: number;
+    /** Names this conduit: the same hex digits at both ends, and nowhere else. */
+    readonly session: string;
   }
   /** A user's program, by certificate. */
   | { readonly kind: "user"; readonly identity: Identity };

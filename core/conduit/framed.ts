@@ -3,16 +3,21 @@
  * encrypted by the cipher that the handshake made. Writes are coalesced by themselves: while one
  * write is under way the messages queue up, and the next write takes them all. Reading is done by
  * whoever iterates, so a slow consumer stops the peer through the kernel's buffers.
+ *
+ * Who closes goes on reading until the other end has closed too: a socket that is closed with bytes
+ * unread resets the connection, and the kernel throws away what it had not sent yet.
  */
 
 import type { BytePipe, Clock, Timer } from "../environment/environment.ts";
 import { CallError, ConnectionError, errorText, ProtocolError } from "../errors.ts";
 import {
   CLOSE_MS_MAX,
+  CUT_BYTES_MIN,
   FRAME_BYTES_MAX,
   GOODBYE_BYTES_MAX,
   MESSAGE_BYTES_MAX,
   MESSAGE_WEIGHT_MIN,
+  QUEUE_BYTES_CUT,
   QUEUE_BYTES_HIGH,
   QUEUE_BYTES_MAX,
   REKEY_MS,
@@ -22,11 +27,12 @@ import { Codec } from "../wire/codec.ts";
 import { FrameReader } from "../wire/frame_reader.ts";
 import { Joiner } from "../wire/joiner.ts";
 import type { Message } from "../wire/message.ts";
-import { PRIORITY } from "../wire/message.ts";
+import { KIND, PRIORITY } from "../wire/message.ts";
 import { Outbox } from "../wire/outbox.ts";
 import {
   GOODBYE,
   goodbyeText,
+  isVerbText,
   type Outgoing,
   PART_HEADER_BYTES_MAX,
   type PartKind,
@@ -42,8 +48,6 @@ const LENGTH_BYTES = 2;
 const KEPT_VIEW_BYTES_MIN = 16 * 1024;
 /** What a quiet conduit keeps for writing. */
 const BATCH_BYTES_KEPT = 8 * 1024;
-/** A shorter rest of a batch is not worth cutting a long message for. */
-const CUT_BYTES_MIN = 4 * 1024;
 const EMPTY = new Uint8Array(0);
 const READY = Promise.resolve();
 const encoder = new TextEncoder();
@@ -89,6 +93,12 @@ export class FramedConduit implements Conduit {
   #ended: CloseReason | undefined;
   #closing: Promise<void> | undefined;
   #closeTimer: Timer | undefined;
+  /** Waits until all that is queued was written. */
+  #goodbye: Outgoing | undefined;
+  /** Why it will be over, from when the goodbye was written. */
+  #said: CloseReason | undefined;
+  #isReading = false;
+  #isDraining = false;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
   constructor(options: FramedOptions) {
@@ -116,8 +126,12 @@ export class FramedConduit implements Conduit {
       const text = `Message of ${body.length} bytes is over the limit of ${MESSAGE_BYTES_MAX}`;
       return Promise.reject(new CallError("invalid", text));
     }
+    if (!isVerbText(message.verb)) {
+      return Promise.reject(new CallError("invalid", "A verb has at most 255 ASCII characters"));
+    }
     if (this.#outbox.bytes > QUEUE_BYTES_MAX) {
-      return Promise.reject(new CallError("busy", "Queue of this conduit is full"));
+      const refusal = this.#refuse(message);
+      if (refusal !== undefined) return Promise.reject(refusal);
     }
     message.weight = MESSAGE_WEIGHT_MIN + body.length;
     this.#outbox.push({ ...message, raw, body, sent: 0 });
@@ -132,22 +146,18 @@ export class FramedConduit implements Conduit {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
-    while (this.#ended === undefined) {
-      let frame: Uint8Array | undefined;
+    while (this.#ended === undefined && !this.#isDraining) {
+      let message: Message | undefined;
       try {
-        frame = this.#reader.take() ?? await this.#reader.read();
+        const frame = this.#reader.take() ?? await this.#read();
         if (this.#ended !== undefined) break;
-        const message = this.#receive(frame);
-        if (message !== undefined) yield message;
+        message = this.#receive(frame);
       } catch (error) {
-        this.#end({
-          by: "failure",
-          text: errorText(error),
-          error: error instanceof Error ? error : new ConnectionError("other", String(error)),
-        });
+        this.#end(this.#said ?? failure(error));
       }
+      if (message !== undefined) yield message;
     }
-    const ended = this.#ended as CloseReason;
+    const ended = await this.closed;
     if (ended.error !== undefined) throw ended.error;
   }
 
@@ -165,7 +175,8 @@ export class FramedConduit implements Conduit {
     const plain = this.#open(frame);
     const part = readPart(plain);
     if (part.kind === GOODBYE) {
-      this.#end({ by: "peer", text: goodbyeText(part.body), error: undefined });
+      const text = goodbyeText(part.body);
+      this.#end(this.#said ?? { by: "peer", text, error: undefined });
       return undefined;
     }
     if (part.kind === REKEY) {
@@ -189,8 +200,9 @@ export class FramedConduit implements Conduit {
 
   /** Bytes of a body that are handed out must outlive the read buffer. */
   #decode(raw: boolean, body: Uint8Array): unknown {
-    if (!raw) return body.length === 0 ? undefined : this.#codec.decode(body);
-    if (!this.#reader.lends(body)) return body;
+    const owned = !this.#reader.lends(body);
+    if (!raw) return body.length === 0 ? undefined : this.#codec.decode(body, { owned });
+    if (owned) return body;
     if (body.length < KEPT_VIEW_BYTES_MIN) return body.slice();
     this.#reader.giveUpBuffer();
     return body;
@@ -203,7 +215,7 @@ export class FramedConduit implements Conduit {
   /** Writes until nothing is queued. Only one runs at a time. */
   async #write(): Promise<void> {
     try {
-      while (!this.#outbox.empty) {
+      while (!this.#outbox.empty || this.#goodbye !== undefined) {
         const batch = this.#fillBatch();
         await this.#pipe.write(batch);
         if (this.#outbox.bytes <= QUEUE_BYTES_HIGH) this.#wakeRoomWaiters();
@@ -211,11 +223,7 @@ export class FramedConduit implements Conduit {
       this.#writing = undefined;
     } catch (error) {
       this.#writing = undefined;
-      this.#end({
-        by: "failure",
-        text: errorText(error),
-        error: error instanceof Error ? error : new ConnectionError("other", String(error)),
-      });
+      this.#end(failure(error));
     }
   }
 
@@ -245,7 +253,23 @@ export class FramedConduit implements Conduit {
       at += LENGTH_BYTES + length;
       this.#outbox.advance(next, next.sent - before);
     }
-    return batch.subarray(0, at);
+    return batch.subarray(0, this.#outbox.empty ? this.#addGoodbye(batch, at) : at);
+  }
+
+  /** Behind everything that was queued; in a batch of its own when this one is full. */
+  #addGoodbye(batch: Uint8Array, at: number): number {
+    const goodbye = this.#goodbye;
+    if (goodbye === undefined || batch.length - at < 2 * GOODBYE_BYTES_MAX) return at;
+    this.#goodbye = undefined;
+    return this.#addOwn(goodbye, batch, at);
+  }
+
+  #addOwn(outgoing: Outgoing, batch: Uint8Array, at: number): number {
+    const start = at + LENGTH_BYTES;
+    const length = this.#writeFrame(outgoing, batch, start, 2 * GOODBYE_BYTES_MAX);
+    batch[at] = length >>> 8;
+    batch[at + 1] = length;
+    return start + length;
   }
 
   /** By time: a conduit that sends little must not keep one key for days. */
@@ -254,11 +278,9 @@ export class FramedConduit implements Conduit {
     const now = this.#clock.monotonic();
     if (now - this.#keyedAt < REKEY_MS) return 0;
     this.#keyedAt = now;
-    const length = this.#writeFrame(own(REKEY, EMPTY), batch, LENGTH_BYTES, BATCH_BYTES_KEPT / 2);
+    const end = this.#addOwn(own(REKEY, EMPTY), batch, 0);
     this.#cipher.rekeySend();
-    batch[0] = length >>> 8;
-    batch[1] = length;
-    return LENGTH_BYTES + length;
+    return end;
   }
 
   /** The part is written where the frame will be and sealed in place. */
@@ -270,13 +292,48 @@ export class FramedConduit implements Conduit {
 
   async #sayGoodbye(text: string): Promise<void> {
     if (this.#ended !== undefined) return;
-    const body = encoder.encode(text).subarray(0, GOODBYE_BYTES_MAX);
-    this.#outbox.push(own(GOODBYE, body));
     const ended = { by: "us", text, error: undefined } as const;
     this.#closeTimer = this.#clock.after(CLOSE_MS_MAX, () => this.#end(ended));
+    const body = new Uint8Array(GOODBYE_BYTES_MAX);
+    this.#goodbye = own(GOODBYE, body.subarray(0, encoder.encodeInto(text, body).written));
     if (this.#writing === undefined) this.#writing = this.#write();
     await Promise.race([this.#writing, this.closed]);
-    this.#end(ended);
+    this.#said = ended;
+    if (this.#ended === undefined && !this.#isReading) void this.#drain(ended);
+    await this.closed;
+  }
+
+  /** Nobody iterates, or not now: reads and forgets until the other end has closed. */
+  async #drain(ended: CloseReason): Promise<void> {
+    this.#isDraining = true;
+    try {
+      while (this.#ended === undefined) {
+        this.#receive(this.#reader.take() ?? await this.#read());
+      }
+    } catch {
+      // All was said; how the other end leaves does not matter.
+      this.#end(ended);
+    }
+  }
+
+  async #read(): Promise<Uint8Array> {
+    this.#isReading = true;
+    const frame = await this.#reader.read();
+    this.#isReading = false;
+    return frame;
+  }
+
+  /** What to say to one more message while too much is queued. */
+  #refuse({ kind, priority }: Message): Error | undefined {
+    const { bytes } = this.#outbox;
+    if (kind === KIND.request || kind === KIND.event) {
+      const overtakes = priority === PRIORITY.control;
+      if (overtakes && bytes <= QUEUE_BYTES_MAX + QUEUE_BYTES_HIGH) return undefined;
+      return new CallError("busy", "Queue of this conduit is full");
+    }
+    if (bytes <= QUEUE_BYTES_CUT) return undefined;
+    this.#end(failure(new ConnectionError("other", "Peer does not take what it asked for")));
+    return this.#closedError();
   }
 
   #end(reason: CloseReason): void {
@@ -286,6 +343,7 @@ export class FramedConduit implements Conduit {
     this.#reader.dispose();
     this.#pipe.close();
     this.#outbox.clear();
+    this.#goodbye = undefined;
     this.#cipher?.dispose();
     this.#wakeRoomWaiters();
     this.#resolveClosed(reason);
@@ -304,7 +362,12 @@ export class FramedConduit implements Conduit {
   }
 }
 
-/** A part of the conduit's own. Goodbye goes last, behind everything that was queued. */
+function failure(error: unknown): CloseReason {
+  const known = error instanceof Error ? error : new ConnectionError("other", String(error));
+  return { by: "failure", text: errorText(error), error: known };
+}
+
+/** A part of the conduit's own. */
 function own(kind: PartKind, body: Uint8Array): Outgoing {
   const priority = PRIORITY.bulk;
   return {

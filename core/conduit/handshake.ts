@@ -89,14 +89,19 @@ export async function initiateHandshake(
     await pipe.write(withLength(noise.writeMessage(NO_BYTES), preamble));
     const answer = noise.readMessage(await readLengthPrefixed(reader));
     const hello = decodeHello(answer);
-    checkVersions(hello, pipe.remote);
     const identity = checkPeer(context, hello, noise, { kind: "node", expect: options.expect });
     const own = encodeHello(ownHello(context, options.bulk));
     await pipe.write(withLength(noise.writeMessage(own), NO_BYTES));
-    const session = noise.split();
-    const cipher = new NoiseFrameCipher(session);
-    readVerdict(await readLengthPrefixed(reader), cipher, pipe.remote);
-    const peer = peerOf(identity, { ...hello, bulk: options.bulk }, context.clock);
+    const cipher = new NoiseFrameCipher(noise.split());
+    try {
+      // Only now, so that the other end knows our versions too and both can name them.
+      checkVersions(hello, pipe.remote);
+      readVerdict(await readLengthPrefixed(reader), cipher, pipe.remote);
+    } catch (error) {
+      cipher.dispose();
+      throw error;
+    }
+    const peer = peerOf(context, identity, { ...hello, bulk: options.bulk }, cipher);
     return { peer, cipher, received: reader.rest() };
   } finally {
     reader.dispose();
@@ -137,16 +142,21 @@ export async function respondHandshake(
   try {
     checkVersions(hello, pipe.remote);
     const identity = checkPeer(context, hello, noise, { kind: wanted, expect: {} });
-    const peer = peerOf(identity, hello, context.clock);
+    const peer = peerOf(context, identity, hello, cipher);
     options.admit?.(peer);
     await pipe.write(sealVerdict(cipher, READY, "ready", ""));
     return { peer, cipher, received: reader.rest() };
   } catch (error) {
-    // The peer has proven that it knows the mesh's secret, so it may learn why it cannot stay.
-    if (error instanceof AuthenticationError) {
-      await pipe.write(sealVerdict(cipher, REJECT, error.reason, error.message));
+    try {
+      // The peer has proven that it knows the mesh's secret, so it may learn why it cannot stay.
+      if (error instanceof AuthenticationError) {
+        await pipe.write(sealVerdict(cipher, REJECT, error.reason, error.message));
+      }
+    } catch {
+      // It went away without waiting for the reason, which is still the one to be told here.
+    } finally {
+      cipher.dispose();
     }
-    cipher.dispose();
     throw error;
   }
 }
@@ -228,7 +238,12 @@ function checkVersions(hello: Hello, remote: string): void {
   );
 }
 
-function peerOf(identity: Identity, hello: Hello, clock: Clock): Established["peer"] {
+function peerOf(
+  context: HandshakeContext,
+  identity: Identity,
+  hello: Hello,
+  cipher: NoiseFrameCipher,
+): Established["peer"] {
   if (identity.type === "user") return { kind: "user", identity };
   return {
     kind: "node",
@@ -236,7 +251,8 @@ function peerOf(identity: Identity, hello: Hello, clock: Clock): Established["pe
     instance: toHex(hello.instance),
     bulk: hello.bulk,
     version: hello.newest,
-    clockOffsetMs: hello.unixMs - clock.now(),
+    clockOffsetMs: hello.unixMs - context.clock.now(),
+    session: toHex(cipher.handshakeHash),
   };
 }
 
@@ -288,7 +304,6 @@ function readVerdict(sealed: Uint8Array, cipher: NoiseFrameCipher, remote: strin
   cipher.open(sealed, plain);
   if (plain[0] === READY) return;
   const [reason = "", text = ""] = decoder.decode(plain.subarray(1)).split("\n");
-  cipher.dispose();
   if (plain[0] !== REJECT) throw new ConnectionError("other", `Peer ${remote} sent no verdict`);
   const known = REASONS.find((one) => one === reason) ?? "handshake";
   throw new AuthenticationError(known, `Peer ${remote} refuses us: ${text}`);

@@ -3,10 +3,11 @@
  * encoded; nobody may change a message after sending it. Names are the modules'.
  */
 
-import { ConnectionError } from "../errors.ts";
+import { CallError, ConnectionError } from "../errors.ts";
 import {
   INTERNAL_MESSAGE_WEIGHT,
   INTERNAL_QUEUE_MESSAGES_MAX,
+  MESSAGE_BYTES_MAX,
   MESSAGE_WEIGHT_MIN,
 } from "../limits.ts";
 import type { Message } from "../wire/message.ts";
@@ -93,8 +94,13 @@ class InternalConduit implements Conduit {
       const text = `Conduit is closed: ${this.#ended?.text ?? "gone"}`;
       return Promise.reject(new ConnectionError("closed", text));
     }
-    message.weight = message.body instanceof Uint8Array
-      ? MESSAGE_WEIGHT_MIN + message.body.length
+    const { body } = message;
+    if (body instanceof Uint8Array && body.length > MESSAGE_BYTES_MAX) {
+      const text = `Message of ${body.length} bytes is over the limit of ${MESSAGE_BYTES_MAX}`;
+      return Promise.reject(new CallError("invalid", text));
+    }
+    message.weight = body instanceof Uint8Array
+      ? MESSAGE_WEIGHT_MIN + body.length
       : INTERNAL_MESSAGE_WEIGHT;
     other.#inbox.push(message);
     other.#wake();

@@ -46,9 +46,10 @@ export class TcpFront implements Front {
   }
 
   async dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Conduit> {
-    const context = this.#options.context();
     const pipe = await this.#options.network.dial(parseEndpoint(endpoint), options);
     try {
+      // As of now: connecting may have taken long, and trust may have changed meanwhile.
+      const context = this.#options.context();
       const established = await initiateHandshake(context, {
         pipe,
         expect: options.expect ?? {},
@@ -70,7 +71,10 @@ export class TcpFront implements Front {
     const greetings = new Set<Promise<void>>();
     const loop = acceptLoop({ listener, clock, log }, (pipe) => {
       pending.add(pipe);
-      const greeting = this.#greet(pipe, accept).finally(() => {
+      const greeting = this.#greet(pipe, (conduit) => {
+        pending.delete(pipe);
+        accept(conduit);
+      }).finally(() => {
         pending.delete(pipe);
         greetings.delete(greeting);
       });

@@ -1,18 +1,19 @@
 /**
  * Calls over one conduit, in both directions at once. The one reader of the conduit is the pump
  * here; it never waits for a send, so two daemons that talk to each other cannot deadlock.
+ * Each end starts the streams of one parity, so their numbers never meet.
  */
 
 import type { CloseReason, Conduit } from "../conduit/conduit.ts";
 import type { Clock } from "../environment/environment.ts";
-import { CallError, errorText } from "../errors.ts";
+import { CallError, errorText, ProtocolError } from "../errors.ts";
 import { CALL_MS_DEFAULT, LINK_STREAMS_MAX } from "../limits.ts";
 import { KIND, type Message, PRIORITY, type Priority } from "../wire/message.ts";
 import type { Call, Caller, CallOptions } from "./call.ts";
 import { encodeCallError } from "./call_error.ts";
 import { Incoming, type Serve } from "./incoming.ts";
 import { OutgoingCall } from "./outgoing.ts";
-import type { RateLimit } from "./rate_limit.ts";
+import type { UserLimits } from "./user_limits.ts";
 
 const STREAM_STEP = 2;
 const STREAM_MAX = 0xffff_ffff - STREAM_STEP;
@@ -22,11 +23,14 @@ export interface CallsOptions {
   readonly clock: Clock;
   /** True at the end that dialled: it uses the odd stream numbers. */
   readonly dialled: boolean;
+  /** Where to begin counting streams; of the parity that fits. @default the first one */
+  readonly firstStream?: number;
   /** Executes requests of the peer. @default every request fails as unknown-verb */
   readonly serve?: Serve;
   /** @default LINK_STREAMS_MAX */
   readonly streamsMax?: number;
-  readonly rateLimit?: RateLimit;
+  /** Shared by all conduits of one user. @default none */
+  readonly limits?: UserLimits;
   /** @default CALL_MS_DEFAULT; 0 means that calls wait for ever (modules next door) */
   readonly deadlineMsDefault?: number;
   /** Told about handlers that threw what they should not. */
@@ -40,7 +44,9 @@ export class Calls implements Caller {
   readonly #options: CallsOptions;
   readonly #outgoing = new Map<number, OutgoingCall>();
   readonly #incoming = new Map<number, Incoming>();
-  readonly #running = new Set<Promise<void>>();
+  /** Requests and events that are being executed. */
+  readonly #running = new Set<Incoming>();
+  readonly #idleWaiters: (() => void)[] = [];
   #nextStream: number;
   #heardAt: number;
   #gone: CallError | undefined;
@@ -48,7 +54,7 @@ export class Calls implements Caller {
   constructor(options: CallsOptions) {
     this.#conduit = options.conduit;
     this.#options = options;
-    this.#nextStream = options.dialled ? 1 : 2;
+    this.#nextStream = (options.firstStream ?? (options.dialled ? 1 : 2)) - STREAM_STEP;
     this.#heardAt = options.clock.monotonic();
     this.done = this.#pump();
   }
@@ -61,6 +67,11 @@ export class Calls implements Caller {
   /** Requests of the peer that are being executed now. */
   get incomingCount(): number {
     return this.#incoming.size;
+  }
+
+  /** Requests of ours that have no answer yet. */
+  get outgoingCount(): number {
+    return this.#outgoing.size;
   }
 
   request(verb: string, args?: unknown, options: CallOptions = {}): Promise<unknown> {
@@ -87,9 +98,11 @@ export class Calls implements Caller {
     });
   }
 
-  /** Resolves when no request of the peer is running any more. */
+  /** Resolves when nothing that the peer asked for is running any more. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running.size > 0) {
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
   }
 
   async close(text: string): Promise<void> {
@@ -130,14 +143,18 @@ export class Calls implements Caller {
       for await (const message of this.#conduit) this.#receive(message);
     } catch (error) {
       // A failure of the conduit itself has closed it; a peer that breaks the rules is told so.
-      await this.#conduit.close(errorText(error));
+      void this.#conduit.close(errorText(error));
+      this.#failAll(errorText(error));
     }
     const reason = await this.#conduit.closed;
-    const gone = new CallError("unreachable", `Connection is gone: ${reason.text}`);
-    this.#gone = gone;
-    for (const call of [...this.#outgoing.values()]) call.fail(gone);
-    for (const incoming of [...this.#incoming.values()]) incoming.abort(gone);
+    this.#failAll(reason.text);
     return reason;
+  }
+
+  #failAll(why: string): void {
+    this.#gone ??= new CallError("unreachable", `Connection is gone: ${why}`);
+    for (const call of [...this.#outgoing.values()]) call.fail(this.#gone);
+    for (const incoming of [...this.#running]) incoming.abort(this.#gone);
   }
 
   #receive(message: Message): void {
@@ -155,44 +172,45 @@ export class Calls implements Caller {
   }
 
   #serve(message: Message): void {
-    const { serve, onBug } = this.#options;
+    const { clock, limits, onBug, serve } = this.#options;
     const isEvent = message.kind === KIND.event;
+    if (!isEvent) this.#checkStream(message.stream);
     const refusal = this.#refusal(message);
     if (refusal !== undefined) {
       if (!isEvent) this.#refuse(message, refusal);
       return;
     }
-    const incoming = new Incoming(
-      message,
-      isEvent ? silent(this.#conduit) : this.#conduit,
-      this.#options.clock,
-    );
+    const conduit = isEvent ? silent(this.#conduit) : this.#conduit;
+    const incoming = new Incoming(message, conduit, clock);
+    this.#running.add(incoming);
     if (!isEvent) this.#incoming.set(message.stream, incoming);
-    const running = incoming.run(
-      serve as Serve,
-      (error) => onBug?.(error, message.verb),
-    ).then(() => {
+    void incoming.run(serve as Serve, (error) => onBug?.(error, message.verb)).then(() => {
       if (!isEvent) this.#incoming.delete(message.stream);
-      this.#running.delete(running);
+      this.#running.delete(incoming);
+      limits?.leave();
+      if (this.#running.size === 0) { for (const wake of this.#idleWaiters.splice(0)) wake(); }
     });
-    this.#running.add(running);
   }
 
+  #checkStream(stream: number): void {
+    const theirs = stream > 0 && (stream % 2 === 1) !== this.#options.dialled;
+    if (!theirs) throw new ProtocolError(`Stream ${stream} is not for the peer to start`);
+  }
+
+  /** Why the request cannot be executed; when it can, it counts among those under way. */
   #refusal(message: Message): CallError | undefined {
-    if (this.#options.serve === undefined) {
+    const { limits, serve, streamsMax = LINK_STREAMS_MAX } = this.#options;
+    if (serve === undefined) {
       return new CallError("unknown-verb", `Nothing here executes "${message.verb}"`);
     }
-    if (this.#incoming.has(message.stream)) {
-      return new CallError("invalid", `Stream ${message.stream} is in use`);
+    // Numbers come again after 2^31 calls, and a handler that was cancelled long ago may hang.
+    if (message.kind === KIND.request && this.#incoming.has(message.stream)) {
+      return new CallError("busy", `Stream ${message.stream} is in use`);
     }
-    const streamsMax = this.#options.streamsMax ?? LINK_STREAMS_MAX;
-    if (this.#incoming.size >= streamsMax) {
+    if (this.#running.size >= streamsMax) {
       return new CallError("busy", `More than ${streamsMax} requests at once`);
     }
-    if (this.#options.rateLimit?.take() === false) {
-      return new CallError("busy", "More requests per second than allowed");
-    }
-    return undefined;
+    return limits?.enter();
   }
 
   #refuse(message: Message, error: CallError): void {

@@ -4,9 +4,11 @@
  */
 
 import { getDotPath, safeParse } from "valibot";
-import { CallError } from "../errors.ts";
+import { CallError, MinimeError } from "../errors.ts";
+import { toCallError } from "./call_error.ts";
+import { COMPLAINT_CHARACTERS_MAX } from "../limits.ts";
 import type { Incoming } from "./incoming.ts";
-import type { Guard } from "./guard.ts";
+import type { AllowedStep, Guard, GuardedRun } from "./guard.ts";
 import type { ActionClass, Context, Principal, Verb } from "./module.ts";
 import type { Peer } from "../conduit/conduit.ts";
 
@@ -63,9 +65,9 @@ export class Dispatcher {
       if (!incoming.signed || !(incoming.body instanceof Uint8Array)) {
         throw this.#refuse(`"${incoming.verb}" needs a request signed by a user`);
       }
-      return this.#guard.run(incoming.body, {
+      return this.#runSigned(incoming.body, {
         verb: incoming.verb,
-        run: ([step], principal) => drain(this.#runGuarded(step as Step, incoming, principal)),
+        run: ([step]) => drain(this.#runGuarded(step as AllowedStep, incoming), incoming),
       });
     }
     if (incoming.signed) throw this.#refuse(`"${incoming.verb}" takes no signed request`);
@@ -88,7 +90,7 @@ export class Dispatcher {
     listedNames?: readonly string[],
   ): Promise<StepResult[]> {
     if (!(steps instanceof Uint8Array)) {
-      return await this.#runSteps(steps, (step) => {
+      return await this.#runSteps(steps, context, (step) => {
         const verb = this.#find(step.verb);
         if (verb.action !== "read") {
           throw this.#refuse(`"${step.verb}" needs a request signed by a user`);
@@ -96,33 +98,44 @@ export class Dispatcher {
         return this.#invoke(verb, step.verb, step.args, context);
       });
     }
-    return await this.#guard.run(steps, {
+    return await this.#runSigned(steps, {
       ...(listedNames === undefined ? {} : { listedNames }),
-      run: (all, principal) =>
-        this.#runSteps(all, (step) => this.#runGuarded(step, context, principal)),
+      run: (all) => this.#runSteps(all, context, (step) => this.#runGuarded(step, context)),
     }) as StepResult[];
   }
 
+  async #runSigned(bytes: Uint8Array, guarded: GuardedRun): Promise<unknown> {
+    try {
+      return await this.#guard.run(bytes, guarded);
+    } catch (error) {
+      if (error instanceof CallError && error.class === "refused") this.counts.refused++;
+      throw error;
+    }
+  }
+
   /** Judged and remembered already. Verbs of class read may come along in a signed request. */
-  #runGuarded(step: Step, context: Context, principal: Principal): unknown {
+  #runGuarded(step: AllowedStep, context: Context): unknown {
     const verb = this.#find(step.verb);
     if (verb.action !== "guarded" && verb.action !== "read") {
       throw this.#refuse(`"${step.verb}" of class ${verb.action} takes no signed request`);
     }
-    return this.#invoke(verb, step.verb, step.args, withPrincipal(context, principal));
+    return this.#invoke(verb, step.verb, step.args, withPrincipal(context, step.principal));
   }
 
-  async #runSteps(
-    steps: readonly Step[],
-    run: (step: Step) => unknown,
+  async #runSteps<S extends Step>(
+    steps: readonly S[],
+    context: Context,
+    run: (step: S) => unknown,
   ): Promise<StepResult[]> {
     const results: StepResult[] = [];
     for (const step of steps) {
       try {
-        results.push({ ok: true, value: await drain(run(step)) });
+        results.push({ ok: true, value: await drain(run(step), context) });
       } catch (error) {
-        if (!(error instanceof CallError)) throw error;
-        results.push({ ok: false, class: error.class, message: error.message });
+        // A bug is told to whoever watches for bugs.
+        if (!(error instanceof MinimeError)) throw error;
+        const { class: errorClass, message } = toCallError(error);
+        results.push({ ok: false, class: errorClass, message });
         break;
       }
     }
@@ -146,7 +159,9 @@ export class Dispatcher {
       const issue = parsed.issues[0];
       const path = getDotPath(issue);
       const where = path === null ? "" : ` at "${path}"`;
-      throw new CallError("invalid", `Arguments of "${name}" are wrong${where}: ${issue.message}`);
+      // It quotes what was sent, which may be megabytes.
+      const complaint = `${where}: ${issue.message}`.slice(0, COMPLAINT_CHARACTERS_MAX);
+      throw new CallError("invalid", `Arguments of "${name}" are wrong${complaint}`);
     }
     this.counts.served++;
     return verb.handle(parsed.output, context);
@@ -200,12 +215,17 @@ function withPrincipal(context: Context, principal: Principal): Context {
 }
 
 /** A step's reply; items that it streams are not part of a collated answer. */
-async function drain(result: unknown): Promise<unknown> {
+async function drain(result: unknown, { signal }: Context): Promise<unknown> {
   const value = await result;
   if (typeof value !== "object" || value === null || !(Symbol.asyncIterator in value)) return value;
   const generator = value as AsyncGenerator<unknown, unknown, void>;
-  for (;;) {
-    const next = await generator.next();
-    if (next.done) return next.value;
+  try {
+    for (;;) {
+      const next = await generator.next();
+      if (next.done) return next.value;
+      signal.throwIfAborted();
+    }
+  } finally {
+    await generator.return(undefined);
   }
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText, ProtocolError } from "../errors.ts";
 import type { AuditRecord } from "../security/audit.ts";
 import type { Identity } from "../security/chain.ts";
-import type { Journal } from "../security/journal.ts";
+import type { Journal, JournalRecord } from "../security/journal.ts";
 import { judge } from "../security/policy.ts";
 import type { Primitives } from "../security/primitives.ts";
 import { parseRequest, SEQUENCE_VERB, type SignedRequest } from "../security/request.ts";
@@ -39,7 +39,12 @@ export interface GuardedRun {
   /** Beside a request whose target list is only hashed. */
   readonly listedNames?: readonly string[];
   /** Executes what was allowed; the result is what copies get too. */
-  readonly run: (steps: readonly Step[], principal: Principal) => unknown;
+  readonly run: (steps: readonly AllowedStep[]) => unknown;
+}
+
+/** A step, and on whose authority it runs: rules may allow different steps as different users. */
+export interface AllowedStep extends Step {
+  readonly principal: Principal;
 }
 
 export class Guard {
@@ -53,26 +58,36 @@ export class Guard {
   async run(bytes: Uint8Array, guarded: GuardedRun): Promise<unknown> {
     const { request, identity, rememberUntilMs } = this.#verify(bytes, guarded);
     const steps = decodeSteps(request);
-    const verdict = this.#judge(request, identity, steps);
+    const verdicts = this.#judge(request, identity, steps);
     const record = {
       keyId: identity.keyId,
       requestId: request.requestId,
       untilMs: rememberUntilMs,
     };
-    const { promise } = this.#options.journal.once(record, async () => {
-      await this.#audit(request, identity, verdict);
-      if (!verdict.allowed) {
-        throw new CallError("refused", verdict.why, { detail: { reason: "policy" } });
+    const allowed: AllowedStep[] = [];
+    for (const [index, verdict] of verdicts.entries()) {
+      if (!verdict.allowed) continue;
+      const { as, rule } = verdict;
+      const { requestId } = request;
+      const principal = { kind: "signed", identity, requestId, as, rule } as const;
+      allowed.push({ ...steps[index] as Step, principal });
+    }
+    return await this.#once(record, async () => {
+      const last = verdicts.at(-1) as Verdict;
+      await this.#audit(request, identity, last);
+      if (!last.allowed) {
+        throw new CallError("refused", last.why, { detail: { reason: "policy" } });
       }
-      return await guarded.run(steps, {
-        kind: "signed",
-        identity,
-        requestId: request.requestId,
-        as: verdict.as,
-        rule: verdict.rule,
-      });
+      return await guarded.run(allowed);
     });
-    return await promise;
+  }
+
+  #once(record: JournalRecord, run: () => Promise<unknown>): Promise<unknown> {
+    try {
+      return this.#options.journal.once(record, run).promise;
+    } catch (cause) {
+      throw refusal(cause);
+    }
   }
 
   #verify(bytes: Uint8Array, guarded: GuardedRun): ReturnType<typeof verifyRequest> {
@@ -100,29 +115,28 @@ export class Guard {
         ...(guarded.listedNames === undefined ? {} : { listedNames: guarded.listedNames }),
       });
     } catch (cause) {
-      if (!(cause instanceof AuthenticationError || cause instanceof ProtocolError)) throw cause;
-      const reason = cause instanceof AuthenticationError ? cause.reason : "malformed";
-      throw new CallError("refused", cause.message, { detail: { reason } });
+      throw refusal(cause);
     }
   }
 
-  /** Every step must be allowed before the first runs, and all as one unix user. */
-  #judge(request: SignedRequest, identity: Identity, steps: readonly Step[]): Verdict {
+  /** Of each step, up to the first that is refused: then none of them runs. */
+  #judge(request: SignedRequest, identity: Identity, steps: readonly Step[]): Verdict[] {
     const { policy } = this.#options.trust();
     const self = this.#options.self.identity;
-    let last: Verdict = { allowed: false, why: "Request has no verbs" };
+    const verdicts: Verdict[] = [];
     for (const step of steps) {
       const argv = argvOf(step.args);
-      last = judge(policy, {
+      const verdict = judge(policy, {
         principal: identity,
         verb: step.verb,
         as: request.as,
         self,
         ...(argv === undefined ? {} : { argv }),
       });
-      if (!last.allowed) return last;
+      verdicts.push(verdict);
+      if (!verdict.allowed) break;
     }
-    return last;
+    return verdicts;
   }
 
   async #audit(request: SignedRequest, identity: Identity, verdict: Verdict): Promise<void> {
@@ -148,6 +162,12 @@ export class Guard {
       throw new CallError("refused", `Audit record cannot be written: ${errorText(cause)}`);
     }
   }
+}
+
+function refusal(cause: unknown): unknown {
+  if (!(cause instanceof AuthenticationError || cause instanceof ProtocolError)) return cause;
+  const reason = cause instanceof AuthenticationError ? cause.reason : "malformed";
+  return new CallError("refused", cause.message, { detail: { reason }, cause });
 }
 
 function targetText({ targets }: SignedRequest): string {

@@ -5,7 +5,7 @@
 
 import type { Conduit, Peer } from "../conduit/conduit.ts";
 import type { Clock, Timer } from "../environment/environment.ts";
-import { CallError } from "../errors.ts";
+import { CallError, ConnectionError, MinimeError } from "../errors.ts";
 import { KIND, type Kind, type Message } from "../wire/message.ts";
 import { encodeCallError, toCallError } from "./call_error.ts";
 import type { Context, Principal } from "./module.ts";
@@ -25,6 +25,7 @@ export class Incoming implements Context {
   readonly #message: Message;
   readonly #conduit: Conduit;
   readonly #clock: Clock;
+  readonly #arrivedAt: number;
   #controller: AbortController | undefined;
   #timer: Timer | undefined;
   #aborted: CallError | undefined;
@@ -41,6 +42,7 @@ export class Incoming implements Context {
     this.#message = message;
     this.#conduit = conduit;
     this.#clock = clock;
+    this.#arrivedAt = clock.monotonic();
   }
 
   /** Made when first asked for: most handlers are done at once and never ask. */
@@ -49,7 +51,8 @@ export class Incoming implements Context {
       this.#controller = new AbortController();
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
       else if (this.deadlineMs > 0 && !this.#over) {
-        this.#timer = this.#clock.after(this.deadlineMs, () => {
+        const passed = this.#clock.monotonic() - this.#arrivedAt;
+        this.#timer = this.#clock.after(Math.max(0, this.deadlineMs - passed), () => {
           this.abort(new CallError("timeout", `Deadline of "${this.verb}" has passed`));
         });
       }
@@ -61,17 +64,19 @@ export class Incoming implements Context {
     return this.#receiver();
   }
 
-  /** Runs the request to its end. Never throws; resolves when the answer was handed to the conduit. */
+  /**
+   * Runs the request to its end. Never throws; resolves when the answer was handed to the conduit and
+   * there is room for more, so that a peer which takes no answers cannot ask for ever.
+   */
   async run(serve: Serve, onBug: (error: unknown) => void): Promise<void> {
     try {
       let result = serve(this);
       if (result instanceof Promise) result = await result;
       if (isGenerator(result)) result = await this.#pump(result);
-      this.#finish(KIND.end, result);
+      await this.#answer(KIND.end, result);
     } catch (error) {
-      const failure = this.#aborted ?? toCallError(error);
-      if (failure.cause !== undefined && failure.class === "failed") onBug(failure.cause);
-      this.#finish(KIND.error, encodeCallError(failure));
+      if (this.#aborted === undefined && !(error instanceof MinimeError)) onBug(error);
+      await this.#fail(this.#aborted ?? toCallError(error), onBug);
     }
   }
 
@@ -92,16 +97,18 @@ export class Incoming implements Context {
   }
 
   async #pump(generator: AsyncGenerator<unknown, unknown, void>): Promise<unknown> {
+    // Nobody takes the items of an event, and nobody would ever stop them.
+    if (this.#message.kind === KIND.event) return await generator.return(undefined);
     const sender = this.#sender();
     try {
       for (;;) {
         const next = await generator.next();
         if (next.done) return next.value;
         if (this.#aborted !== undefined) throw this.#aborted;
-        await sender.send(async () => {
+        await sender.send(() => {
           const item = this.#make(KIND.item, next.value);
-          await this.#conduit.send(item);
-          return item.weight;
+          const done = this.#conduit.send(item);
+          return { weight: item.weight, done: done.catch(unsendable("Item", this.verb)) };
         });
       }
     } finally {
@@ -109,20 +116,22 @@ export class Incoming implements Context {
     }
   }
 
-  #finish(kind: Kind, body: unknown): void {
+  async #answer(kind: Kind, body: unknown): Promise<void> {
     this.#over = true;
     this.#timer?.cancel();
     this.#input?.finish();
-    // A conduit that is gone has told the caller so itself; a body that cannot be sent is our bug.
-    this.#conduit.send(this.#make(kind, body)).catch((error: unknown) => {
-      if (!(error instanceof CallError)) return;
-      const failure = new CallError("failed", `Reply of "${this.verb}" cannot be sent`, {
-        detail: { why: error.message },
-      });
-      this.#conduit.send(this.#make(KIND.error, encodeCallError(failure))).catch(() => {
-        // The conduit closed meanwhile: the caller knows.
-      });
-    });
+    await this.#conduit.send(this.#make(kind, body)).catch(unsendable("Answer", this.verb));
+  }
+
+  /** Never throws. Whatever is wrong with the error itself, the caller gets one. */
+  async #fail(failure: CallError, onBug: (error: unknown) => void): Promise<void> {
+    try {
+      await this.#answer(KIND.error, encodeCallError(failure));
+    } catch (error) {
+      if (error instanceof ConnectionError) return;
+      onBug(error);
+      await this.#fail(toCallError(error), onBug);
+    }
   }
 
   #make(kind: Kind, body: unknown): Message {
@@ -154,6 +163,14 @@ export class Incoming implements Context {
 export function creditOf(message: Message): number {
   const bytes = message.body;
   return typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes > 0 ? bytes : 0;
+}
+
+/** A body that cannot be sent is a mistake of the handler. */
+function unsendable(what: string, verb: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof CallError)) throw error;
+    throw new TypeError(`${what} of "${verb}" cannot be sent: ${error.message}`, { cause: error });
+  };
 }
 
 function isGenerator(value: unknown): value is AsyncGenerator<unknown, unknown, void> {

@@ -1,15 +1,19 @@
 /**
  * One link: the conduit that carries it may be exchanged for another one to the same peer (both
- * ends dialled at once) without anybody noticing but the two cores.
+ * ends dialled at once) without anybody noticing but the two cores. The link is down only when none
+ * of its conduits is left that could carry it.
  */
 
 import type { CloseReason } from "../conduit/conduit.ts";
+import type { Clock } from "../environment/environment.ts";
 import { CallError } from "../errors.ts";
+import { LINK_DRAIN_MS } from "../limits.ts";
 import { PRIORITY } from "../wire/message.ts";
 import type { Call, Caller, CallOptions } from "./call.ts";
 import type { Calls } from "./calls.ts";
 import type { Link, NodePeer } from "./links.ts";
 
+/** A conduit of a link, and the calls on it. */
 export interface LinkConduit {
   readonly calls: Calls;
   readonly peer: NodePeer;
@@ -17,97 +21,121 @@ export interface LinkConduit {
   readonly endpoint: string;
 }
 
+/** What a link needs of its table. */
+export interface LinkOptions {
+  readonly clock: Pick<Clock, "now" | "sleep">;
+  /** Resolves once the bulk half was dialled, by us or at our request; rejects when it cannot be. */
+  readonly dialBulk: (link: StandingLink) => Promise<void>;
+}
+
 export class StandingLink implements Link {
   readonly since: number;
   readonly closed: Promise<CloseReason>;
-  #now: LinkConduit;
-  #bulk: Calls | undefined;
-  #bulkWaiters: ((calls: Calls) => void)[] = [];
-  readonly #dialBulk: (link: StandingLink) => Promise<void>;
+  /** All that are open, bulk halves and surplus ones too, in the order in which they came. */
+  readonly #conduits = new Set<LinkConduit>();
+  #carrier: LinkConduit;
+  #opening: Promise<Caller> | undefined;
+  #bulkCame: (() => void) | undefined;
+  readonly #options: LinkOptions;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
-  constructor(
-    first: LinkConduit,
-    options: { readonly since: number; readonly dialBulk: (link: StandingLink) => Promise<void> },
-  ) {
-    this.#now = first;
-    this.since = options.since;
-    this.#dialBulk = options.dialBulk;
+  constructor(first: LinkConduit, options: LinkOptions) {
+    this.#carrier = first;
+    this.#conduits.add(first);
+    this.since = options.clock.now();
+    this.#options = options;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
   get peer(): NodePeer {
-    return this.#now.peer;
+    return this.#carrier.peer;
   }
 
   get dialled(): boolean {
-    return this.#now.dialled;
+    return this.#carrier.dialled;
   }
 
   get endpoint(): string {
-    return this.#now.endpoint;
+    return this.#carrier.endpoint;
   }
 
   get heardAt(): number {
-    return this.#now.calls.heardAt;
+    const heard = [...this.#conduits].map(({ calls }) => calls.heardAt);
+    return Math.max(this.#carrier.calls.heardAt, ...heard);
   }
 
   /** What carries the link now. */
-  get conduit(): LinkConduit {
-    return this.#now;
+  get carrier(): LinkConduit {
+    return this.#carrier;
   }
 
-  get bulkCalls(): Calls | undefined {
-    return this.#bulk;
+  get size(): number {
+    return this.#conduits.size;
   }
 
   request(verb: string, args?: unknown, options?: CallOptions): Promise<unknown> {
-    return this.#now.calls.request(verb, args, options);
+    return this.#carrier.calls.request(verb, args, options);
   }
 
   stream(verb: string, args?: unknown, options?: CallOptions): Call {
-    return this.#now.calls.stream(verb, args, options);
+    return this.#carrier.calls.stream(verb, args, options);
   }
 
   tell(verb: string, args: unknown): Promise<void> {
-    return this.#now.calls.tell(verb, args, PRIORITY.control);
+    return this.#carrier.calls.tell(verb, args, PRIORITY.control);
   }
 
-  async bulk(): Promise<Caller> {
-    if (this.#bulk !== undefined) return this.#bulk;
-    const ready = new Promise<Calls>((resolve) => this.#bulkWaiters.push(resolve));
-    await this.#dialBulk(this);
-    return await Promise.race([
-      ready,
-      this.closed.then((reason): never => {
-        throw new CallError("unreachable", `Link is gone: ${reason.text}`);
-      }),
-    ]);
-  }
-
-  /** The second conduit is here; the first one to come is kept. */
-  attachBulk(calls: Calls): void {
-    this.#bulk ??= calls;
-    for (const wake of this.#bulkWaiters.splice(0)) wake(this.#bulk);
-    calls.done.then(() => {
-      if (this.#bulk === calls) this.#bulk = undefined;
-    });
+  bulk(): Promise<Caller> {
+    const here = this.#bulkCalls();
+    if (here !== undefined) return Promise.resolve(here);
+    this.#opening ??= this.#openBulk().finally(() => this.#opening = undefined);
+    return this.#opening;
   }
 
   async close(text: string): Promise<void> {
-    await this.#bulk?.close(text);
-    await this.#now.calls.close(text);
+    await Promise.all([...this.#conduits].map(({ calls }) => calls.close(text)));
   }
 
-  /** For the table alone: another conduit carries the link from now on. Returns the old one. */
-  exchange(conduit: LinkConduit): LinkConduit {
-    const old = this.#now;
-    this.#now = conduit;
-    return old;
+  /** For the table alone: one more conduit. */
+  add(conduit: LinkConduit): void {
+    this.#conduits.add(conduit);
+    if (conduit.peer.bulk) this.#bulkCame?.();
   }
 
-  /** For the table alone: no conduit is left. */
+  /** For the table alone: this conduit, one of ours, carries the link from now on. */
+  carryBy(conduit: LinkConduit): void {
+    this.#carrier = conduit;
+  }
+
+  /** For the table alone: the conduit is over. Returns another one that could carry the link. */
+  drop(conduit: LinkConduit): LinkConduit | undefined {
+    this.#conduits.delete(conduit);
+    return [...this.#conduits].find(({ peer }) => !peer.bulk);
+  }
+
+  /** For the table alone: nothing carries the link any more. */
   end(reason: CloseReason): void {
     this.#resolveClosed(reason);
+    for (const { calls } of this.#conduits) void calls.close(reason.text);
+  }
+
+  #bulkCalls(): Calls | undefined {
+    return [...this.#conduits].find(({ peer }) => peer.bulk)?.calls;
+  }
+
+  async #openBulk(): Promise<Caller> {
+    const { clock, dialBulk } = this.#options;
+    const came = new Promise<void>((resolve) => this.#bulkCame = resolve);
+    await dialBulk(this);
+    // The end that was dialled may hear that all is done just before it has taken the conduit over.
+    const enough = new AbortController();
+    const late = clock.sleep(LINK_DRAIN_MS, { signal: enough.signal });
+    await Promise.race([came, this.closed, late]).finally(() => enough.abort());
+    const calls = this.#bulkCalls();
+    if (calls !== undefined) return calls;
+    throw new CallError(
+      "unreachable",
+      `Bulk half of the link to "${this.peer.identity.name}" is gone`,
+    );
   }
 }

@@ -1,12 +1,15 @@
 /**
- * The table of links, one per peer key. When both ends dialled at once, the conduit dialled by the
- * smaller key id carries the link at both ends; the other one is let run dry and closed.
+ * The table of links, one per peer key. Two ends that dial each other at once get two conduits. Both
+ * ends choose the same one to carry the link: the one dialled by the smaller key id, and of two
+ * dialled by one end the one with the smaller session. Only the end that dialled the other one
+ * closes it, and not before everything that is under way on it has ended.
  */
 
-import type { Conduit, DialOptions, Front } from "../conduit/conduit.ts";
+import type { CloseReason, Conduit, DialOptions, Front } from "../conduit/conduit.ts";
 import type { Clock } from "../environment/environment.ts";
-import { AuthenticationError, ConnectionError, errorText } from "../errors.ts";
-import { LINK_DRAIN_MS } from "../limits.ts";
+import { AuthenticationError, CallError, ConnectionError, errorText } from "../errors.ts";
+import { CALL_MS_DEFAULT, LINK_CONDUITS_MAX, LINK_DRAIN_MS } from "../limits.ts";
+import type { Identity } from "../security/chain.ts";
 import { Calls } from "./calls.ts";
 import type { Serve } from "./incoming.ts";
 import { type LinkConduit, StandingLink } from "./link.ts";
@@ -58,38 +61,50 @@ export class LinkTable implements Links {
   /** Refuses a second living daemon with a key that is linked already (cloned machine). */
   admit(peer: NodePeer): void {
     const link = this.#links.get(peer.identity.keyId);
-    if (link === undefined || link.peer.instance === peer.instance) return;
-    throw new AuthenticationError(
-      "duplicate",
-      `Key of "${peer.identity.name}" is in use by another daemon that is linked to us; ` +
-        "two machines must not share one key",
-    );
+    if (link === undefined) return;
+    const { name } = peer.identity;
+    if (link.peer.instance !== peer.instance) {
+      throw new AuthenticationError(
+        "duplicate",
+        `Key of "${name}" is in use by another daemon that is linked to us; ` +
+          "two machines must not share one key",
+      );
+    }
+    if (link.size >= LINK_CONDUITS_MAX) {
+      throw new AuthenticationError(
+        "quota",
+        `Link to "${name}" has ${link.size} conduits already, ${LINK_CONDUITS_MAX} is the most`,
+      );
+    }
   }
 
-  /** Takes over a conduit to or from another node. */
+  /** Takes over a conduit to or from another node, or closes it and throws. */
   adopt(
     conduit: Conduit,
     options: { readonly dialled: boolean; readonly endpoint: string },
   ): StandingLink {
     const peer = conduit.peer as NodePeer;
-    const carrier: LinkConduit = { ...options, peer, calls: this.#startCalls(conduit, options) };
-    const link = this.#links.get(peer.identity.keyId);
-    if (peer.bulk) {
-      if (link === undefined) {
-        void carrier.calls.close("bulk conduit without a link");
-        throw new ConnectionError("closed", `Link to "${peer.identity.name}" is gone`);
-      }
-      link.attachBulk(carrier.calls);
-      return link;
+    try {
+      // Once more: two of them may have been admitted before either was here.
+      this.#check(peer);
+    } catch (error) {
+      void conduit.close(errorText(error));
+      throw error;
     }
-    if (link === undefined) return this.#open(carrier);
-    if (this.#staysCarrier(link.conduit, carrier)) this.#letRunDry(carrier.calls);
-    else {
-      const old = link.exchange(carrier);
-      this.#watchEnd(link, carrier);
-      this.#letRunDry(old.calls);
-    }
+    const added: LinkConduit = { ...options, peer, calls: this.#startCalls(conduit, options) };
+    const present = this.#links.get(peer.identity.keyId);
+    const link = present ?? this.#open(added);
+    added.calls.done.then((reason) => this.#dropped(link, added, reason));
+    if (present !== undefined) this.#add(present, added);
     return link;
+  }
+
+  /** Closes the links to those of whom `why` says why they may not stay. */
+  recheck(why: (identity: Identity) => string | undefined): void {
+    for (const link of this.#links.values()) {
+      const text = why(link.peer.identity);
+      if (text !== undefined) void link.close(text);
+    }
   }
 
   /** Resolves when no request of any peer is being executed. */
@@ -102,73 +117,92 @@ export class LinkTable implements Links {
     await Promise.all([...this.#all].map((calls) => calls.close(text)));
   }
 
-  #open(carrier: LinkConduit): StandingLink {
-    const { clock } = this.#options;
-    const link = new StandingLink(carrier, {
-      since: clock.now(),
+  #check(peer: NodePeer): void {
+    if (this.#closed !== undefined) throw new ConnectionError("closed", this.#closed);
+    if (peer.bulk && !this.#links.has(peer.identity.keyId)) {
+      throw new ConnectionError("closed", `Link to "${peer.identity.name}" is gone`);
+    }
+    this.admit(peer);
+  }
+
+  #open(first: LinkConduit): StandingLink {
+    const link = new StandingLink(first, {
+      clock: this.#options.clock,
       dialBulk: (one) => this.#dialBulk(one),
     });
-    this.#links.set(carrier.peer.identity.keyId, link);
-    this.#watchEnd(link, carrier);
+    this.#links.set(first.peer.identity.keyId, link);
     this.#publish({ kind: "up", link });
     return link;
   }
 
-  #watchEnd(link: StandingLink, carrier: LinkConduit): void {
-    const { keyId } = carrier.peer.identity;
-    carrier.calls.done.then((reason) => {
-      if (link.conduit !== carrier || this.#links.get(keyId) !== link) return;
-      this.#links.delete(keyId);
-      link.end(reason);
-      void link.bulkCalls?.close(reason.text);
-      this.#publish({ kind: "down", link, reason });
+  #add(link: StandingLink, added: LinkConduit): void {
+    link.add(added);
+    if (added.peer.bulk) return;
+    const { carrier } = link;
+    const stays = this.#better(carrier, added);
+    link.carryBy(stays);
+    const surplus = stays === carrier ? added : carrier;
+    if (surplus.dialled) this.#closeWhenDry(link, surplus);
+  }
+
+  #better(one: LinkConduit, other: LinkConduit): LinkConduit {
+    if (one.dialled === other.dialled) {
+      return one.peer.session < other.peer.session ? one : other;
+    }
+    const weAreSmaller = this.#options.selfKeyId < one.peer.identity.keyId;
+    return one.dialled === weAreSmaller ? one : other;
+  }
+
+  /** Not at once: the other end may not know yet which of the two carries the link. */
+  #closeWhenDry(link: StandingLink, surplus: LinkConduit): void {
+    const { calls } = surplus;
+    const timer = this.#options.clock.after(LINK_DRAIN_MS, () => {
+      if (link.carrier === surplus) return;
+      if (calls.incomingCount + calls.outgoingCount > 0) return this.#closeWhenDry(link, surplus);
+      void calls.close("another conduit carries this link");
     });
-  }
-
-  /** Of two conduits of one link: dialled by the smaller key; of two dialled by one end, the newer. */
-  #staysCarrier(present: LinkConduit, other: LinkConduit): boolean {
-    if (present.dialled === other.dialled) return false;
-    const weAreSmaller = this.#options.selfKeyId < present.peer.identity.keyId;
-    return present.dialled === weAreSmaller;
-  }
-
-  /** What is under way on it may finish; nothing new is sent on it by us. */
-  #letRunDry(calls: Calls): void {
-    const { clock } = this.#options;
-    const timer = clock.after(LINK_DRAIN_MS, () => void calls.close("duplicate conduit"));
     calls.done.then(() => timer.cancel());
   }
 
+  #dropped(link: StandingLink, conduit: LinkConduit, reason: CloseReason): void {
+    const heir = link.drop(conduit);
+    if (link.carrier !== conduit) return;
+    if (heir !== undefined) return link.carryBy(heir);
+    this.#links.delete(conduit.peer.identity.keyId);
+    link.end(reason);
+    this.#publish({ kind: "down", link, reason });
+  }
+
+  /** Whoever dialled the carrier can dial its bulk half too; the other one asks for it. */
   async #dialBulk(link: StandingLink): Promise<void> {
     if (!link.dialled) {
       await link.request(BULK_VERB, {});
       return;
     }
-    const { keyId } = link.peer.identity;
-    const conduit = await this.#options.front.dial(link.endpoint, {
-      bulk: true,
-      expect: { keyId },
+    const { endpoint, peer } = link;
+    const late = new AbortController();
+    const timer = this.#options.clock.after(CALL_MS_DEFAULT, () => {
+      const text = `Bulk half of the link to "${peer.identity.name}" did not come up`;
+      late.abort(new CallError("timeout", `${text} within ${CALL_MS_DEFAULT} ms`));
     });
-    this.adopt(conduit, { dialled: true, endpoint: link.endpoint });
+    try {
+      const conduit = await this.#options.front.dial(endpoint, {
+        bulk: true,
+        expect: { keyId: peer.identity.keyId },
+        signal: late.signal,
+      });
+      this.adopt(conduit, { dialled: true, endpoint });
+    } finally {
+      timer.cancel();
+    }
   }
 
   #startCalls(conduit: Conduit, options: { readonly dialled: boolean }): Calls {
     const { clock, serve, onBug } = this.#options;
     const calls = new Calls({ conduit, clock, serve, onBug, dialled: options.dialled });
     this.#all.add(calls);
-    this.#closeWhenExpired(conduit, calls);
     calls.done.then(() => this.#all.delete(calls));
-    if (this.#closed !== undefined) void calls.close(this.#closed);
     return calls;
-  }
-
-  #closeWhenExpired(conduit: Conduit, calls: Calls): void {
-    const { clock } = this.#options;
-    const { identity } = conduit.peer as NodePeer;
-    const timer = clock.after(identity.notAfter - clock.now(), () => {
-      void calls.close(`Certificate of "${identity.name}" has expired`);
-    });
-    calls.done.then(() => timer.cancel());
   }
 
   #publish(change: LinkChange): void {

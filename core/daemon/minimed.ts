@@ -4,14 +4,14 @@
  * no module by name: modules come as a list and are reached through `internal:NAME`.
  */
 
-import type { Conduit, ConduitListener } from "../conduit/conduit.ts";
+import type { Conduit, ConduitListener, Peer } from "../conduit/conduit.ts";
 import { CLOCK_SKEW_MS_MAX, type HandshakeContext } from "../conduit/handshake.ts";
 import { InternalFront } from "../conduit/internal.ts";
 import { TcpFront } from "../conduit/tcp.ts";
 import { UnixFront } from "../conduit/unix.ts";
-import type { Environment } from "../environment/environment.ts";
-import { CallError, errorText } from "../errors.ts";
-import { USER_REQUESTS_PER_SECOND_MAX, USER_STREAMS_MAX } from "../limits.ts";
+import type { Environment, Timer } from "../environment/environment.ts";
+import { AuthenticationError, CallError, errorText } from "../errors.ts";
+import { USER_CONDUITS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
 import { AuditLog } from "../security/audit.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
 import { Journal } from "../security/journal.ts";
@@ -20,7 +20,7 @@ import type { Self, Trust } from "../security/trust.ts";
 import { encodeCanonical } from "../wire/codec.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { Caller } from "./call.ts";
-import { Calls } from "./calls.ts";
+import { Calls, type CallsOptions } from "./calls.ts";
 import { coreVerbs } from "./core_verbs.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { Guard } from "./guard.ts";
@@ -29,8 +29,9 @@ import { Lifecycle, type LifeState } from "./lifecycle.ts";
 import { LinkTable } from "./link_table.ts";
 import type { Log, Module, ModuleHost } from "./module.ts";
 import { signForModule, verifyForModule } from "./module_signature.ts";
-import { RateLimit } from "./rate_limit.ts";
 import { shutDown } from "./shutdown.ts";
+import { whyNoLongerValid } from "./still_valid.ts";
+import { UserLimits } from "./user_limits.ts";
 
 export interface MinimedOptions {
   readonly env: Environment;
@@ -62,12 +63,17 @@ export class Minimed {
   readonly #listeners: ConduitListener[] = [];
   readonly #started: Module[] = [];
   /** Calls of clients, and both ends of the internal conduits. */
-  readonly #clients = new Set<Calls>();
+  readonly #clients = new Map<Calls, Peer>();
   readonly #internals = new Set<Calls>();
+  /** To `internal:NAME`, one for each pair of caller and called. */
+  readonly #callers = new Map<string, Calls>();
+  /** By key id. */
+  readonly #users = new Map<string, UserLimits>();
   readonly #stopping = new AbortController();
   readonly #startedAt: number;
   #trust: Trust;
   #audit: AuditLog | undefined;
+  #validityTimer: Timer | undefined;
   #stop: Promise<void> | undefined;
   #resolveStopped: (reason: string) => void = () => {};
 
@@ -79,7 +85,7 @@ export class Minimed {
     const { primitives, self } = options;
     this.#startedAt = clock.monotonic();
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
-    this.#journal = new Journal({ clock, sizeOf: (reply) => encodeCanonical(reply).length });
+    this.#journal = new Journal({ clock, sizeOf: sizeOfReply });
     this.#dispatcher = new Dispatcher(
       new Guard({
         clock,
@@ -96,9 +102,7 @@ export class Minimed {
       network,
       log,
       context: () => this.#handshakeContext(),
-      admit: (peer) => {
-        if (peer.kind === "node") this.#links.admit(peer);
-      },
+      admit: (peer) => this.#admit(peer),
     });
     this.#links = new LinkTable({
       clock,
@@ -121,6 +125,7 @@ export class Minimed {
 
   set trust(trust: Trust) {
     this.#trust = trust;
+    this.#recheck();
   }
 
   /** Endpoints on which it really listens. */
@@ -145,6 +150,7 @@ export class Minimed {
         files: this.#options.env.files,
         folder: this.#options.auditFolder,
       });
+      this.#watchValidity();
       await this.#declare(
         "core",
         coreVerbs({
@@ -156,11 +162,16 @@ export class Minimed {
       );
       // All verbs are there before any module starts, so modules may call each other from the start.
       for (const module of this.#options.modules) await this.#declare(module.name, module.verbs);
-      for (const endpoint of this.#options.listen) await this.#listen(endpoint);
+      for (const endpoint of this.#options.listen) {
+        this.#goOn();
+        await this.#listen(endpoint);
+      }
       for (const module of this.#options.modules) {
+        this.#goOn();
         this.#started.push(module);
         await module.start(this.#hostFor(module.name));
       }
+      this.#goOn();
       this.#life.move("running");
       this.#log("info", "Running", { endpoints: this.endpoints() });
     } catch (error) {
@@ -180,9 +191,14 @@ export class Minimed {
   }
 
   async #shutDown(reason: string): Promise<void> {
-    if (this.#life.state === "new") this.#life.move("starting");
+    if (this.#life.state === "new") {
+      this.#life.move("stopped");
+      this.#resolveStopped(reason);
+      return;
+    }
     this.#life.move("stopping");
     this.#log("info", `Shutting down: ${reason}`);
+    this.#validityTimer?.cancel();
     await shutDown({
       clock: this.#options.env.clock,
       log: this.#log,
@@ -190,12 +206,12 @@ export class Minimed {
       stopping: this.#stopping,
       dispatcher: this.#dispatcher,
       links: this.#links,
-      clients: this.#clients,
+      clients: () => [...this.#clients.keys()],
       internals: this.#internals,
       modules: this.#started,
       listeners: this.#listeners,
-      journal: this.#journal,
     });
+    this.#journal[Symbol.dispose]();
     this.#life.move("stopped");
     this.#log("info", "Stopped");
     this.#resolveStopped(reason);
@@ -204,19 +220,63 @@ export class Minimed {
   async #declare(name: string, verbs: Module["verbs"]): Promise<void> {
     this.#dispatcher.add(name, verbs);
     await this.#internal.listen(`internal:${name}`, (conduit) => {
-      this.#track(this.#internals, conduit, {
+      const calls = this.#serveOn(conduit, {
         deadlineMsDefault: 0,
         serve: (incoming: Incoming) => {
           if (incoming.verb.startsWith(`${name}.`)) return this.#dispatcher.serve(incoming);
           throw new CallError("unknown-verb", `"${incoming.verb}" is not a verb of "${name}"`);
         },
       });
+      this.#internals.add(calls);
+      calls.done.then(() => this.#internals.delete(calls));
     });
   }
 
   async #listen(endpoint: string): Promise<void> {
     const front = endpoint.startsWith("unix:") ? this.#unix : this.#tcp;
-    this.#listeners.push(await front.listen(endpoint, (conduit) => this.#accept(conduit)));
+    const listener = await front.listen(endpoint, (conduit) => this.#accept(conduit));
+    this.#listeners.push(listener);
+    // The shutdown closes its listeners last, and may have done so before this one was there.
+    if (this.#life.state === "stopped") await listener.close();
+  }
+
+  /** Throws when the daemon was stopped while it started. */
+  #goOn(): void {
+    if (this.#stop !== undefined) throw new CallError("cancelled", "Daemon was stopped meanwhile");
+  }
+
+  /** Also refuses who was revoked while the handshake went on. */
+  #admit(peer: Extract<Peer, { kind: "node" | "user" }>): void {
+    const why = this.#whyNoLongerValid(peer.identity);
+    if (why !== undefined) throw new AuthenticationError("revoked", why);
+    if (peer.kind === "node") return this.#links.admit(peer);
+    if (this.#users.get(peer.identity.keyId)?.full === true) {
+      throw new AuthenticationError(
+        "quota",
+        `User "${peer.identity.name}" has ${USER_CONDUITS_MAX} connections to us already`,
+      );
+    }
+  }
+
+  #whyNoLongerValid(identity: Identity): string | undefined {
+    const { revocations } = this.#trust;
+    return whyNoLongerValid(identity, { ms: this.#options.env.clock.now(), revocations });
+  }
+
+  #watchValidity(): void {
+    this.#validityTimer = this.#options.env.clock.after(VALIDITY_CHECK_MS, () => {
+      this.#recheck();
+      this.#watchValidity();
+    });
+  }
+
+  /** Conduits outlive neither the certificate of their peer nor its revocation. */
+  #recheck(): void {
+    this.#links.recheck((identity) => this.#whyNoLongerValid(identity));
+    for (const [calls, peer] of this.#clients) {
+      const why = peer.kind === "user" ? this.#whyNoLongerValid(peer.identity) : undefined;
+      if (why !== undefined) void calls.close(why);
+    }
   }
 
   #accept(conduit: Conduit): void {
@@ -229,24 +289,27 @@ export class Minimed {
       }
       return;
     }
-    const limits = peer.kind === "user"
-      ? {
-        streamsMax: USER_STREAMS_MAX,
-        rateLimit: new RateLimit(USER_REQUESTS_PER_SECOND_MAX, this.#options.env.clock),
-      }
-      : {};
-    this.#track(this.#clients, conduit, { ...limits, serve: this.#serve });
+    const limits = peer.kind === "user" ? this.#limitsOf(peer.identity.keyId) : undefined;
+    limits?.addConduit();
+    const calls = this.#serveOn(conduit, { serve: this.#serve, ...(limits && { limits }) });
+    this.#clients.set(calls, peer);
+    calls.done.then(() => {
+      this.#clients.delete(calls);
+      if (peer.kind === "user" && limits?.dropConduit()) this.#users.delete(peer.identity.keyId);
+    });
   }
 
-  #track(
-    set: Set<Calls>,
-    conduit: Conduit,
-    options: Partial<ConstructorParameters<typeof Calls>[0]>,
-  ): void {
+  #limitsOf(keyId: string): UserLimits {
+    let limits = this.#users.get(keyId);
+    if (limits === undefined) {
+      this.#users.set(keyId, limits = new UserLimits(this.#options.env.clock));
+    }
+    return limits;
+  }
+
+  #serveOn(conduit: Conduit, options: Partial<CallsOptions>): Calls {
     const { clock } = this.#options.env;
-    const calls = new Calls({ conduit, clock, dialled: false, onBug: this.#onBug, ...options });
-    set.add(calls);
-    calls.done.then(() => set.delete(calls));
+    return new Calls({ conduit, clock, dialled: false, onBug: this.#onBug, ...options });
   }
 
   #hostFor(name: string): ModuleHost {
@@ -281,10 +344,14 @@ export class Minimed {
   }
 
   #callerOf(name: string, from: string): Caller {
+    const pair = `${from} ${name}`;
+    const known = this.#callers.get(pair);
+    if (known !== undefined) return known;
     const conduit = this.#internal.dialNow(`internal:${name}`, from);
     const { clock } = this.#options.env;
     const calls = new Calls({ conduit, clock, dialled: true, deadlineMsDefault: 0 });
     this.#internals.add(calls);
+    this.#callers.set(pair, calls);
     calls.done.then(() => this.#internals.delete(calls));
     return calls;
   }
@@ -301,4 +368,13 @@ export class Minimed {
     const stack = error instanceof Error ? error.stack : undefined;
     this.#log("error", `"${verb}" failed in a way it should not: ${errorText(error)}`, { stack });
   };
+}
+
+/** A reply that cannot be encoded cannot be sent either; whoever sends it finds that out. */
+function sizeOfReply(reply: unknown): number {
+  try {
+    return encodeCanonical(reply).length;
+  } catch {
+    return 0;
+  }
 }

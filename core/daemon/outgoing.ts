@@ -45,6 +45,10 @@ export class OutgoingCall implements Call {
     const { verb } = this.#options;
     const { deadlineMs, signal } = options;
     if (signal?.aborted) return this.#abortBy(signal);
+    // Who hands on what is left of its own patience may have none left.
+    if (!(deadlineMs >= 0)) {
+      return this.fail(new CallError("timeout", `No time is left to call "${verb}"`));
+    }
     if (deadlineMs > 0) {
       this.#timer = clock.after(deadlineMs, () => {
         this.#stop(new CallError("timeout", `No answer to "${verb}" within ${deadlineMs} ms`));
@@ -74,16 +78,18 @@ export class OutgoingCall implements Call {
   async send(item: unknown): Promise<void> {
     this.#sender ??= new StreamSender();
     if (this.#over !== undefined || this.#ended) throw this.#overError();
-    await this.#sender.send(async () => {
+    await this.#sender.send(() => {
       const message = this.#make(KIND.item, item);
-      await this.#options.conduit.send(message);
-      return message.weight;
+      const done = this.#options.conduit.send(message);
+      return { weight: message.weight, done };
     });
   }
 
   async end(): Promise<void> {
     if (this.#ended || this.#over !== undefined) return;
     this.#ended = true;
+    await this.#sender?.flush();
+    if (this.#over !== undefined) return;
     await this.#options.conduit.send(this.#make(KIND.end, undefined));
   }
 

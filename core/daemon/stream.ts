@@ -6,6 +6,8 @@
 import { CallError, ProtocolError } from "../errors.ts";
 import { STREAM_CREDIT_BYTES } from "../limits.ts";
 
+const READY = Promise.resolve();
+
 interface Item {
   readonly body: unknown;
   readonly weight: number;
@@ -31,7 +33,7 @@ export class StreamReceiver implements AsyncIterable<unknown> {
     if (this.#over !== undefined) return;
     if (this.#discard) return this.#took(weight);
     // The last item may have overdrawn the credit by its own weight, never more.
-    if (this.#waiting > STREAM_CREDIT_BYTES) {
+    if (this.#waiting >= STREAM_CREDIT_BYTES) {
       throw new ProtocolError(`Stream sends without credit: ${this.#waiting} bytes are unread`);
     }
     this.#waiting += weight;
@@ -86,37 +88,58 @@ export class StreamReceiver implements AsyncIterable<unknown> {
   }
 }
 
-/** What is sent: waits while there is no credit. */
+/** An item that was handed to its conduit: what it weighs, and when there is room for more. */
+export interface Sent {
+  readonly weight: number;
+  readonly done: Promise<void>;
+}
+
+/** What is sent: one after the other, also for a caller who does not wait; waits for credit. */
 export class StreamSender {
   #credit = STREAM_CREDIT_BYTES;
   #over: CallError | undefined;
-  #waiters: (() => void)[] = [];
+  #wake: (() => void) | undefined;
+  /** Never rejects. */
+  #last: Promise<void> = READY;
 
-  /** `transmit` sends one item and returns what it weighed. */
-  async send(transmit: () => Promise<number>): Promise<void> {
-    while (this.#credit <= 0 && this.#over === undefined) {
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
-    }
-    if (this.#over !== undefined) throw this.#over;
-    this.#credit -= await transmit();
+  /** `transmit` hands one item to the conduit. Rejects with what ended the stream. */
+  send(transmit: () => Sent): Promise<void> {
+    const sending = this.#last.then(() => this.#sendNext(transmit));
+    this.#last = sending.catch(() => {
+      // Told to who sent it; the next one finds out for itself.
+    });
+    return sending;
   }
 
-  get over(): boolean {
-    return this.#over !== undefined;
+  /** Resolves when everything before was handed over, or never will be. */
+  flush(): Promise<void> {
+    return this.#last;
   }
 
   give(bytes: number): void {
     this.#credit += bytes;
-    this.#wakeAll();
+    this.#wakeSender();
   }
 
-  /** Every later send, and every one that waits, fails with `error`. */
+  /** Every later send, and the one that waits, fails with `error`. */
   finish(error: CallError): void {
     this.#over ??= error;
-    this.#wakeAll();
+    this.#wakeSender();
   }
 
-  #wakeAll(): void {
-    for (const wake of this.#waiters.splice(0)) wake();
+  async #sendNext(transmit: () => Sent): Promise<void> {
+    while (this.#credit <= 0 && this.#over === undefined) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    if (this.#over !== undefined) throw this.#over;
+    const { weight, done } = transmit();
+    this.#credit -= weight;
+    await done;
+  }
+
+  #wakeSender(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
   }
 }

@@ -6,24 +6,34 @@
  * MessagePack: https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
-import { Decoder, Encoder } from "@msgpack/msgpack";
+import { Decoder, Encoder, type ExtensionCodecType } from "@msgpack/msgpack";
 import { errorText, ProtocolError } from "../errors.ts";
 import { BODY_DEPTH_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
 
 const ENCODER_BYTES_START = 512;
-/** Above this the shared buffer of an encoder is given back after use. */
-const ENCODER_BYTES_KEPT = 64 * 1024;
+/** Above this the buffer that a coder holds on to is given back after use. */
+const BYTES_KEPT = 64 * 1024;
+
+/** Refuses while encoding what the other end would refuse, which would cost us the conduit. */
+const STRICT: ExtensionCodecType<undefined> = {
+  tryToEncode: (value) => {
+    if (value instanceof Date || value instanceof Map || value instanceof Set) {
+      throw new TypeError("dates, maps and sets are not plain data");
+    }
+    if (typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__")) {
+      throw new TypeError('a key cannot be "__proto__"');
+    }
+    return null;
+  },
+  decode: (_bytes, type) => {
+    throw new TypeError(`extension type ${type} is not allowed`);
+  },
+};
 
 /** Encodes and decodes bodies. Not reentrant; each conduit has its own. */
 export class Codec {
   #encoder = newEncoder();
-  #decoder = new Decoder({
-    maxStrLength: MESSAGE_BYTES_MAX,
-    maxBinLength: MESSAGE_BYTES_MAX,
-    maxArrayLength: MESSAGE_BYTES_MAX,
-    maxMapLength: MESSAGE_BYTES_MAX,
-    maxExtLength: 0,
-  });
+  #decoder = newDecoder();
 
   /**
    * The bytes are valid until the next call: copy what you keep.
@@ -32,7 +42,7 @@ export class Codec {
   encode(value: unknown): Uint8Array {
     try {
       const bytes = this.#encoder.encodeSharedRef(value);
-      if (bytes.length > ENCODER_BYTES_KEPT) this.#encoder = newEncoder();
+      if (bytes.length > BYTES_KEPT) this.#encoder = newEncoder();
       return bytes;
     } catch (cause) {
       this.#encoder = newEncoder();
@@ -40,19 +50,37 @@ export class Codec {
     }
   }
 
-  /** Binary values in the result are copies. Throws ProtocolError. */
-  decode(bytes: Uint8Array): unknown {
-    checkShape(bytes);
+  /**
+   * Binary values in the result are views of a copy, or of `bytes` themselves when those are
+   * `owned`, that is never changed again. Throws ProtocolError.
+   */
+  decode(bytes: Uint8Array, options: { readonly owned?: boolean } = {}): unknown {
+    const hasBinary = checkShape(bytes);
     try {
-      return this.#decoder.decode(bytes);
+      return this.#decoder.decode(hasBinary && !options.owned ? bytes.slice() : bytes);
     } catch (cause) {
       throw new ProtocolError(`Cannot decode a body: ${errorText(cause)}`, { cause });
+    } finally {
+      // A decoder holds on to the last bytes it saw.
+      if (bytes.length > BYTES_KEPT) this.#decoder = newDecoder();
     }
   }
 }
 
-function newEncoder(): Encoder {
+function newDecoder(): Decoder<undefined> {
+  return new Decoder({
+    extensionCodec: STRICT,
+    maxStrLength: MESSAGE_BYTES_MAX,
+    maxBinLength: MESSAGE_BYTES_MAX,
+    maxArrayLength: MESSAGE_BYTES_MAX,
+    maxMapLength: MESSAGE_BYTES_MAX,
+    maxExtLength: 0,
+  });
+}
+
+function newEncoder(): Encoder<undefined> {
   return new Encoder({
+    extensionCodec: STRICT,
     maxDepth: BODY_DEPTH_MAX,
     ignoreUndefined: true,
     initialBufferSize: ENCODER_BYTES_START,
@@ -64,7 +92,12 @@ function newEncoder(): Encoder {
  * For signatures and for comparing; conduits use {@link Codec}.
  */
 export function encodeCanonical(value: unknown): Uint8Array<ArrayBuffer> {
-  const encoder = new Encoder({ maxDepth: BODY_DEPTH_MAX, ignoreUndefined: true, sortKeys: true });
+  const encoder = new Encoder({
+    extensionCodec: STRICT,
+    maxDepth: BODY_DEPTH_MAX,
+    ignoreUndefined: true,
+    sortKeys: true,
+  });
   try {
     return encoder.encode(value) as Uint8Array<ArrayBuffer>;
   } catch (cause) {
@@ -77,12 +110,16 @@ export function decodeValue(bytes: Uint8Array): unknown {
   return new Codec().decode(bytes);
 }
 
-/** Throws ProtocolError unless the bytes are exactly one well-formed value within the limits. */
-export function checkShape(bytes: Uint8Array): void {
+/**
+ * Throws ProtocolError unless the bytes are exactly one well-formed value within the limits.
+ * Returns whether there are binary values in it.
+ */
+export function checkShape(bytes: Uint8Array): boolean {
   // Entries still to come at each level of nesting.
   const open: number[] = [];
   let left = 1;
   let at = 0;
+  let hasBinary = false;
   for (;;) {
     while (left === 0) {
       const outer = open.pop();
@@ -90,7 +127,7 @@ export function checkShape(bytes: Uint8Array): void {
         if (at !== bytes.length) {
           throw new ProtocolError(`Body has ${bytes.length - at} bytes after its end`);
         }
-        return;
+        return hasBinary;
       }
       left = outer;
     }
@@ -98,6 +135,7 @@ export function checkShape(bytes: Uint8Array): void {
     const type = bytes[at++];
     if (type === undefined) throw truncated(bytes.length);
     let entries = -1;
+    if (type >= 0xc4 && type <= 0xc6) hasBinary = true;
     if (type <= 0x7f || type >= 0xe0 || type === 0xc0 || type === 0xc2 || type === 0xc3) continue;
     if (type <= 0x8f) entries = (type & 0x0f) * 2;
     else if (type <= 0x9f) entries = type & 0x0f;

@@ -1,7 +1,8 @@
 /**
  * Cuts a byte pipe into frames of u16 length. The buffer starts small, because a daemon holds many
  * quiet conduits, grows while reads fill it and shrinks when they no longer do. A frame that was
- * begun must be finished in time (slow-loris).
+ * begun must be finished in time (slow-loris). That time is counted in ticks of a timer of our own,
+ * not by the clock, so that a process that was itself stopped for long does not judge its peers.
  */
 
 import type { BytePipe, Clock, Timer } from "../environment/environment.ts";
@@ -14,6 +15,9 @@ import {
 } from "../limits.ts";
 
 const LENGTH_BYTES = 2;
+/** Ticks that a frame may take, one of them not whole. */
+const PARTIAL_TICKS = 5;
+const PARTIAL_TICK_MS = PARTIAL_FRAME_MS_MAX / (PARTIAL_TICKS - 1);
 
 export class FrameReader {
   readonly #pipe: BytePipe;
@@ -21,9 +25,10 @@ export class FrameReader {
   #buffer: Uint8Array;
   #start = 0;
   #end = 0;
-  /** When the frame that is not complete yet was begun; monotonic ms. */
-  #partialSince: number | undefined;
+  /** Ticks that the frame which is not complete yet has taken. */
+  #ticks = 0;
   #timer: Timer | undefined;
+  #isReading = false;
   #late = false;
   #givenUp = false;
 
@@ -46,16 +51,20 @@ export class FrameReader {
     if (here < LENGTH_BYTES + length) return undefined;
     const at = this.#start + LENGTH_BYTES;
     this.#start = at + length;
-    this.#partialSince = undefined;
+    this.#ticks = 0;
     return this.#buffer.subarray(at, at + length);
   }
 
   /** Reads until a frame is complete. Throws ConnectionError at the end of the pipe. */
   async read(): Promise<Uint8Array> {
+    // Time between reads is ours, not the peer's.
+    this.#ticks = 0;
     for (;;) {
       this.#makeRoom();
-      if (this.#end > this.#start) this.#watchPartial();
+      if (this.#end > this.#start) this.#timer ??= this.#clock.after(PARTIAL_TICK_MS, this.#tick);
+      this.#isReading = true;
       const got = await this.#readMore();
+      this.#isReading = false;
       if (got === null) {
         const cut = this.#end > this.#start ? " in the middle of a frame" : "";
         throw new ConnectionError("reset", `Connection ended without a goodbye${cut}`);
@@ -103,7 +112,9 @@ export class FrameReader {
     const size = this.#buffer.length;
     let wanted = size;
     if (full && size < READ_BUFFER_BYTES_MAX) wanted = Math.min(size * 4, READ_BUFFER_BYTES_MAX);
-    else if (here === 0 && this.#end < size / 16 && size > READ_BUFFER_BYTES_MIN) wanted = size / 4;
+    else if (here === 0 && this.#end < size / 16 && size > READ_BUFFER_BYTES_MIN) {
+      wanted = Math.max(READ_BUFFER_BYTES_MIN, size >>> 2);
+    }
     if (here > 0 && wanted < LENGTH_BYTES + FRAME_BYTES_MAX) {
       const first = this.#buffer[this.#start] as number;
       const second = here > 1 ? this.#buffer[this.#start + 1] as number : 0xff;
@@ -124,20 +135,12 @@ export class FrameReader {
   }
 
   /** One timer at most, which looks again instead of being made anew for every frame. */
-  #watchPartial(): void {
-    this.#partialSince ??= this.#clock.monotonic();
-    this.#timer ??= this.#clock.after(PARTIAL_FRAME_MS_MAX, () => this.#checkPartial());
-  }
-
-  #checkPartial(): void {
+  readonly #tick = (): void => {
     this.#timer = undefined;
-    if (this.#partialSince === undefined) return;
-    const left = this.#partialSince + PARTIAL_FRAME_MS_MAX - this.#clock.monotonic();
-    if (left <= 0) {
+    if (!this.#isReading || this.#end === this.#start) return;
+    if (++this.#ticks === PARTIAL_TICKS) {
       this.#late = true;
       this.#pipe.close();
-    } else {
-      this.#timer = this.#clock.after(left, () => this.#checkPartial());
-    }
-  }
+    } else this.#timer = this.#clock.after(PARTIAL_TICK_MS, this.#tick);
+  };
 }

@@ -4,7 +4,7 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import { REASSEMBLY_BYTES_MAX } from "../limits.ts";
+import { REASSEMBLY_BYTES_MAX, UNFINISHED_MESSAGE_BYTES } from "../limits.ts";
 import type { Part } from "./part.ts";
 
 interface Pending {
@@ -18,6 +18,11 @@ export class Joiner {
   readonly #pending = new Map<number, Pending>();
   #reserved = 0;
 
+  /** Bytes held for messages that are not complete, with what each costs besides its body. */
+  get reserved(): number {
+    return this.#reserved;
+  }
+
   /**
    * Takes one part. Returns the whole message's first part and body when it is complete. A body
    * that came in one part is a view into the frame. Throws ProtocolError.
@@ -30,13 +35,13 @@ export class Joiner {
         throw new ProtocolError(`Stream ${part.stream} starts a message inside another one`);
       }
       if (!part.more) return { first: part, body: part.body };
-      if (this.#reserved + part.total > REASSEMBLY_BYTES_MAX) {
+      const reserved = this.#reserved + part.total + UNFINISHED_MESSAGE_BYTES;
+      if (reserved > REASSEMBLY_BYTES_MAX) {
         throw new ProtocolError(
-          `Unfinished messages need ${this.#reserved + part.total} bytes, over the limit of ` +
-            `${REASSEMBLY_BYTES_MAX}`,
+          `Unfinished messages need ${reserved} bytes, over the limit of ${REASSEMBLY_BYTES_MAX}`,
         );
       }
-      this.#reserved += part.total;
+      this.#reserved = reserved;
       const started = { first: part, body: new Uint8Array(part.total), filled: 0 };
       this.#fill(started, part);
       this.#pending.set(key, started);
@@ -53,7 +58,7 @@ export class Joiner {
       );
     }
     this.#pending.delete(key);
-    this.#reserved -= pending.body.length;
+    this.#reserved -= pending.body.length + UNFINISHED_MESSAGE_BYTES;
     return { first: pending.first, body: pending.body };
   }
 

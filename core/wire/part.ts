@@ -12,13 +12,14 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import { MESSAGE_BYTES_MAX } from "../limits.ts";
+import { GOODBYE_BYTES_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
 import type { Kind, Message, Priority } from "./message.ts";
 import { KIND, PRIORITY, WIRE_VERSION } from "./message.ts";
 
 export const PART_HEADER_BYTES = 8;
+const VERB_BYTES_MAX = 255;
 /** Header, total, deadline and the longest verb. */
-export const PART_HEADER_BYTES_MAX = PART_HEADER_BYTES + 4 + 4 + 1 + 255;
+export const PART_HEADER_BYTES_MAX = PART_HEADER_BYTES + 4 + 4 + 1 + VERB_BYTES_MAX;
 export const GOODBYE = 0;
 /** The sender has a new key from the next frame on. No body. */
 export const REKEY = 255;
@@ -74,7 +75,8 @@ export function writePart(
   }
   if (named) {
     at = writeU32(out, at, Math.min(U32_MAX, Math.ceil(outgoing.deadlineMs)));
-    const verbBytes = encoder.encodeInto(outgoing.verb, out.subarray(at + 1, at + 256)).written;
+    const verbBytes =
+      encoder.encodeInto(outgoing.verb, out.subarray(at + 1, at + 1 + VERB_BYTES_MAX)).written;
     out[at] = verbBytes;
     at += 1 + verbBytes;
   }
@@ -124,6 +126,9 @@ export function readPart(frame: Uint8Array): Part {
   }
   const more = (flags & FLAG_MORE) !== 0;
   const next = (flags & FLAG_NEXT) !== 0;
+  if ((more || next) && (kind === GOODBYE || kind === REKEY)) {
+    throw new ProtocolError(`Frame of kind ${kind} is cut`);
+  }
   let at = PART_HEADER_BYTES;
   let total = -1;
   if (more && !next) {
@@ -148,6 +153,10 @@ export function readPart(frame: Uint8Array): Part {
     at += length;
   }
   const body = frame.subarray(at);
+  if (more && body.length === 0) throw new ProtocolError("Part of a message holds nothing of it");
+  if (total >= 0 && total <= body.length) {
+    throw new ProtocolError(`Message of ${total} bytes is cut after ${body.length}`);
+  }
   return {
     kind,
     priority,
@@ -165,6 +174,9 @@ export function readPart(frame: Uint8Array): Part {
 
 /** The body of a goodbye, as text. */
 export function goodbyeText(body: Uint8Array): string {
+  if (body.length > GOODBYE_BYTES_MAX) {
+    throw new ProtocolError(`Goodbye has ${body.length} bytes, ${GOODBYE_BYTES_MAX} is the most`);
+  }
   try {
     return decoder.decode(body);
   } catch {
@@ -184,6 +196,13 @@ export function toMessage(part: Part, body: unknown, weight: number): Message {
     body,
     weight,
   };
+}
+
+/** Whether a verb can travel as it is: ASCII that fits its length byte. */
+export function isVerbText(verb: string): boolean {
+  if (verb.length > VERB_BYTES_MAX) return false;
+  for (let i = 0; i < verb.length; i++) if (verb.charCodeAt(i) > 0x7f) return false;
+  return true;
 }
 
 function hasVerb(kind: number): boolean {
