@@ -26,6 +26,8 @@ export class Resender {
   readonly #options: ResenderOptions;
   readonly #attempts = new Map<number, number>();
   readonly #maybeRan = new Set<number>();
+  /** What was lost first says more than that later ways did not exist. */
+  readonly #firstLoss = new Map<number, Detail>();
   readonly #timers = new Set<Timer>();
 
   constructor(options: ResenderOptions) {
@@ -43,6 +45,7 @@ export class Resender {
         this.#fail(index, name, detail);
         continue;
       }
+      if (attempt === 1) this.#firstLoss.set(index, detail);
       this.#attempts.set(index, attempt + 1);
       const batch = again.get(attempt);
       if (batch === undefined) again.set(attempt, new Map([[index, name]]));
@@ -68,7 +71,8 @@ export class Resender {
     this.avoid.push([by, at]);
   }
 
-  #fail(index: number, name: string, { reason, at }: Detail): void {
+  #fail(index: number, name: string, detail: Detail): void {
+    const { reason, at } = this.#firstLoss.get(index) ?? detail;
     const node = this.#options.picture.byName(name);
     this.#options.fail([index], {
       reason,

@@ -75,7 +75,7 @@ export const StepsSchema = v.pipe(
 export const workEntries = {
   steps: v.optional(StepsSchema),
   /** Instead of `steps`: a request signed by a user, for guarded verbs. */
-  signed: v.optional(v.instance(Uint8Array)),
+  signed: v.optional(v.custom<Uint8Array>((bytes) => bytes instanceof Uint8Array, "No bytes")),
   /** The list of targets that `signed` names by hash only, as a nodeset in signed order. */
   listed: v.optional(v.pipe(v.string(), v.maxLength(NODESET_CHARACTERS_MAX))),
 };

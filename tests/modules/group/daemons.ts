@@ -10,6 +10,7 @@ import {
   Minimed,
   type Module,
   type ModuleHost,
+  type Policy,
   type Self,
 } from "../../../core/mod.ts";
 import { createGroup } from "../../../modules/group/mod.ts";
@@ -52,7 +53,12 @@ export function line(names: readonly string[]): Edges {
 export async function startMesh(
   names: readonly string[],
   edges: Edges = fullMesh(names),
-  options: { readonly groups?: Readonly<Record<string, readonly string[]>> } = {},
+  options: {
+    readonly groups?: Readonly<Record<string, readonly string[]>>;
+    /** Instead of the true group module. */
+    readonly group?: (name: string) => Module | undefined;
+    readonly policy?: Policy;
+  } = {},
 ): Promise<TestMesh> {
   const primitives = await testPrimitives();
   const real = createRealEnvironment();
@@ -81,9 +87,15 @@ export async function startMesh(
     const daemon = new Minimed({
       env,
       primitives,
-      trust: keys.trust(),
+      trust: keys.trust(options.policy === undefined ? {} : { policy: options.policy }),
       self: keys.person({ name, groups }),
-      modules: [spy, board.module(), createGroup(), createUptime(), probed.module],
+      modules: [
+        spy,
+        board.module(),
+        options.group?.(name) ?? createGroup(),
+        createUptime(),
+        probed.module,
+      ],
       listen: ["tcp:127.0.0.1:0"],
       auditFolder: `${folder}/${name}`,
       log: () => log,

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { callGroup } from "../../../modules/shared/group_client.ts";
+import { evil } from "./evil.ts";
+import { isCallError, line, startMesh } from "./daemons.ts";
+
+const N3 = ["n1", "n2", "n3"];
+const say = [{ verb: "probe.say" }];
+
+for (
+  const [what, answer, why] of [
+    ["names a target twice", { answered: [1, 2], failed: [[[1, 1], { reason: "x" }]] }, "twice"],
+    ["names somebody else's target", { answered: [0, 0], state: [[[0, 0], 1]] }, "is not owed"],
+    ["leaves a target out", { answered: [1, 1], state: [[[1, 1], 1]] }, "1 targets are missing"],
+    ["gives answers for others", { answered: [1, 2], state: [[[1, 1], 1]] }, "of other targets"],
+    ["is no account at all", "yes", "malformed"],
+    ["has wrong ranges", { answered: [2, 1] }, "is wrong"],
+  ] as const
+) {
+  Deno.test(`group: an account from a relay which ${what} never adds up wrongly`, async () => {
+    await using mesh = await startMesh(N3, line(N3), {
+      group: (name) => name === "n2" ? evil((args) => args, () => answer) : undefined,
+    });
+    const result = await callGroup(mesh.get("n1").group, {
+      targets: "",
+      steps: say,
+    });
+    const { asked, answered, unreachable } = result.counts;
+    assert.equal(answered + unreachable, asked);
+    const failure = result.failures.get("n3");
+    assert.equal(failure?.ran, "maybe");
+    assert.ok(failure?.reason.startsWith('Account from relay "n2" is wrong: '), failure?.reason);
+    assert.ok(failure?.reason.includes(why), failure?.reason);
+  });
+}
+
+Deno.test("group: a relay that swallows what it carries costs the time, and its targets may have run", async () => {
+  const swallowed = Promise.withResolvers<unknown>();
+  await using mesh = await startMesh(N3, line(N3), {
+    group: (name) => name === "n2" ? evil((args) => args, () => swallowed.promise) : undefined,
+  });
+  const result = await callGroup(mesh.get("n1").group, {
+    targets: "",
+    steps: say,
+    deadlineMs: 50,
+  });
+  assert.deepEqual([...result.answered], ["n1"]);
+  for (const name of ["n2", "n3"]) {
+    const { set, reason, ran } = result.failures.get(name) ?? {};
+    assert.deepEqual({ set, reason, ran }, {
+      set: "timedOut",
+      reason: 'No account from relay "n2" in time',
+      ran: "maybe",
+    });
+  }
+  swallowed.resolve({});
+});
+
+Deno.test("group: a relay takes only whole and well-formed work", async () => {
+  await using mesh = await startMesh(["n1", "n2"]);
+  const { links, self } = mesh.get("n2").host;
+  const link = mesh.get("n1").host.links.get(self.keyId);
+  assert.equal(links.list().length, 1);
+  const work = {
+    id: "0".repeat(32),
+    reduce: { kind: "fold" },
+    startBy: Date.now(),
+    bytesPerNodeMax: 10,
+  };
+  const args = {
+    work: { ...work, steps: say },
+    mine: [0, 0],
+    names: "n2",
+    deadlineMs: 100,
+    slackMs: 0,
+    via: ["n1"],
+    avoid: [],
+  };
+  const wrong: [unknown, RegExp][] = [
+    [{ ...args, mine: [0, 1] }, /^Targets of a group operation are wrong$/],
+    [{ ...args, mine: [1, 0] }, /^Targets of a group operation are wrong$/],
+    [{ ...args, names: "n[" }, /^Targets of a group operation are wrong$/],
+    [{ ...args, work }, /^Work has neither steps nor a signed request, or both$/],
+    [{ ...args, via: [] }, /^Arguments of "group.relay" are wrong at "via"/],
+    [{ ...args, work: { ...args.work, id: "x" } }, /wrong at "work.id": Not 32 hex digits$/],
+    [{ ...args, extra: 1 }, /wrong at "extra"/],
+  ];
+  for (const [body, text] of wrong) {
+    await assert.rejects(link!.request("group.relay", body), isCallError("invalid", text));
+  }
+  assert.deepEqual(await link!.request("group.relay", args), {
+    answered: [0, 0],
+    state: [[[0, 0], "ok"]],
+  });
+});

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { type Caller, CallError, type CallOptions, type StepResult } from "../../../core/mod.ts";
+import { RUNS_MAX, START_SKEW_MS } from "../../../modules/group/limits.ts";
+import { Runs } from "../../../modules/group/runs.ts";
+import type { Work } from "../../../modules/group/work.ts";
+
+/** Stands for the core next door; each execution waits until the test answers it. */
+class Core implements Caller {
+  readonly executions: PromiseWithResolvers<StepResult[]>[] = [];
+  readonly signals: (AbortSignal | undefined)[] = [];
+
+  request(_verb: string, _args: unknown, options: CallOptions = {}): Promise<unknown> {
+    const execution = Promise.withResolvers<StepResult[]>();
+    this.executions.push(execution);
+    this.signals.push(options.signal);
+    return execution.promise;
+  }
+
+  stream(): never {
+    throw new Error("Nothing streams here");
+  }
+
+  answer(index: number, value: unknown): void {
+    this.executions[index]?.resolve([{ ok: true, value }]);
+  }
+}
+
+function setUp() {
+  const clock = { at: 1_000_000, now: () => clock.at };
+  const core = new Core();
+  return { clock, core, runs: new Runs({ clock, core, selfName: "n1" }) };
+}
+
+function work(id: number, change: Partial<Work> = {}): Work {
+  return {
+    id: id.toString(16).padStart(32, "0"),
+    steps: [{ verb: "probe.say", args: undefined }],
+    reduce: { kind: "fold" },
+    startBy: 1_005_000,
+    bytesPerNodeMax: 1_000,
+    ...change,
+  };
+}
+
+Deno.test("runs: a copy attaches to the running and to the finished one, also after its latest start", async () => {
+  const { clock, core, runs } = setUp();
+  const first = runs.run(work(1), 1_000);
+  const copy = runs.run(work(1), 1_000);
+  core.answer(0, "a");
+  clock.at = work(1).startBy + START_SKEW_MS;
+  const late = runs.run(work(1), 1_000);
+  for (const { outcome } of [first, copy, late]) {
+    assert.deepEqual(await outcome, { set: "answered", answer: "a", bytes: 7 });
+  }
+  assert.equal(core.executions.length, 1);
+});
+
+Deno.test("runs: what is expired is forgotten, and what still runs is not", async () => {
+  const { clock, core, runs } = setUp();
+  const hanging = runs.run(work(1), 1_000);
+  await Promise.resolve(runs.run(work(2), 1_000));
+  core.answer(1, "b");
+  await runs.run(work(2), 1_000).outcome;
+  assert.equal(runs.size, 2);
+  clock.at = work(1).startBy + START_SKEW_MS + 1;
+  runs.run(work(3, { startBy: clock.at }), 1_000);
+  assert.equal(runs.size, 2);
+  core.answer(0, "a");
+  assert.equal((await hanging.outcome).set, "answered");
+});
+
+Deno.test("runs: a refused order is not kept for the true one that comes later", async () => {
+  const { core, runs } = setUp();
+  const signed = new Uint8Array([1, 2, 3]);
+  const { steps: _steps, ...rest } = work(1);
+  const refused = runs.run({ ...rest, signed }, 1_000);
+  core.executions[0]?.reject(new CallError("refused", "No"));
+  assert.deepEqual(await refused.outcome, { set: "refused", detail: { reason: "No" } });
+  const again = runs.run({ ...rest, signed }, 1_000);
+  core.answer(1, "yes");
+  assert.equal((await again.outcome).set, "answered");
+});
+
+Deno.test("runs: orders under one id that differ in a bit are different", async () => {
+  const { core, runs } = setUp();
+  const { steps: _steps, ...rest } = work(1);
+  runs.run({ ...rest, signed: new Uint8Array([1, 2, 3]) }, 1_000);
+  const other = runs.run({ ...rest, signed: new Uint8Array([1, 2, 4]) }, 1_000);
+  core.answer(1, "other");
+  assert.equal(core.executions.length, 2);
+  assert.deepEqual(await other.outcome, { set: "answered", answer: "other", bytes: 11 });
+});
+
+Deno.test("runs: cancelling a copy cancels the run", () => {
+  const { core, runs } = setUp();
+  runs.run(work(1), 1_000);
+  runs.run(work(1), 1_000).cancel();
+  assert.equal(core.signals[0]?.aborted, true);
+});
+
+Deno.test("runs: too many at once are refused with a reason, and room comes back", async () => {
+  const { clock, core, runs } = setUp();
+  const started = Array.from({ length: RUNS_MAX }, (_, i) => runs.run(work(i), 1_000));
+  assert.deepEqual(await runs.run(work(RUNS_MAX), 1_000).outcome, {
+    set: "failed",
+    detail: { reason: "Too many group operations at once; try again later" },
+  });
+  core.executions.forEach((_, i) => core.answer(i, i));
+  await Promise.all(started.map(({ outcome }) => outcome));
+  clock.at = work(0).startBy + START_SKEW_MS + 1;
+  runs.run(work(RUNS_MAX, { startBy: clock.at }), 1_000);
+  assert.equal(runs.size, 1);
+});
+
+Deno.test("runs: under pressure old answers are given up, but not that they ran", async () => {
+  const { core, runs } = setUp();
+  const large = { bytesPerNodeMax: 1024 * 1024 };
+  for (let i = 0; i < 40; i++) {
+    const run = runs.run(work(i, large), 1_000);
+    core.answer(i, "x".repeat(1_000_000));
+    assert.equal((await run.outcome).set, "answered");
+  }
+  const copy = await runs.run(work(0, large), 1_000).outcome;
+  assert.deepEqual(copy, {
+    set: "failed",
+    detail: { reason: "It ran, but its answer is no longer kept" },
+  });
+  assert.equal((await runs.run(work(39, large), 1_000).outcome).set, "answered");
+  assert.equal(core.executions.length, 40);
+});
+
+Deno.test("runs: an answer that cannot travel is a failure of this node alone", async () => {
+  const { core, runs } = setUp();
+  const run = runs.run(work(1), 1_000);
+  core.answer(0, () => "a function");
+  const outcome = await run.outcome;
+  assert.equal(outcome.set, "failed");
+  let deep: unknown = "deep";
+  for (let i = 0; i < 30; i++) deep = [deep];
+  const other = runs.run(work(2), 1_000);
+  core.answer(1, deep);
+  assert.equal((await other.outcome).set, "failed");
+});
