@@ -3,16 +3,20 @@
  * commands.ts is data: nothing here loads an implementation.
  */
 
+import { call } from "./group/commands.ts";
 import { nodes, ping } from "./mesh/commands.ts";
 import { halt, recon, shrink, wipe } from "./network_boot/care_commands.ts";
 import { boot, grow } from "./network_boot/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
+import { uptime } from "./uptime/commands.ts";
 
 export const commands: readonly (Command | CommandGroup)[] = [
   boot,
   recon,
   nodes,
+  uptime,
   ping,
+  call,
   grow,
   shrink,
   halt,

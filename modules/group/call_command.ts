@@ -1,0 +1,107 @@
+/** `minime call`: any verb on any nodes. */
+
+import { errorText, UsageError } from "../../core/mod.ts";
+import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import { formatFold } from "../shared/fold.ts";
+import { callGroup } from "../shared/group_client.ts";
+import { reportFailures } from "../shared/group_report.ts";
+import type { GroupResult } from "../shared/group_result.ts";
+import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { readSelection } from "../shared/node_selection.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import { printable } from "../shared/text.ts";
+import type { callOptions } from "./commands.ts";
+
+type CallOptions = OptionsOf<typeof callOptions>;
+
+const JSON_INDENT = 2;
+
+/** Exit code: whether all nodes answered, some, or none. */
+export async function runCall(
+  context: CommandContext,
+  options: CallOptions,
+  args: readonly string[],
+): Promise<number> {
+  const { out, signal, env } = context;
+  const [verb = "", json] = args;
+  const step = { verb, ...(json === undefined ? {} : { args: parseArguments(json) }) };
+  const targets = await targetsOf(context, options);
+  await using client = await context.connect();
+  const names = await targets(client);
+  const { kind } = options.reduce;
+  const result = await callGroup(client, {
+    targets: foldNodeset(names),
+    reduce: options.reduce,
+    deadlineMs: options.timeout,
+    signal,
+    ...(options.sign
+      ? { signed: await client.sign(verb, step.args, { targets: names }) }
+      : { steps: [step] }),
+    onPart: ({ answered, failures }) =>
+      out.progress(`${answered.size + failures.size} of ${names.length} nodes`),
+  });
+  out.progress(undefined);
+  if (options.json) out.json(jsonOf(result, kind));
+  else print(context, result, kind);
+  return reportFailures(result, { out, now: env.clock.now() });
+}
+
+/** The nodes that are meant; those that left only when they are named. */
+async function targetsOf(
+  context: CommandContext,
+  options: CallOptions,
+): Promise<(client: MeshClient) => Promise<readonly string[]>> {
+  const selection = await readSelection(context, options);
+  const named = options.nodes.length + options.group.length > 0;
+  return async (client) => {
+    const { nodes } = await readMeshView(client, { signal: context.signal });
+    const names = new Set(
+      selectNodes(nodes, selection)
+        .filter(({ state }) => named || state !== "left")
+        .map(({ name }) => name),
+    );
+    if (names.size === 0) throw new UsageError("No node is selected");
+    return [...names];
+  };
+}
+
+function parseArguments(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`Cannot read arguments ${JSON.stringify(printable(text, 80))}`, {
+      cause,
+      hint: `JSON is expected (${errorText(cause)}), as in '{"coarse": true}'`,
+    });
+  }
+}
+
+function print(
+  { out }: CommandContext,
+  result: GroupResult,
+  kind: CallOptions["reduce"]["kind"],
+): void {
+  if (kind === "fold") out.write(formatFold(result.folded(), (answer) => textOf(answer)));
+  else if (kind === "list") {
+    for (const [name, answer] of result.values) {
+      out.print(`${name}: ${printable(JSON.stringify(answer) ?? "")}`);
+    }
+  } else out.print(textOf(result.reduced));
+}
+
+function jsonOf(result: GroupResult, kind: CallOptions["reduce"]["kind"]): unknown {
+  const answers = kind === "fold"
+    ? { answers: result.folded().map(({ nodeset, value }) => ({ nodes: nodeset, value })) }
+    : kind === "list"
+    ? { answers: [...result.values].map(([nodes, value]) => ({ nodes, value })) }
+    : { reduced: result.reduced };
+  return { ...answers, counts: result.counts, failures: [...result.failures.values()] };
+}
+
+/** A text is printed line by line, anything else as indented JSON; neither can move a cursor. */
+function textOf(answer: unknown): string {
+  const text = typeof answer === "string"
+    ? answer
+    : JSON.stringify(answer, null, JSON_INDENT) ?? "";
+  return text.split("\n").map((line) => printable(line)).join("\n");
+}

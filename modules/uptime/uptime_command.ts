@@ -1,0 +1,100 @@
+/** `minime uptime`: one look at all nodes, or one after the other. */
+
+import { CallError } from "../../core/mod.ts";
+import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import { exitCodeOf } from "../shared/exit_code.ts";
+import { callGroup } from "../shared/group_client.ts";
+import { failureLines } from "../shared/group_report.ts";
+import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import type { uptimeOptions } from "./commands.ts";
+import { UptimeReport } from "./report.ts";
+
+type UptimeOptions = OptionsOf<typeof uptimeOptions>;
+
+const CLEAR_SCREEN = "\x1b[H\x1b[2J";
+
+/** Exit code: whether all nodes answered, some, or none; see the command's description. */
+export async function runUptime(context: CommandContext, options: UptimeOptions): Promise<number> {
+  const { env, signal } = context;
+  const selection = await readSelection(context, options);
+  let client = await context.connect();
+  try {
+    for (;;) {
+      let report: UptimeReport;
+      try {
+        report = await look(context, options, { client, selection });
+      } catch (error) {
+        if (!options.watch || !isGone(error)) throw error;
+        // The daemon that we talked to is gone; another one may live.
+        await client.close();
+        client = await context.connect();
+        continue;
+      }
+      show(context, options, { report, client });
+      if (!options.watch) {
+        const { asked, failed } = report.verdict(selection.given);
+        return exitCodeOf(asked, failed);
+      }
+      await env.clock.sleep(options.interval, { signal });
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+async function look(
+  context: CommandContext,
+  options: UptimeOptions,
+  parts: { readonly client: MeshClient; readonly selection: NodeSelection },
+): Promise<UptimeReport> {
+  const { client, selection } = parts;
+  const { signal, env } = context;
+  const ask = (targets: string) =>
+    callGroup(client, {
+      targets,
+      steps: [{ verb: "uptime.get", args: { coarse: options.fold } }],
+      reduce: { kind: options.fold ? "fold" : "list" },
+      deadlineMs: options.timeout,
+      signal,
+    });
+  const everything = options.nodes.length + options.group.length + options.exclude.length === 0;
+  if (everything) {
+    const [view, result] = await Promise.all([readMeshView(client, { signal }), ask("")]);
+    return new UptimeReport(result, { view, now: env.clock.now() });
+  }
+  const view = await readMeshView(client, { signal });
+  const named = options.nodes.length + options.group.length > 0;
+  const names = selectNodes(view.nodes, selection)
+    .filter(({ state }) => named || state !== "left")
+    .map(({ name }) => name);
+  const result = await ask(foldNodeset(names));
+  return new UptimeReport(result, { view, now: env.clock.now() });
+}
+
+function show(
+  context: CommandContext,
+  options: UptimeOptions,
+  parts: { readonly report: UptimeReport; readonly client: MeshClient },
+): void {
+  const { out, env, isTerminal } = context;
+  const { report, client } = parts;
+  if (options.json) {
+    const nodes = options.fold ? report.foldedJson() : report.json();
+    return out.json({ mesh: client.meshName, via: client.via.name, nodes, counts: report.counts });
+  }
+  if (options.watch && isTerminal) out.write(CLEAR_SCREEN);
+  const table = options.fold ? report.foldedTable() : report.table();
+  out.table(table.columns, table.rows, table.style);
+  out.print(report.summary());
+  // Down nodes stand in the table with all there is to say.
+  const unclear = [...report.failures].filter((failure) => !report.isKnownDown(failure.name));
+  for (const line of failureLines(unclear, { now: env.clock.now() })) {
+    out.writeError(`${line}\n`);
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof CallError && error.class === "unreachable";
+}
