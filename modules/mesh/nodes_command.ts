@@ -2,7 +2,7 @@
 
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
-import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { reachMesh, selectNodes } from "../shared/mesh_query.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import type { Style } from "../shared/output.ts";
@@ -32,10 +32,10 @@ export async function runNodes(
   context: CommandContext,
   options: OptionsOf<typeof nodesOptions>,
 ): Promise<void> {
-  const { out, env, signal } = context;
+  const { out, env } = context;
   const selection = await readSelection(context, options);
-  await using client = await context.connect();
-  const view = await readMeshView(client, { signal });
+  const { client, view } = await reachMesh(context);
+  await client.close();
   const nodes = selectNodes(view.nodes, selection);
   if (options.toml) {
     const { meshFileOf } = await import("./nodes_file.ts");

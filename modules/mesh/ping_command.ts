@@ -8,8 +8,9 @@ import { CallError, ConnectionError, errorText } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
-import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
-import { MeshPicture } from "../shared/mesh_view.ts";
+import { reachMesh, selectNodes } from "../shared/mesh_query.ts";
+import { MeshPicture, type NodeView } from "../shared/mesh_view.ts";
+import { sortedNames } from "../shared/names.ts";
 import { operandNames, readOperand } from "../shared/node_selection.ts";
 import { printable } from "../shared/text.ts";
 import type { pingOptions } from "./commands.ts";
@@ -27,11 +28,12 @@ export async function runPing(
   const { out, env, signal } = context;
   const operands = await Promise.all(args.map((text) => readOperand(context, text)));
   await using way = new Way(context);
-  const { nodes } = await readMeshView(await way.client(), { signal });
-  const names = selectNodes(nodes, {
+  const nodes = await way.nodes();
+  const targets = selectNodes(nodes, {
     names: (source) => operands.flatMap((operand) => operandNames(operand, source)),
-  }).map(({ name }) => name);
-  const all = new Map([...new Set(names)].map((name) => [name, new PingStatistics()]));
+  });
+  const names = sortedNames(targets.map(({ name }) => name));
+  const all = new Map(names.map((name) => [name, new PingStatistics()]));
   const from = env.clock.monotonic();
   try {
     for (let sequence = 1; sequence <= (options.count ?? Infinity); sequence++) {
@@ -103,8 +105,8 @@ class Way implements AsyncDisposable {
     this.#context = context;
   }
 
-  async client(): Promise<MeshClient> {
-    return (await this.#open()).client;
+  async nodes(): Promise<readonly NodeView[]> {
+    return (await this.#open()).picture.nodes;
   }
 
   async ping(name: string, round: Pick<Round, "signal" | "timeoutMs">): Promise<PingAnswer> {
@@ -148,16 +150,10 @@ class Way implements AsyncDisposable {
   }
 
   async #connect(): Promise<{ client: MeshClient; picture: MeshPicture }> {
-    const client = await this.#context.connect();
-    try {
-      const { signal } = this.#context;
-      this.meshName = client.meshName;
-      this.via = client.via.name;
-      return { client, picture: new MeshPicture(await readMeshView(client, { signal })) };
-    } catch (error) {
-      await client.close();
-      throw error;
-    }
+    const { client, view } = await reachMesh(this.#context);
+    this.meshName = client.meshName;
+    this.via = client.via.name;
+    return { client, picture: new MeshPicture(view) };
   }
 
   async #close(): Promise<void> {

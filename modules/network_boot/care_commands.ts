@@ -38,6 +38,7 @@ export const recon = command({
 export const wipeOptions = {
   ...HOSTS_FILE,
   all: flag("Also remove the program that boot copied there"),
+  grace: duration("How long a daemon may take to stop before it is killed", { default: "10s" }),
   ...JSON_OUTPUT,
 };
 

@@ -8,7 +8,9 @@ import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts
 import { formatDuration } from "../shared/duration.ts";
 import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
-import { readMeshView } from "../shared/mesh_query.ts";
+import { type ReachedMesh, reachMesh } from "../shared/mesh_query.ts";
+import type { MeshView } from "../shared/mesh_view.ts";
+import { compareNames } from "../shared/names.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { haltOptions } from "./care_commands.ts";
 import { fateJson, formatFates, wipeHint } from "./fate_report.ts";
@@ -22,16 +24,16 @@ export async function runHalt(
   options: OptionsOf<typeof haltOptions>,
 ): Promise<number> {
   const home = await context.home();
-  const known = await home.nodes();
-  let client: MeshClient;
+  const known = (await home.nodes()).toSorted((a, b) => compareNames(a.name, b.name));
+  let reached: ReachedMesh;
   try {
-    client = await context.connect({ timeoutMs: HALT_CONNECT_MS_MAX });
+    reached = await reachMesh(context, { timeoutMs: HALT_CONNECT_MS_MAX });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     return await haltWithoutMesh(context, options, { home, known, error });
   }
-  await using _ = client;
-  return await haltMesh(context, options, { home, known, client });
+  await using client = reached.client;
+  return await haltMesh(context, options, { home, known, client, view: reached.view });
 }
 
 async function haltMesh(
@@ -41,11 +43,11 @@ async function haltMesh(
     readonly home: MeshHome;
     readonly known: readonly KnownNode[];
     readonly client: MeshClient;
+    readonly view: MeshView;
   },
 ): Promise<number> {
-  const { out, env, signal } = context;
-  const { home, known, client } = parts;
-  const view = await readMeshView(client, { signal });
+  const { out, env } = context;
+  const { home, known, client, view } = parts;
   const inView = new Set(view.nodes.map(({ keyId }) => keyId));
   const names = new Set(view.nodes.map(({ name }) => name));
   const nodes: Doomed[] = [

@@ -69,8 +69,7 @@ export const USER_RENEWAL_MS = 7 * 86_400_000;
 
 /** Recon asks a port from outside: who neither answers nor refuses by then is behind a firewall. */
 export const FIREWALL_MS_MAX = 3_000;
-/** Wipe: after SIGTERM a daemon may finish in order; then it is killed, which takes no time. */
-export const WIPE_STOP_SECONDS = 10;
+/** Wipe: a process that was killed is gone at once, unless the kernel itself is stuck. */
 export const WIPE_KILL_SECONDS = 5;
 
 /** Halt: how long a node's port may take to say whether somebody listens, and how often it is asked. */

@@ -151,7 +151,7 @@ function judgeWriting({ folder, denied, readOnly }: PlaceFacts): Finding[] {
 function judgeState({ stateFolder, state, uid, daemonPid }: HostFacts): Finding[] {
   const found: Finding[] = [];
   if (daemonPid !== undefined) {
-    found.push(problem("running", `a daemon of this mesh and name runs as process ${daemonPid}`));
+    found.push(problem("running", "a daemon of this mesh and name runs there"));
   }
   if (stateFolder === undefined) return found;
   const [mode = "", , owner = ""] = stateFolder.split(/ +/);

@@ -9,7 +9,7 @@ import { formatDuration } from "../shared/duration.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
-import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { reachMesh, readMeshView, selectNodes } from "../shared/mesh_query.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
@@ -33,8 +33,9 @@ export async function runShrink(
     throw new UsageError("No nodes are named", { hint: "Name them: -w NODESET, or -g GROUP" });
   }
   const home = await context.home();
-  await using first = await context.connect();
-  const { nodes } = await readMeshView(first, { signal: context.signal });
+  const reached = await reachMesh(context);
+  await using first = reached.client;
+  const { nodes } = reached.view;
   const leaving = selectNodes(nodes, selection);
   if (leaving.length === 0) throw new UsageError("No nodes are left to shrink");
   const staying = stayingNodes(nodes, leaving);

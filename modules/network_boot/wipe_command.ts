@@ -14,7 +14,7 @@ import { printable } from "../shared/text.ts";
 import type { wipeOptions } from "./care_commands.ts";
 import { type Visit, visitHosts } from "./host_visits.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
-import { WIPE_KILL_SECONDS, WIPE_STOP_SECONDS } from "./limits.ts";
+import { WIPE_KILL_SECONDS } from "./limits.ts";
 import { parseWipeAnswer, WIPE_WORDS, wipeScript, type WipeWord } from "./wipe_script.ts";
 
 /** Removing some hundred megabytes on a slow disk. */
@@ -40,13 +40,19 @@ export async function runWipe(
     out.note("No hosts are left to wipe");
     return EXIT.ok;
   }
-  const workMs = (WIPE_STOP_SECONDS + WIPE_KILL_SECONDS) * 1_000 + REMOVE_MS_MAX;
+  const workMs = options.grace + WIPE_KILL_SECONDS * 1_000 + REMOVE_MS_MAX;
   const visits = await visitHosts(context, hosts, {
     boot: mesh.boot,
     timeoutMs: mesh.boot.connectTimeoutMs + workMs,
     doing: "Wiping",
     script: (host) =>
-      wipeScript({ mesh: mesh.name, node: host.name, home: host.home, binary: options.all }),
+      wipeScript({
+        mesh: mesh.name,
+        node: host.name,
+        home: host.home,
+        binary: options.all,
+        graceMs: options.grace,
+      }),
   });
   const reports = visits.map(reportOf);
   const dirty = reports.filter(({ isClean }) => !isClean).map(({ name }) => name);

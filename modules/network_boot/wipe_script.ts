@@ -10,7 +10,7 @@
 import { shellQuoted } from "../shared/private_folder.ts";
 import { FOLDERS_SCRIPT } from "./boot_script.ts";
 import { DAEMON_SCRIPT } from "./daemon_script.ts";
-import { WIPE_KILL_SECONDS, WIPE_STOP_SECONDS } from "./limits.ts";
+import { WIPE_KILL_SECONDS } from "./limits.ts";
 
 /** How it went: what was stopped and removed, or why not. */
 export const WIPE_WORDS = {
@@ -32,6 +32,8 @@ export interface WipeQuestion {
   readonly home: string | undefined;
   /** Remove the copied program too. */
   readonly binary: boolean;
+  /** How long the daemon may take to stop before it is killed. */
+  readonly graceMs: number;
 }
 
 /** Everything for the stdin of `sh`. */
@@ -41,6 +43,7 @@ export function wipeScript(question: WipeQuestion): string {
     `node=${shellQuoted(question.node)}`,
     `home=${shellQuoted(question.home ?? "")}`,
     `binary=${question.binary ? "yes" : "no"}`,
+    `grace=${Math.ceil(question.graceMs / 1_000)}`,
     SCRIPT,
   ].join("\n");
 }
@@ -86,7 +89,7 @@ if [ -n "$pid" ]; then
     exit 0
   fi
   result=stopped
-  if ! wait_for_end ${WIPE_STOP_SECONDS}; then
+  if ! wait_for_end "$grace"; then
     # A process that is stopped takes no SIGTERM, but this.
     kill -s KILL "$pid" 2>/dev/null
     result=killed

@@ -1,14 +1,69 @@
 /** What commands ask of the mesh before they do anything: who is there, and which of them are meant. */
 
 import * as v from "valibot";
-import { type Caller, CallError, UsageError } from "../../core/mod.ts";
+import {
+  type Caller,
+  CallError,
+  ConnectionError,
+  errorText,
+  MinimeError,
+  UsageError,
+} from "../../core/mod.ts";
+import type { CommandContext, ConnectOptions, MeshClient } from "./command.ts";
 import { type MeshView, MeshViewSchema, type NodeView } from "./mesh_view.ts";
 import { compareNames } from "./names.ts";
 import { type NodeSelection, sourceOf } from "./node_selection.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** How long the daemon next to us may take to say what it knows. */
-const VIEW_MS_MAX = 10_000;
+/** How long a daemon may take to say what it knows; then another one is asked. */
+const VIEW_MS_MAX = 3_000;
+/** How long another daemon may take to let us in. */
+const OTHER_MS_MAX = 3_000;
+
+/** A connection, and what the daemon at its other end sees. */
+export interface ReachedMesh {
+  /** The caller closes it. */
+  readonly client: MeshClient;
+  /** Nodes sorted by name. */
+  readonly view: MeshView;
+}
+
+/**
+ * Connects to a daemon that answers. One that is frozen still takes connections, so a connection
+ * alone proves nothing: when it says nothing, the next one is asked.
+ *
+ * @throws ConnectionError when none answers
+ */
+export async function reachMesh(
+  context: CommandContext,
+  options: ConnectOptions = {},
+): Promise<ReachedMesh> {
+  const first = await context.connect(options);
+  let failure: unknown;
+  try {
+    return { client: first, view: await readMeshView(first, { signal: context.signal }) };
+  } catch (error) {
+    await first.close();
+    if (!isSilence(error) || options.node !== undefined) throw error;
+    context.signal.throwIfAborted();
+    context.out.detail(`Node "${first.via.name}" does not answer: ${errorText(error)}`);
+    failure = error;
+  }
+  const home = await context.home();
+  for (const { name } of await home.nodes()) {
+    if (name === first.via.name) continue;
+    try {
+      const other = { mesh: home.name, node: name, timeoutMs: OTHER_MS_MAX };
+      return await reachMesh(context, other);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!(error instanceof MinimeError)) throw error;
+      context.out.detail(`Node "${name}" does not answer either: ${errorText(error)}`);
+    }
+  }
+  const text = `Node "${first.via.name}" takes connections but does not answer, nor does another`;
+  throw new ConnectionError("timeout", text, { cause: failure });
+}
 
 /** As the daemon at the other end sees it; nodes sorted by name. */
 export async function readMeshView(
@@ -22,6 +77,10 @@ export async function readMeshView(
   }
   const { self, nodes } = parsed.output;
   return { self, nodes: nodes.toSorted((a, b) => compareNames(a.name, b.name)) };
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof CallError && (error.class === "timeout" || error.class === "unreachable");
 }
 
 /**
