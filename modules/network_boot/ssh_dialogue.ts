@@ -33,6 +33,7 @@ export class SshDialogue implements LaunchedProcess {
   readonly #signal: AbortSignal;
   readonly #stop = () => this.kill();
   #late: string | undefined;
+  #runs = false;
 
   constructor(
     process: LineProcess,
@@ -52,6 +53,12 @@ export class SshDialogue implements LaunchedProcess {
   /** A command of ours, without its last line feed. */
   async say(text: string): Promise<void> {
     await this.#process.write(`${text}\n`); // Nobody there any more: the answer says so.
+  }
+
+  /** The last of our commands: from here on it is the daemon that speaks, started with these words. */
+  async run(words: readonly string[]): Promise<void> {
+    this.#runs = true;
+    await this.say([`RUN ${words.length}`, ...words].join("\n"));
   }
 
   /** Raw bytes. False when nobody reads them any more. */
@@ -87,7 +94,8 @@ export class SshDialogue implements LaunchedProcess {
     const end = await this.#process.ended;
     this.#signal.throwIfAborted();
     if (this.#late !== undefined) return new HostError("timeout", this.#late);
-    return end.code === SSH_FAILED ? await failureOf(this.#process) : runFailure(end);
+    const isDaemons = this.#runs && end.code !== SSH_FAILED;
+    return isDaemons ? runFailure(end) : await failureOf(this.#process);
   }
 
   kill(): void {

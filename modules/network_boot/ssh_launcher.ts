@@ -60,7 +60,7 @@ export class SshLauncher implements Launcher {
         ...["--mesh", options.mesh, "--node", host.name],
         ...listenEndpoints(host, facts).flatMap((endpoint) => ["--listen", endpoint]),
       ];
-      await dialogue.say([`RUN ${words.length}`, ...words].join("\n"));
+      await dialogue.run(words);
       return dialogue;
     } catch (error) {
       await dialogue[Symbol.asyncDispose]();

@@ -1,0 +1,322 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createRealEnvironment } from "../../../core/environment/real.ts";
+import { type BinaryFacts, bootScript } from "../../../modules/network_boot/boot_script.ts";
+import { LineProcess } from "../../../modules/network_boot/line_process.ts";
+import { ScriptFacts } from "../../../modules/network_boot/script_facts.ts";
+import { SshDialogue } from "../../../modules/network_boot/ssh_dialogue.ts";
+import { systemTest } from "../../system/rig/mod.ts";
+
+/** Every shell of this machine that a host may have as /bin/sh. */
+const SHELLS: readonly (readonly [string, ...string[]])[] = ([
+  ["sh"],
+  ["dash"],
+  ["bash", "--posix"],
+  ["busybox", "sh"],
+] as const).filter(([program]) => isOnPath(program));
+
+/** What a host with nothing but busybox has; and bash, so that nothing is left untested. */
+function busyboxPath(): string {
+  const folder = Deno.makeTempDirSync({ prefix: "minime-test-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  const text = (script: string) => {
+    const { stdout } = new Deno.Command("sh", { args: ["-c", script] }).outputSync();
+    return new TextDecoder().decode(stdout).trim();
+  };
+  const busybox = text("command -v busybox");
+  for (const applet of new Set(["busybox", ...text("busybox --list").split("\n")])) {
+    Deno.symlinkSync(busybox, `${folder}/${applet}`);
+  }
+  Deno.symlinkSync(text("command -v bash"), `${folder}/bash`);
+  return folder;
+}
+const BUSYBOX_PATH = SHELLS.some(([program]) => program === "busybox") ? busyboxPath() : "";
+
+const ARCHITECTURE = Deno.build.arch;
+const WITHIN = { ms: 20_000, what: "the test waited in vain" };
+const env = createRealEnvironment();
+
+function isOnPath(program: string): boolean {
+  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
+    try {
+      return Deno.statSync(`${folder}/${program}`).isFile;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  });
+}
+
+/** A program that stands for the binary: says its arguments, then what it reads. */
+class Program {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly facts: BinaryFacts;
+
+  constructor(options: { padding?: number; architecture?: string } = {}) {
+    // What cannot be compressed: it must fill disks.
+    const noise = new Uint8Array(options.padding ?? 100_000);
+    for (let i = 0; i < noise.length; i++) noise[i] = (i * i * 2_654_435_761 >>> 13) & 0xff;
+    const script = `#!/bin/sh\nfor word; do echo "word $word"; done\nsed 's/^/read /'\nexit 0\n`;
+    const head = new TextEncoder().encode(script);
+    this.bytes = new Uint8Array([...head, ...noise]);
+    this.facts = {
+      hash: createHash("sha256").update(this.bytes).digest("hex"),
+      bytes: this.bytes.length,
+      architecture: options.architecture ?? ARCHITECTURE,
+    };
+  }
+
+  get fileName(): string {
+    return `minime-${this.facts.hash}`;
+  }
+
+  async packed(): Promise<Uint8Array<ArrayBuffer>> {
+    const stream = new Blob([this.bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+}
+
+/** One run of the script, as if sshd had started the shell. */
+class Visit implements AsyncDisposable {
+  readonly facts = new ScriptFacts();
+  readonly dialogue: SshDialogue;
+  readonly process: LineProcess;
+
+  private constructor(process: LineProcess) {
+    this.process = process;
+    const { signal } = new AbortController();
+    this.dialogue = new SshDialogue(process, { clock: env.clock, signal });
+  }
+
+  static async start(
+    shell: readonly string[],
+    options: { home: string; program: Program; ownHome?: string; first?: string },
+  ): Promise<Visit> {
+    const [program, ...args] = options.first === undefined
+      ? shell
+      : ["unshare", "-m", "sh", "-c", `${options.first}; exec ${shell.join(" ")}`];
+    const path = shell[0] === "busybox" ? BUSYBOX_PATH : Deno.env.get("PATH");
+    const process = await LineProcess.start(env, {
+      program: "env",
+      args: ["-i", `PATH=${path}`, `HOME=${options.home}`, program ?? "", ...args],
+    });
+    const { ownHome } = options;
+    await process.write(
+      bootScript(options.program.facts, ownHome === undefined ? {} : { home: ownHome }),
+    );
+    return new Visit(process);
+  }
+
+  answer(): ReturnType<SshDialogue["answer"]> {
+    return this.dialogue.answer(this.facts, WITHIN);
+  }
+
+  async put(bytes: Uint8Array, options: { announced?: number } = {}): Promise<string> {
+    await this.dialogue.say(`PUT ${options.announced ?? bytes.length}`);
+    await this.dialogue.send(bytes, WITHIN);
+    return (await this.answer()).word;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dialogue[Symbol.asyncDispose]();
+  }
+}
+
+async function withHome(run: (home: string) => Promise<void>): Promise<void> {
+  const home = await Deno.makeTempDir({ prefix: "minime-test-" });
+  try {
+    await run(home);
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
+
+function names(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+for (const shell of SHELLS) {
+  const title = `boot script in ${shell[0]}`;
+
+  Deno.test(`${title}: needs the file once, and never again`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      const bin = `${home}/.cache/minime/bin`;
+      {
+        await using visit = await Visit.start(shell, { home, program });
+        assert.equal((await visit.answer()).word, "NEED");
+        assert.equal(visit.facts.get("arch"), ARCHITECTURE);
+        assert.ok(Number(visit.facts.get("free")) > 0);
+        await visit.dialogue.say("KEEP");
+        assert.equal(await visit.put(await program.packed()), "HAVE");
+        assert.deepEqual(names(bin), [program.fileName, `${program.fileName}.gz`]);
+        assert.deepEqual(await Deno.readFile(`${bin}/${program.fileName}`), program.bytes);
+      }
+      await using visit = await Visit.start(shell, { home, program });
+      assert.deepEqual(await visit.answer(), { word: "HAVE", path: `${bin}/${program.fileName}` });
+      assert.equal(visit.facts.get("free"), undefined);
+    }));
+
+  Deno.test(`${title}: runs the daemon with words that no shell has touched`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      await using visit = await Visit.start(shell, { home, program });
+      await visit.answer();
+      assert.equal(await visit.put(await program.packed()), "HAVE");
+      await visit.dialogue.run(["--listen", "tcp:[::]:0", `$(touch ${home}/evil) * "a  b'\\`]);
+      const lines: (string | undefined)[] = [];
+      for (let i = 0; i < 4; i++) lines.push(await visit.dialogue.next());
+      assert.deepEqual(lines, [
+        "word daemon",
+        "word --listen",
+        "word tcp:[::]:0",
+        `word $(touch ${home}/evil) * "a  b'\\`,
+      ]);
+      await visit.dialogue.write("MINIME-ADMIT abc\n");
+      await visit.process.closeInput();
+      assert.equal(await visit.dialogue.next(), "read MINIME-ADMIT abc");
+      assert.equal(await visit.dialogue.next(), undefined);
+      assert.equal((await visit.process.ended).code, 0);
+      assert.deepEqual(names(home), [".cache"]);
+    }));
+
+  Deno.test(`${title}: what arrives damaged is refused and removed`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      const packed = await program.packed();
+      const flipped = packed.slice();
+      flipped[packed.length >> 1]! ^= 0x10;
+      const other = await new Program({ padding: 100_001 }).packed();
+      for (const bytes of [flipped, packed.subarray(0, packed.length >> 1), other]) {
+        await using visit = await Visit.start(shell, { home, program });
+        assert.equal((await visit.answer()).word, "NEED");
+        await visit.dialogue.say("KEEP");
+        await assert.rejects(visit.put(bytes), {
+          reason: "hash-mismatch",
+          message: "hash mismatch: what arrived is not what was sent",
+        });
+        await visit.process.ended;
+        assert.deepEqual(names(`${home}/.cache/minime/bin`), []);
+      }
+    }));
+
+  Deno.test(`${title}: an origin that goes away in the middle leaves nothing behind`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      const packed = await program.packed();
+      const visit = await Visit.start(shell, { home, program });
+      await visit.answer();
+      await visit.dialogue.say(`PUT ${packed.length}`);
+      await visit.dialogue.send(packed.subarray(0, 50_000), WITHIN);
+      await visit.process.closeInput();
+      await assert.rejects(visit.answer(), { reason: "hash-mismatch" });
+      await visit[Symbol.asyncDispose]();
+      assert.deepEqual(names(`${home}/.cache/minime/bin`), []);
+    }));
+
+  Deno.test(`${title}: finds a copy that somebody made by hand, by its content`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      await Deno.writeFile(`${home}/minime`, new Program({ padding: 99_999 }).bytes, {
+        mode: 0o755,
+      });
+      await Deno.mkdir(`${home}/bin`);
+      const evil = program.bytes.slice();
+      evil[5_000]! ^= 1; // The same size, another content.
+      await Deno.writeFile(`${home}/bin/minime`, evil, { mode: 0o755 });
+      {
+        await using visit = await Visit.start(shell, { home, program });
+        assert.equal((await visit.answer()).word, "NEED");
+      }
+      await Deno.mkdir(`${home}/.local/bin`, { recursive: true });
+      await Deno.writeFile(`${home}/.local/bin/minime`, program.bytes, { mode: 0o755 });
+      await using visit = await Visit.start(shell, { home, program });
+      assert.deepEqual(await visit.answer(), { word: "HAVE", path: `${home}/.local/bin/minime` });
+    }));
+
+  Deno.test(`${title}: asks for another file on another CPU, and takes it`, () =>
+    withHome(async (home) => {
+      const foreign = new Program({ architecture: "vax" });
+      const program = new Program();
+      await using visit = await Visit.start(shell, { home, program: foreign });
+      assert.equal((await visit.answer()).word, "CPU");
+      const { hash, bytes, architecture } = program.facts;
+      await visit.dialogue.say(`USE ${hash} ${bytes} ${architecture}`);
+      assert.equal((await visit.answer()).word, "NEED");
+      assert.equal(await visit.put(await program.packed()), "HAVE");
+    }));
+
+  Deno.test(`${title}: a home of its own holds the file, whatever is in its name`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      const ownHome = `${home}/it's $HOME; rm`;
+      for (const given of [ownHome, "below/my own"]) {
+        await using visit = await Visit.start(shell, { home, program, ownHome: given });
+        assert.equal((await visit.answer()).word, "NEED");
+        assert.equal(await visit.put(await program.packed()), "HAVE");
+        const folder = given.startsWith("/") ? given : `${home}/${given}`;
+        assert.deepEqual(names(`${folder}/cache/minime/bin`), [program.fileName]);
+      }
+    }));
+
+  Deno.test(`${title}: a source that is not there, or has something else, is no end`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      await using visit = await Visit.start(shell, { home, program });
+      assert.equal((await visit.answer()).word, "NEED");
+      if (visit.facts.get("get") !== "yes") return; // Without bash nobody asks it to.
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const { port } = listener.addr;
+      const given = [new TextEncoder().encode("no gzip at all"), await program.packed()];
+      const tickets: string[] = [];
+      const serving = (async () => {
+        for (let accepted = 0; accepted < 4; accepted++) {
+          using connection = await listener.accept();
+          const buffer = new Uint8Array(64);
+          const count = await connection.read(buffer);
+          if (count === null) continue; // Only looks whether it gets through.
+          tickets.push(new TextDecoder().decode(buffer.subarray(0, count)));
+          const bytes = given[tickets.length - 1] as Uint8Array;
+          for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+        }
+      })();
+      const ticket = "0123456789abcdef0123456789abcdef";
+      await visit.dialogue.say(`GET 127.0.0.1 1 10 2\n${ticket}`);
+      assert.deepEqual(await visit.answer(), {
+        word: "AGAIN",
+        text: "cannot reach 127.0.0.1 port 1",
+      });
+      await visit.dialogue.say(`GET 127.0.0.1 ${port} 10 2\n${ticket}`);
+      assert.equal((await visit.answer()).word, "AGAIN");
+      await visit.dialogue.say(`GET 127.0.0.1 ${port} 10 2\n${ticket}`);
+      assert.equal((await visit.answer()).word, "HAVE");
+      await serving;
+      assert.deepEqual(tickets, [`${ticket}\n`, `${ticket}\n`]);
+    }));
+
+  systemTest(
+    `${title}: a disk that fills up in the middle is named, and left as it was`,
+    () =>
+      withHome(async (home) => {
+        const program = new Program({ padding: 600_000 });
+        const first = `mount -t tmpfs -o size=300k tmpfs ${home}`;
+        await using visit = await Visit.start(shell, { home, program, first });
+        assert.equal((await visit.answer()).word, "NEED");
+        await assert.rejects(async () => await visit.put(await program.packed()), {
+          reason: "no-space",
+          message: /No space left on device/,
+        });
+      }),
+  );
+
+  systemTest(
+    `${title}: a disk from which nothing may be run is named before any copy`,
+    () =>
+      withHome(async (home) => {
+        const program = new Program();
+        const first = `mount -t tmpfs -o noexec tmpfs ${home}`;
+        await using visit = await Visit.start(shell, { home, program, first });
+        await assert.rejects(visit.answer(), { reason: "noexec", message: /[Pp]ermission denied/ });
+      }),
+  );
+}
