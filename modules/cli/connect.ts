@@ -7,7 +7,6 @@
 import {
   Calls,
   choosePrimitives,
-  type Conduit,
   ConnectionError,
   encodeCanonical,
   errorText,
@@ -32,8 +31,11 @@ const NEXT_NODE_MS = 250;
 /** How long from now a signed request may be started. */
 const START_MS_DEFAULT = 5_000;
 
+/** A frozen daemon accepts a connection and never answers. */
+const LOCAL_ANSWER_MS_MAX = 1_000;
+
 interface Reached {
-  readonly conduit: Conduit;
+  readonly calls: Calls;
   readonly name: string;
   readonly endpoint: string;
 }
@@ -48,9 +50,8 @@ export async function connect(
   try {
     const reached = await reachLocal(needs, home, options.node) ??
       await reachRemote(needs, { home, user, options });
-    const { env } = needs;
-    const calls = new Calls({ conduit: reached.conduit, clock: env.clock, dialled: true });
-    return new Client(calls, { home, reached, user, clock: env.clock, random: env.random });
+    const { clock, random } = needs.env;
+    return new Client({ home, reached, user, clock, random });
   } catch (error) {
     user.dispose();
     throw error;
@@ -71,9 +72,17 @@ async function reachLocal(
     const socket = await findSocket(env, statePaths(root, home.name, name));
     if (socket === undefined) continue;
     const endpoint = `unix:${socket}`;
+    let calls: Calls | undefined;
     try {
-      return { conduit: await front.dial(endpoint, { signal: needs.signal }), name, endpoint };
+      const conduit = await front.dial(endpoint, { signal: needs.signal });
+      calls = new Calls({ conduit, clock: env.clock, dialled: true });
+      await calls.request("core.ping", {}, {
+        deadlineMs: LOCAL_ANSWER_MS_MAX,
+        signal: needs.signal,
+      });
+      return { calls, name, endpoint };
     } catch (error) {
+      void calls?.close("no answer");
       needs.signal.throwIfAborted();
       needs.out.detail(`Daemon "${name}" of this machine: ${errorText(error)}`);
     }
@@ -130,7 +139,11 @@ async function race(
           signal: over.signal,
         });
         if (winner !== undefined) return await conduit.close("another node was faster");
-        winner = { conduit, name: node.name, endpoint };
+        winner = {
+          calls: new Calls({ conduit, clock, dialled: true }),
+          name: node.name,
+          endpoint,
+        };
         return won.resolve(winner);
       } catch (error) {
         if (winner !== undefined) return;
@@ -143,7 +156,10 @@ async function race(
     for (const node of parts.nodes) {
       const one = attempt(node);
       attempts.push(one);
-      await Promise.race([one, won.promise, clock.sleep(NEXT_NODE_MS)]);
+      const { promise: patience, resolve } = Promise.withResolvers<void>();
+      const headStart = clock.after(NEXT_NODE_MS, resolve);
+      await Promise.race([one, won.promise, patience]);
+      headStart.cancel();
       if (winner !== undefined || over.signal.aborted) break;
     }
     const none = Promise.all(attempts).then(() => undefined);
@@ -221,7 +237,6 @@ class Client implements MeshClient {
   #closed: Promise<void> | undefined;
 
   constructor(
-    calls: Calls,
     parts: {
       readonly home: MeshHome;
       readonly reached: Reached;
@@ -230,6 +245,7 @@ class Client implements MeshClient {
       readonly random: { bytes(length: number): Uint8Array };
     },
   ) {
+    const { calls } = parts.reached;
     this.#calls = calls;
     this.meshName = parts.home.name;
     this.via = { name: parts.reached.name, endpoint: parts.reached.endpoint };

@@ -8,6 +8,7 @@ import {
   choosePrimitives,
   ConnectionError,
   errorText,
+  FileError,
   formatEndpoint,
   keyIdOf,
   Minimed,
@@ -80,43 +81,46 @@ class EnrolmentError extends MinimeError {
 async function runDaemon(context: CommandContext, options: EnrolOptions): Promise<number> {
   const { env } = context;
   const paths = statePaths(stateRoot(env), options.mesh, options.node);
-  const socket = await claimStateFolder(context, paths);
-  const listeners: PipeListener[] = [];
+  const listeners = [await claimStateFolder(context, paths)];
   try {
+    await writePidFile(env, paths.pid);
     for (const endpoint of options.listen) listeners.push(await bind(context, endpoint));
     using primitives = await choosePrimitives().catch((cause) => {
       throw new EnrolmentError("self-test", errorText(cause), { cause });
     });
     const keys = makeKeys(context, primitives);
     const admit = await enrol(context, { options, keys, primitives, listeners });
-    return await serve(context, { admit, keys, primitives, listeners, paths, socket, options });
+    return await serve(context, { admit, keys, primitives, listeners, paths, options });
   } finally {
-    for (const listener of listeners) listener.close();
-    for (
-      const path of [paths.pid, paths.log, `${paths.log}.1`, socket, `${paths.folder}/sock.path`]
-    ) {
+    for (const path of [paths.pid, paths.log, `${paths.log}.1`, `${paths.folder}/sock.path`]) {
       await env.files.remove(path);
     }
     // The audit stays, because it must not be in a node's power to forget what was asked of it.
+    // The socket goes last: as long as it is there, nobody else takes the folder.
+    for (const listener of listeners.reverse()) listener.close();
     if ((await env.files.list(paths.folder)).length === 0) await env.files.remove(paths.folder);
   }
 }
 
-async function claimStateFolder(context: CommandContext, paths: StatePaths): Promise<string> {
+/**
+ * The socket is the claim: the kernel gives it to one process only, and takes it back however that
+ * process ends. Everything else in the folder belongs to its holder.
+ */
+async function claimStateFolder(
+  context: CommandContext,
+  paths: StatePaths,
+): Promise<PipeListener> {
   const { env } = context;
-  const other = await livingProcess(env, paths.pid);
-  if (other !== undefined) {
-    throw new EnrolmentError(
-      "running",
-      `A daemon of this name runs already, as process ${other.pid}`,
-    );
-  }
   try {
     const { socket } = await makeStateFolder(env, paths);
-    await writePidFile(env, paths.pid);
-    return socket;
+    return await env.network.listen({ transport: "unix", path: socket });
   } catch (cause) {
-    const full = errorText(cause).includes("space");
+    if (cause instanceof ConnectionError && cause.reason === "address-taken") {
+      const other = await livingProcess(env, paths.pid);
+      const as = other === undefined ? "" : `, as process ${other.pid}`;
+      throw new EnrolmentError("running", `A daemon of this name runs already${as}`, { cause });
+    }
+    const full = cause instanceof FileError && cause.reason === "no-space";
     throw new EnrolmentError(full ? "no-space" : "state-folder", errorText(cause), { cause });
   }
 }
@@ -168,7 +172,8 @@ async function enrol(
       groups: [],
     },
   });
-  const endpoints = parts.listeners.map(({ address }) => formatEndpoint(address));
+  const endpoints = parts.listeners.filter(({ address }) => address.transport === "tcp")
+    .map(({ address }) => formatEndpoint(address));
   const value = { request: request.bytes.toBase64(), endpoints, pid: env.processes.pid };
   out.write(formatEnrolment({ word: "csr", value }));
   const late = new AbortController();
@@ -201,7 +206,6 @@ async function serve(
     readonly primitives: Primitives;
     readonly listeners: readonly PipeListener[];
     readonly paths: StatePaths;
-    readonly socket: string;
     readonly options: EnrolOptions;
   },
 ): Promise<number> {
@@ -217,7 +221,7 @@ async function serve(
     modules: createModules({
       mesh: { segment: admit.segment, endpoints: admit.endpoints, peers: admit.peers },
     }),
-    listen: [...listeners.map(({ address }) => formatEndpoint(address)), `unix:${parts.socket}`],
+    listen: listeners.map(({ address }) => formatEndpoint(address)),
     auditFolder: `${paths.folder}/audit`,
     log: logging.log,
   });

@@ -97,7 +97,8 @@ async function isUserEnding(home: MeshHome, needs: Needs): Promise<boolean> {
     const { self } = await loadUser(home, needs);
     return self.identity.notAfter - needs.now < USER_RENEWAL_MS;
   } catch (error) {
-    if (error instanceof AuthenticationError && error.reason === "expired") return true;
+    const mendable = ["expired", "key-mismatch"];
+    if (error instanceof AuthenticationError && mendable.includes(error.reason)) return true;
     throw error;
   }
 }

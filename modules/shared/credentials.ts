@@ -7,7 +7,9 @@
  */
 
 import {
+  AuthenticationError,
   defaultPolicy,
+  keyIdOf,
   meshIdOf,
   MinimeError,
   NO_REVOCATIONS,
@@ -54,6 +56,9 @@ export async function createCredentials(
   needs: Needs & { readonly user: string; readonly unixUser: string },
 ): Promise<void> {
   const { primitives, random } = needs;
+  if (await home.load("root.key") !== undefined) {
+    throw new MinimeError(`Home of mesh "${home.name}" has a root key already`);
+  }
   const rootSeed = random.bytes(KEY_BYTES);
   const rootPublicKey = primitives.signPublicKey(rootSeed);
   await home.store("root.key", rootSeed);
@@ -157,11 +162,18 @@ export async function loadUser(
     types: ["user"],
   });
   const secret = key.slice(KEY_BYTES);
+  const signSeed = key.slice(0, KEY_BYTES);
+  if (keyIdOf(primitives, primitives.signPublicKey(signSeed)) !== identity.keyId) {
+    throw new AuthenticationError(
+      "key-mismatch",
+      `"${home.path("user.cert")}" is not for the key in "${home.path("user.key")}"`,
+    );
+  }
   return {
     trust,
     self: {
       identity,
-      signSeed: key.slice(0, KEY_BYTES),
+      signSeed,
       dh: { secret, publicKey: primitives.dhPublicKey(secret) },
       instance: random.bytes(16),
     },
