@@ -29,6 +29,7 @@ export async function runUptime(context: CommandContext, options: UptimeOptions)
         if (!options.watch || !isGone(error)) throw error;
         // The daemon that we talked to is gone; another one may live.
         await client.close();
+        await env.clock.sleep(options.interval, { signal });
         client = await context.connect();
         continue;
       }

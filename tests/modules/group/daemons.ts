@@ -6,6 +6,7 @@ import {
   type Caller,
   CallError,
   type Environment,
+  type HostFacts,
   type Log,
   Minimed,
   type Module,
@@ -18,6 +19,9 @@ import { createUptime } from "../../../modules/uptime/mod.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
 import { Board } from "./board.ts";
 import { type Probe, probe } from "./probe.ts";
+
+/** Hosts of a test are up for three and a half days. */
+export const UP_MS = 3.5 * 86_400_000;
 
 /** One daemon and what a test may do to it. */
 export interface TestDaemon {
@@ -179,5 +183,12 @@ function cuttable(real: Environment): { env: Environment; cut: () => void } {
     dead = true;
     for (const pipe of pipes) pipe.close();
   };
-  return { env: { ...real, network, host: () => real.host() }, cut };
+  // Loads and free memory that stay, so that nodes of one machine are in the same state.
+  const host = async (): Promise<HostFacts> => ({
+    ...await real.host(),
+    booted: real.clock.now() - UP_MS,
+    load: [0.1, 0.2, 0.3],
+    memory: { totalBytes: 8e9, freeBytes: 6e9 },
+  });
+  return { env: { ...real, network, host }, cut };
 }
