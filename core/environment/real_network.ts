@@ -114,6 +114,9 @@ async function dialTcp(host: string, port: number, signal?: AbortSignal): Promis
     if (!ONE_ADDRESS_ONLY || isLiteral(host) || !otherAddressMayHelp(error)) throw error;
     failure = error;
   }
+  // Deno 2.6 warns on stderr of what its own node:dns uses; nobody here could do anything about it.
+  const { default: process } = await import("node:process");
+  Object.assign(process, { noDeprecation: true });
   const { lookup } = await import("node:dns/promises");
   for (const { address } of (await lookup(host, { all: true }))) {
     try {
