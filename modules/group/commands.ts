@@ -28,7 +28,7 @@ export const call = command({
     "answer, as in load.0. Nodes that did not answer are named on stderr.\n\n" +
     "Exit code: 0 all nodes answered, 1 some did not, 3 none did.",
   examples: [
-    ["minime call core.hello", "which nodes run which version, folded"],
+    ["minime call -r fold:version core.hello", "which nodes run which version"],
     ["minime call -r max:load.0 uptime.get", "the busiest node"],
     ["minime call -w 'n[1-8]' uptime.get '{\"coarse\": true}'", "with arguments"],
   ],

@@ -194,7 +194,8 @@ function cellsOf({ uptime, starts }: Answer): string[] {
     String(cores),
     `${formatSize(memory.totalBytes - memory.freeBytes)} of ${formatSize(memory.totalBytes)}`,
     users === null ? "-" : String(users),
-    formatDuration(daemon.upMs),
+    // A coarse answer has no time below a minute.
+    daemon.upMs === 0 ? "< 1 min" : formatDuration(daemon.upMs),
     starts === undefined ? "-" : String(starts),
     String(daemon.links),
     String(daemon.messages),

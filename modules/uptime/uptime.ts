@@ -29,12 +29,12 @@ export type Uptime = v.InferOutput<typeof UptimeSchema>;
 const UNITS_MS = [86_400_000, 3_600_000, 60_000] as const;
 const GIGABYTE = 1e9;
 /** Free memory in steps that do not change at every look. */
-const MEMORY_STEPS = 4;
+const MEMORY_STEPS = 10;
 
-/** Durations to one unit, loads to whole numbers, memory in quarters; what always differs is 0. */
+/** Durations to one unit, loads to whole numbers, memory in tenths; what always differs is 0. */
 export function coarseUptime({ upMs, load, cores, memory, users, daemon }: Uptime): Uptime {
   const { totalBytes, freeBytes } = memory;
-  const quarter = totalBytes / MEMORY_STEPS;
+  const step = totalBytes / MEMORY_STEPS;
   return {
     host: "",
     bootedMs: 0,
@@ -43,7 +43,7 @@ export function coarseUptime({ upMs, load, cores, memory, users, daemon }: Uptim
     cores,
     memory: {
       totalBytes: roundTo(totalBytes, GIGABYTE),
-      freeBytes: roundTo(roundTo(freeBytes, quarter), GIGABYTE),
+      freeBytes: roundTo(roundTo(freeBytes, step), GIGABYTE),
     },
     users,
     daemon: {
