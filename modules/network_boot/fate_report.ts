@@ -30,21 +30,35 @@ export function formatFates(
 }
 
 /** For programs. */
-export function fateJson({ node, result, why }: Fate): Record<string, unknown> {
-  return { name: node.name, result, ...(why === undefined ? {} : { why }) };
+export function fateJson({ node, result, isSilent, why }: Fate): Record<string, unknown> {
+  return {
+    name: node.name,
+    result,
+    ...(isSilent === true ? { silent: true } : {}),
+    ...(why === undefined ? {} : { why }),
+  };
 }
 
 /** What to do about nodes that do not go by themselves. */
 export async function wipeHint(home: MeshHome, names: readonly string[]): Promise<string> {
-  const file = (await home.lastBoot())?.file ?? home.path("mesh.toml");
-  const nodeset = shellQuoted(foldNodeset(names));
-  return `What still runs can be ended by force: ` +
-    `minime wipe --hosts ${shellQuoted(file)} -w ${nodeset}`;
+  return `What still runs can be ended by force: ${await wipeCommand(home, names)}`;
 }
 
-function textOf({ node, result, why }: Fate, now: number): string {
+/** The same for nodes that nobody can see. */
+export async function silentHint(home: MeshHome, fates: readonly Fate[]): Promise<string> {
+  const names = fates.filter(({ isSilent }) => isSilent).map(({ node }) => node.name);
+  return `Should a daemon still run on ${foldNodeset(names)}: ${await wipeCommand(home, names)}`;
+}
+
+async function wipeCommand(home: MeshHome, names: readonly string[]): Promise<string> {
+  const file = (await home.lastBoot())?.file ?? home.path("mesh.toml");
+  return `minime wipe --hosts ${shellQuoted(file)} -w ${shellQuoted(foldNodeset(names))}`;
+}
+
+function textOf({ node, result, isSilent, why }: Fate, now: number): string {
   if (result === "down") return "down";
   if (result === "up") return why === undefined ? "still up" : `still up: ${printable(why)}`;
-  if (node.since === undefined) return "was down already";
-  return `was down already, for ${formatDuration(Math.max(0, now - node.since))}`;
+  const silent = isSilent === true ? "; nothing answers there" : "";
+  if (node.since === undefined) return `was down already${silent}`;
+  return `was down already, for ${formatDuration(Math.max(0, now - node.since))}${silent}`;
 }

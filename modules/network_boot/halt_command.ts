@@ -13,7 +13,7 @@ import type { MeshView } from "../shared/mesh_view.ts";
 import { compareNames } from "../shared/names.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { haltOptions } from "./care_commands.ts";
-import { fateJson, formatFates, wipeHint } from "./fate_report.ts";
+import { fateJson, formatFates, silentHint, wipeHint } from "./fate_report.ts";
 import { HALT_CONNECT_MS_MAX } from "./limits.ts";
 import { type Liveness, Prober } from "./liveness.ts";
 import { type Doomed, takeDown } from "./take_down.ts";
@@ -78,6 +78,7 @@ async function haltMesh(
       out.print(`Mesh "${home.name}" is not all down after ${time}`);
       out.note(await wipeHint(home, left.map(({ node }) => node.name)));
     }
+    if (fates.some(({ isSilent }) => isSilent)) out.note(await silentHint(home, fates));
   }
   const asked = fates.filter(({ result }) => result !== "was-down").length;
   return exitCodeOf(asked, left.length);

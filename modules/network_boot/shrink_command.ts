@@ -14,7 +14,7 @@ import type { NodeView } from "../shared/mesh_view.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { shrinkOptions } from "./care_commands.ts";
-import { fateJson, formatFates, wipeHint } from "./fate_report.ts";
+import { fateJson, formatFates, silentHint, wipeHint } from "./fate_report.ts";
 import { PROBE_INTERVAL_MS, STRAGGLER_MS_MAX } from "./limits.ts";
 import { type Fate, takeDown } from "./take_down.ts";
 
@@ -66,6 +66,7 @@ export async function runShrink(
     out.print(formatFates(fates, { now: env.clock.now(), paint: out.paint.bind(out) }));
     const isUp = left.filter(({ result }) => result === "up").map(({ node }) => node.name);
     out.print(summaryOf(fates.length, left.map(({ node }) => node.name), staying.length));
+    if (fates.some(({ isSilent }) => isSilent)) out.note(await silentHint(home, fates));
     if (isUp.length > 0) {
       const time = formatDuration(options.timeout);
       out.note(`Still up after ${time}: ${foldNodeset(isUp)}; ${await wipeHint(home, isUp)}`);

@@ -38,6 +38,8 @@ export interface Doomed extends ProbedNode {
 export interface Fate {
   readonly node: Doomed;
   readonly result: "down" | "was-down" | "up";
+  /** Nothing at all answers where it was: its machine is gone, or the network to it. */
+  readonly isSilent?: boolean;
   /** Why it is still there, as far as anybody said. */
   readonly why?: string;
 }
@@ -76,6 +78,7 @@ class TakeDown {
   /** By key id: who is not known to be down. */
   readonly #left: Map<string, Doomed>;
   readonly #wasDown = new Set<string>();
+  readonly #silent = new Set<string>();
   readonly #why = new Map<string, string>();
 
   constructor(context: CommandContext, nodes: readonly Doomed[], options: TakeDownOptions) {
@@ -109,7 +112,9 @@ class TakeDown {
   }
 
   #fateOf(node: Doomed): Fate {
-    if (this.#wasDown.has(node.keyId)) return { node, result: "was-down" };
+    if (this.#wasDown.has(node.keyId)) {
+      return { node, result: "was-down", isSilent: this.#silent.has(node.keyId) };
+    }
     if (!this.#left.has(node.keyId)) return { node, result: "down" };
     const why = this.#why.get(node.keyId);
     return { node, result: "up", ...(why === undefined ? {} : { why }) };
@@ -145,8 +150,9 @@ class TakeDown {
   async #askStragglers(prober: Prober, nodes: readonly Doomed[]): Promise<void> {
     const states = await prober.probe(nodes);
     await inWindow(nodes, PROBES_AT_ONCE, async (node) => {
-      const isAlive = states[nodes.indexOf(node)] === "lives";
-      const isAsked = isAlive && await this.#askDirectly(node);
+      const state = states[nodes.indexOf(node)];
+      if (state === "unknown") this.#silent.add(node.keyId);
+      const isAsked = state === "lives" && await this.#askDirectly(node);
       // Whatever listens where it was, if anything does, is not the node.
       if (!isAsked && node.state !== "up") {
         this.#left.delete(node.keyId);

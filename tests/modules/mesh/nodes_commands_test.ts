@@ -1,0 +1,135 @@
+/** The pure parts of nodes and ping. */
+
+import assert from "node:assert/strict";
+import { rowOf, summaryOf } from "../../../modules/mesh/nodes_command.ts";
+import { combineMesh } from "../../../modules/mesh/nodes_file.ts";
+import { PingStatistics } from "../../../modules/mesh/ping_statistics.ts";
+import { parseMeshFile } from "../../../modules/shared/mesh_file.ts";
+import { formatMeshFile } from "../../../modules/shared/mesh_file_format.ts";
+import { selectNodes } from "../../../modules/shared/mesh_query.ts";
+import type { NodeView } from "../../../modules/shared/mesh_view.ts";
+
+function node(name: string, change: Partial<NodeView> = {}): NodeView {
+  return {
+    name,
+    keyId: `key of ${name}`,
+    groups: [],
+    segment: "default",
+    endpoints: ["tcp:10.0.0.1:7117"],
+    state: "up",
+    since: 1_000,
+    version: "0.1.0",
+    instance: "",
+    incarnation: 1,
+    links: ["a", "b"],
+    ...change,
+  };
+}
+
+Deno.test("nodes: a row says the state, for how long, and where a node was lost", () => {
+  assert.deepEqual(rowOf(node("n1", { groups: ["io", "x"] }), 62_000), [
+    ...["n1", "up", "1 min 1 s", "-", "10.0.0.1:7117", "io,x", "default", "2", "0.1.0"],
+  ]);
+  const lost = node("n2", {
+    state: "down",
+    lostAt: "n1",
+    endpoints: ["tcp:[fd77::1]:1", "tcp:b:2"],
+  });
+  assert.deepEqual(rowOf(lost, 0), [
+    ...["n2", "down", "0 ms", "n1", "[fd77::1]:1 +1", "-", "default", "-", "0.1.0"],
+  ]);
+  assert.equal(rowOf(node("n3", { endpoints: [] }), 0)[4], "-");
+});
+
+Deno.test("nodes: the summary counts what there is", () => {
+  assert.equal(summaryOf([node("n1")]), "1 up");
+  assert.equal(
+    summaryOf([node("n1", { state: "down" }), node("n2", { state: "left" })]),
+    "0 up, 1 down, 1 left",
+  );
+});
+
+Deno.test("nodes: a set takes all nodes of a name, and a wrong one is explained", () => {
+  const nodes = [node("n1"), node("n1", { state: "down" }), node("n22")];
+  assert.equal(selectNodes(nodes, { names: () => ["n1"] }).length, 2);
+  assert.throws(() => selectNodes(nodes, { names: () => ["n2"] }), {
+    name: "UsageError",
+    message: 'The mesh has no node "n2", did you mean "n1" or "n22"?',
+  });
+});
+
+Deno.test("nodes --toml: users and ports come from the booted file, presence from the mesh", () => {
+  const booted = parseMeshFile(
+    `name = "lab"
+[[hosts]]
+names = "n[1-2]"
+address = "10.0.0.[1-2]"
+user = "root"
+port = 7117
+[[hosts]]
+names = "n3"
+[groups]
+io = "n[1-3]"
+[boot]
+window = 4
+[policy]
+allow = [{ who = ["group:ops"], verbs = ["*"], on = ["*"], as = ["root"] }]
+`,
+    { file: "booted" },
+  );
+  const nodes = [
+    node("n2", { groups: ["io"] }),
+    node("n1", { groups: ["io", "big"], state: "down" }),
+    node("n3", { state: "left" }),
+    node("n9", { segment: "far", endpoints: ["tcp:[fd77::9]:9"] }),
+    node("n9", { state: "down" }),
+  ];
+  const text = formatMeshFile(combineMesh("lab", nodes, booted));
+  const mesh = parseMeshFile(text, { file: "printed" });
+  assert.deepEqual(
+    mesh.hosts.map((
+      { name, address, port, user, segment },
+    ) => [name, address, port, user, segment]),
+    [
+      ["n1", "10.0.0.1", 7117, "root", "default"],
+      ["n2", "10.0.0.2", 7117, "root", "default"],
+      ["n9", "fd77::9", 9, undefined, "far"],
+    ],
+  );
+  assert.deepEqual(mesh.groups, [
+    { name: "big", members: ["n1"] },
+    { name: "io", members: ["n1", "n2"] },
+  ]);
+  assert.deepEqual([mesh.boot, mesh.policy], [booted.boot, booted.policy]);
+});
+
+Deno.test("ping: the statistics are those of ping(8)", () => {
+  const statistics = new PingStatistics();
+  assert.equal(statistics.text(0), "0 sent, 0 answered, 0% lost, time 0 ms");
+  statistics.add({ why: "Down" });
+  assert.equal(statistics.text(10.4), "1 sent, 0 answered, 100% lost, time 10 ms");
+  assert.deepEqual(statistics.json(), {
+    sent: 1,
+    answered: 0,
+    lossPercent: 100,
+    lastError: "Down",
+  });
+  statistics.add({ ms: 1, hops: 2 });
+  statistics.add({ ms: 3, hops: 1 });
+  assert.equal(
+    statistics.text(20),
+    "3 sent, 2 answered, 33.3% lost, time 20 ms\n" +
+      "round trip min/avg/max/mdev = 1.000/2.000/3.000/1.000 ms",
+  );
+  assert.deepEqual(statistics.json(), {
+    sent: 3,
+    answered: 2,
+    lossPercent: 33.3,
+    minMs: 1,
+    avgMs: 2,
+    maxMs: 3,
+    mdevMs: 1,
+    hops: 1,
+    lastError: "Down",
+  });
+});
