@@ -119,7 +119,7 @@ async function runDemo(demo: Demo): Promise<void> {
   await demo.show("nodes");
   await demo.show("uptime");
   say("\nEqual answers fold:\n");
-  await demo.show("call", "-a", "core.hello", "--field", "version");
+  await demo.show("uptime", "-b");
   const pid = await demo.pidOf(VICTIM);
   say(`\n$ kill -9 ${pid}        # the daemon of ${VICTIM}\n`);
   Deno.kill(pid, "SIGKILL");

@@ -18,7 +18,7 @@ import type { Clock } from "../../core/mod.ts";
 import { canonicalKey } from "../shared/canonical.ts";
 import type { FailureSet } from "../shared/group_result.ts";
 import { listNodeset } from "../shared/nodeset.ts";
-import { ENTRY_BYTES, RUN_BYTES_MAX, RUNS_MAX, START_SKEW_MS } from "./limits.ts";
+import { ENTRY_BYTES, RUN_BYTES_MAX, RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "./limits.ts";
 import type { Detail } from "./partial.ts";
 import type { Work } from "./work.ts";
 
@@ -84,6 +84,10 @@ export class Runs {
       const reason = `Came ${late} ms after its latest start (${START_SKEW_MS} ms is allowed)`;
       return settled({ set: "timedOut", detail: { reason, ran: "never" } });
     }
+    // The origin checks it too, but a neighbour's word must not make us remember for ever.
+    if (work.startBy > now + START_MS_MAX + START_SKEW_MS) {
+      return settled({ set: "failed", detail: { reason: "Latest start is too far away" } });
+    }
     const bytes = order.length + ENTRY_BYTES;
     if (!this.#makeRoom(bytes)) {
       const reason = "Too many group operations at once; try again later";
@@ -136,9 +140,9 @@ export class Runs {
   #forgetExpired(now: number): void {
     for (const [id, all] of this.#kept) {
       for (const kept of all) {
-        // What still runs is kept, however old, and what came after it may be older news.
+        // What still runs is kept, however old.
         if (!kept.finished) continue;
-        if (kept.untilMs >= now) return;
+        if (kept.untilMs >= now) continue;
         this.#forget(id, kept);
       }
     }

@@ -19,7 +19,7 @@ export const WorkSchema = v.strictObject({
   ...workEntries,
   reduce: ReduceSchema,
   /** Unix ms; each target judges it by its own clock. */
-  startBy: v.number(),
+  startBy: v.pipe(v.number(), v.finite()),
   bytesPerNodeMax: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(GROUP_NODE_BYTES_MAX)),
 });
 export type Work = v.InferOutput<typeof WorkSchema>;
