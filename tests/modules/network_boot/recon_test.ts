@@ -15,6 +15,7 @@ import {
   type ReconReport,
 } from "../../../modules/network_boot/recon_report.ts";
 import { reconScript } from "../../../modules/network_boot/recon_script.ts";
+import { printable } from "../../../modules/shared/text.ts";
 
 const ANSWER = [
   "Welcome to host n1, MINIME-RECON is no word of ours here",
@@ -75,7 +76,7 @@ Deno.test("recon facts: whatever a host says is read without harm", () => {
         const lines = words.map(([word, value]) => `MINIME-RECON ${word} ${value}`);
         const found = parseHostFacts([...lines, "MINIME-RECON done 1"]);
         assert.ok(found !== undefined);
-        judgeHost(found, NEEDS).forEach(({ text }) => assert.doesNotMatch(text, /[\x00-\x1f\x7f]/));
+        for (const { text } of judgeHost(found, NEEDS)) assert.equal(printable(text), text);
       },
     ),
     { seed: 7, numRuns: 500 },
