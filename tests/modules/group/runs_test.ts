@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Caller, CallError, type CallOptions, type StepResult } from "../../../core/mod.ts";
-import { RUNS_MAX, START_SKEW_MS } from "../../../modules/group/limits.ts";
+import { RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "../../../modules/group/limits.ts";
 import { Runs } from "../../../modules/group/runs.ts";
 import type { Work } from "../../../modules/group/work.ts";
 
@@ -67,6 +67,18 @@ Deno.test("runs: what is expired is forgotten, and what still runs is not", asyn
   assert.equal(runs.size, 2);
   core.answer(0, "a");
   assert.equal((await hanging.outcome).set, "answered");
+});
+
+Deno.test("runs: a latest start years away is refused, because it would be remembered for years", async () => {
+  const { clock, core, runs } = setUp();
+  const startBy = clock.at + START_MS_MAX + START_SKEW_MS + 1;
+  const outcome = await runs.run(work(1, { startBy }), 1_000).outcome;
+  assert.deepEqual(outcome, {
+    set: "failed",
+    detail: { reason: "Latest start is too far away" },
+  });
+  assert.equal(core.executions.length, 0);
+  assert.equal(runs.size, 0);
 });
 
 Deno.test("runs: a refused order is not kept for the true one that comes later", async () => {
