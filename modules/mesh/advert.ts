@@ -37,14 +37,17 @@ export interface AdvertVersion {
   readonly incarnation: number;
   /** Counts from 1 within an incarnation. */
   readonly sequence: number;
+  /**
+   * Random per process start, 32 hex digits. Two copies of one machine may say the same numbers: one
+   * of both must be newer for all, or neither would ever hear of the other.
+   */
+  readonly instance: string;
 }
 
 export interface Advert extends AdvertVersion {
   /** 32 hex digits. */
   readonly meshId: string;
   readonly keyId: string;
-  /** Random per process start, 32 hex digits. */
-  readonly instance: string;
   /** A goodbye. */
   readonly leaving: boolean;
   readonly version: string;
@@ -67,7 +70,9 @@ export interface ReceivedAdvert {
 
 /** Negative, zero or positive like a - b. */
 export function compareVersions(a: AdvertVersion, b: AdvertVersion): number {
-  return a.incarnation - b.incarnation || a.sequence - b.sequence;
+  const difference = a.incarnation - b.incarnation || a.sequence - b.sequence;
+  if (difference !== 0 || a.instance === b.instance) return difference;
+  return a.instance < b.instance ? -1 : 1;
 }
 
 /**

@@ -1,7 +1,6 @@
 /** Where others can dial this node, when nobody has said it: what it listens on, made dialable. */
 
 import { formatEndpoint, type Network, parseEndpoint } from "../../core/mod.ts";
-import { ADVERT_ENDPOINTS_MAX } from "./limits.ts";
 
 const ANY_ADDRESS = new Set(["0.0.0.0", "::"]);
 
@@ -21,5 +20,5 @@ export function reachableEndpoints(
     return (hosts.length > 0 ? hosts : ["127.0.0.1"])
       .map((host) => formatEndpoint({ ...address, host }));
   });
-  return [...new Set(endpoints)].slice(0, ADVERT_ENDPOINTS_MAX);
+  return [...new Set(endpoints)];
 }

@@ -42,12 +42,13 @@ export class Flooding {
   /** Returns at once; `from` is the neighbour that told us. */
   push(entry: NodeEntry, from?: string): void {
     if (this.#stopped) return;
+    const { table } = this.#options;
     for (const link of this.#options.links()) {
       const peer = link.peer.identity.keyId;
-      const other = peer === entry.keyId && link.peer.instance !== entry.advert.instance;
-      // Another life of that node has to answer; the node itself knows.
-      if (!other && !this.#needs(entry, peer, from)) continue;
-      this.#outboxOf(link).add(entry.keyId);
+      const toldByOther = from !== undefined && (peer === from || table.areLinked(from, peer));
+      // An advert of another life of the neighbour says whom that one is linked with, not this one.
+      if (toldByOther && peer !== entry.keyId) continue;
+      if (needs(entry, link, this.#options)) this.#outboxOf(link).add(entry.keyId);
     }
   }
 
@@ -76,14 +77,6 @@ export class Flooding {
     this.#outboxes.clear();
     for (const outbox of outboxes) outbox.stop();
     await Promise.all(outboxes.map((outbox) => outbox.done));
-  }
-
-  #needs(entry: NodeEntry, peer: string, from: string | undefined): boolean {
-    const { table, self } = this.#options;
-    if (peer === entry.keyId || peer === from || entry.knownBy.has(peer)) return false;
-    if (from !== undefined && table.areLinked(from, peer)) return false;
-    // A forgotten node tells nobody itself.
-    return entry.keyId === self || entry.forgotten || !table.areLinked(entry.keyId, peer);
   }
 
   #outboxOf(link: Link): Outbox {
@@ -127,7 +120,7 @@ class Outbox {
     const peer = this.#link.peer.identity;
     await this.#pause(FLOOD_DELAY_MS);
     while (this.#pending.size > 0) {
-      const batch = this.#take(peer.keyId);
+      const batch = this.#take();
       if (batch.length === 0) continue;
       try {
         const { signal } = this.#stopping;
@@ -153,12 +146,13 @@ class Outbox {
     }
   }
 
-  #take(peer: string): NodeEntry[] {
+  /** Asks again who needs it: much may have come since it was added, most of all in a boot. */
+  #take(): NodeEntry[] {
     const batch: NodeEntry[] = [];
     let bytes = 0;
     for (const keyId of this.#pending) {
       const entry = this.#options.table.get(keyId);
-      if (entry !== undefined && !entry.knownBy.has(peer)) {
+      if (entry !== undefined && needs(entry, this.#link, this.#options)) {
         if (batch.length >= FLOOD_ADVERTS_MAX || bytes + entry.bytes.length > FLOOD_BYTES_MAX) {
           break;
         }
@@ -177,6 +171,19 @@ class Outbox {
       if (!this.#stopping.signal.aborted) throw error;
     }
   }
+}
+
+/** Whether the neighbour at the other end neither has it nor gets it from the node itself. */
+function needs(
+  entry: NodeEntry,
+  { peer: { identity, instance } }: Link,
+  { table, self }: Pick<FloodingOptions, "table" | "self">,
+): boolean {
+  if (entry.knownBy.has(identity.keyId)) return false;
+  // Another life of that node has to answer; the node itself knows.
+  if (identity.keyId === entry.keyId) return instance !== entry.advert.instance;
+  // A forgotten node tells nobody itself.
+  return entry.keyId === self || entry.forgotten || !table.areLinked(entry.keyId, identity.keyId);
 }
 
 /** It may go better in a second. */

@@ -1,6 +1,6 @@
 /**
  * Notices links whose peer is silent: a machine without power, a frozen process, a cable cut. Each
- * end of a link says every two seconds that it is there, and takes whatever it hears for a sign of
+ * end of a link says every few seconds that it is there, and takes whatever it hears for a sign of
  * life. A process that was itself stalled judges nobody: what others sent may lie unread.
  */
 
@@ -29,7 +29,7 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#beatAt = options.clock.monotonic() + HEARTBEAT_MS;
+    this.#beatAt = this.#nextBeat();
     this.#sleep(this.#beatAt);
   }
 
@@ -59,7 +59,7 @@ export class Heartbeat {
     if (now - this.#wakeAt > STALL_MS) this.#judgeFrom = now;
     if (now >= this.#beatAt) {
       this.#beat(links());
-      this.#beatAt = now + HEARTBEAT_MS;
+      this.#beatAt = this.#nextBeat();
     }
     let next = this.#beatAt;
     for (const link of links()) {
@@ -68,6 +68,12 @@ export class Heartbeat {
       else next = Math.min(next, silentAt);
     }
     this.#sleep(next);
+  }
+
+  /** At the same time by all clocks: to wake for one beat costs far more than to read all of them. */
+  #nextBeat(): number {
+    const { clock } = this.#options;
+    return clock.monotonic() + HEARTBEAT_MS - clock.now() % HEARTBEAT_MS;
   }
 
   #beat(links: readonly Link[]): void {

@@ -72,10 +72,10 @@ export const BACKOFF_MS_MAX = 30_000;
 /** A link that did not stand so long does not end the backoff. */
 export const LINK_STABLE_MS = 10_000;
 
-/** Each end of each link says that it is there. */
-export const HEARTBEAT_MS = 2_000;
-/** Silence after which a link is lost: two beats may be missing, and it stays below 5 s. */
-export const SILENCE_MS_MAX = 4_800;
+/** Each end of each link says that it is there. Twice this must fit into the silence below. */
+export const HEARTBEAT_MS = 2_400;
+/** Silence after which a link is lost: one beat may be missing, and it stays below 5 s. */
+export const SILENCE_MS_MAX = 4_900;
 /** Our own timer was so late: we were stalled, and what others sent may still be unread. */
 export const STALL_MS = 500;
 /** Every so many beats the round-trip time is measured as well. */

@@ -26,6 +26,7 @@ import { Flooding } from "./flooding.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import {
+  ADVERT_ENDPOINTS_MAX,
   ADVERTS_PER_SECOND_MAX,
   QUESTIONS_PER_SECOND_MAX,
   SILENCE_MS_MAX,
@@ -106,7 +107,8 @@ export class Mesh {
       host,
       log,
       segment: options.segment,
-      endpoints: options.endpoints ?? reachableEndpoints(host.endpoints(), network),
+      endpoints: (options.endpoints ?? reachableEndpoints(host.endpoints(), network))
+        .slice(0, ADVERT_ENDPOINTS_MAX),
       incarnation: options.incarnation ?? 1,
       links: () => links().map(({ peer }) => peer.identity.keyId),
       publish: (received) => this.#publish(received),

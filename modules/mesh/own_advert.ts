@@ -12,6 +12,7 @@ import { ADVERT_DOMAIN, compareVersions, encodeAdvert, type ReceivedAdvert } fro
 import {
   ADVERT_DELAY_MS,
   ADVERT_INTERVAL_MS,
+  ADVERT_LINKS_MAX,
   ADVERTS_AT_ONCE_MAX,
   TWIN_JUMPS_MAX,
 } from "./limits.ts";
@@ -75,11 +76,13 @@ export class OwnAdvert {
 
   /** Somebody has an advert of our key with a good signature. */
   meet({ advert }: ReceivedAdvert, { forgotten }: { readonly forgotten: boolean }): void {
+    const { instance } = this.#options.host;
     const order = compareVersions(advert, {
       incarnation: this.#incarnation,
       sequence: this.#sequence,
+      instance,
     });
-    const ours = advert.instance === this.#options.host.instance;
+    const ours = advert.instance === instance;
     if (this.#stopped || order < 0 || (order === 0 && ours && !forgotten)) return;
     if (order === 0 && ours) {
       // Whoever forgot us did not see us: anything newer brings us back.
@@ -128,7 +131,8 @@ export class OwnAdvert {
       version: VERSION,
       segment,
       endpoints,
-      links: [...links()],
+      // More could not be read by anybody; the rest is left out, and so not used, by all alike.
+      links: [...links()].sort().slice(0, ADVERT_LINKS_MAX),
     };
     publish(encodeAdvert(advert, (bytes) => host.sign(ADVERT_DOMAIN, bytes)));
   }

@@ -2,7 +2,7 @@
  * What two nodes compare when a link between them comes up: for each key the version of the advert
  * that they have. Bytes, since it may name ten thousands of nodes:
  *
- *   u32 count | (key id 32 | u64 incarnation | u64 sequence | u8 flags (1: forgotten))...
+ *   u32 count | (key id 32 | u64 incarnation | u64 sequence | instance 16 | u8 flags (1: forgotten))...
  */
 
 import { ByteReader, ByteWriter, fromHex, toHex } from "../../core/mod.ts";
@@ -16,7 +16,8 @@ export interface SummaryItem extends AdvertVersion {
 }
 
 const KEY_BYTES = 32;
-const ITEM_BYTES = KEY_BYTES + 8 + 8 + 1;
+const INSTANCE_BYTES = 16;
+const ITEM_BYTES = KEY_BYTES + 8 + 8 + INSTANCE_BYTES + 1;
 const FLAG_FORGOTTEN = 1;
 
 export function encodeSummary(table: NodeTable): Uint8Array<ArrayBuffer> {
@@ -25,6 +26,7 @@ export function encodeSummary(table: NodeTable): Uint8Array<ArrayBuffer> {
     writer.fixed(fromHex(keyId), KEY_BYTES, "key id")
       .u64(advert.incarnation, "incarnation")
       .u64(advert.sequence, "sequence")
+      .fixed(fromHex(advert.instance), INSTANCE_BYTES, "instance")
       .u8(forgotten ? FLAG_FORGOTTEN : 0, "flags");
   }
   return writer.finish();
@@ -42,6 +44,7 @@ export function decodeSummary(bytes: Uint8Array): SummaryItem[] {
     keyId: toHex(reader.bytes(KEY_BYTES, "key id")),
     incarnation: reader.u64Number("incarnation"),
     sequence: reader.u64Number("sequence"),
+    instance: toHex(reader.bytes(INSTANCE_BYTES, "instance")),
     forgotten: reader.u8("flags") === FLAG_FORGOTTEN,
   }));
 }
