@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { createRealEnvironment } from "../../core/environment/real.ts";
+import { isName, Minimed } from "../../core/mod.ts";
+import { createModules } from "../../modules/mod.ts";
+import { MeshKeys, testPrimitives } from "../support/mesh_keys.ts";
+
+/** Every verb of the program with its class. Whoever adds one decides here who may execute it. */
+const CLASSES = {
+  "core.bulk": "link",
+  "core.execute": "internal",
+  "core.hello": "read",
+  "core.ping": "read",
+  "core.shutdown": "guarded",
+  "core.stats": "read",
+  "group.call": "read",
+  "group.relay": "link",
+  "mesh.fetch": "link",
+  "mesh.flood": "link",
+  "mesh.forget": "guarded",
+  "mesh.links": "read",
+  "mesh.nodes": "read",
+  "mesh.stats": "read",
+  "mesh.sync": "link",
+  "mesh.watch": "internal",
+  "network_boot.serve": "guarded",
+  "uptime.get": "read",
+};
+
+Deno.test("verbs: every verb has an action class, and it is the one that was decided", async () => {
+  const env = createRealEnvironment();
+  const primitives = await testPrimitives();
+  const keys = new MeshKeys(primitives, { random: env.random, now: () => env.clock.now() });
+  const folder = await Deno.makeTempDir();
+  const daemon = new Minimed({
+    env,
+    primitives,
+    trust: keys.trust(),
+    self: keys.person({ name: "n1" }),
+    modules: createModules({ mesh: { segment: "default", endpoints: [], peers: [] } }),
+    listen: [],
+    auditFolder: folder,
+    log: () => () => {},
+  });
+  await daemon.start();
+  const actions = Object.fromEntries([...daemon.actions()].sort());
+  await daemon.stop("test is over");
+  await Deno.remove(folder, { recursive: true });
+  assert.deepEqual(actions, CLASSES);
+  for (const name of Object.keys(actions)) assert.ok(name.split(".").every(isName), name);
+});
