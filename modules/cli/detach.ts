@@ -28,13 +28,15 @@ export async function relayDetached(
     ],
     stdin: "piped",
     stdout: "piped",
-    stderr: "piped",
+    // A pipe that we leave behind would break, and the runtime dies when it cannot print a warning.
+    stderr: "null",
     folder: "/",
     detached: true,
   });
   const over = new AbortController();
-  const input = passInput(context, child, over.signal);
-  const errors = passErrors(context, child);
+  passInput(context, child, over.signal).catch(() => {
+    // It does not listen any more: its last line or its exit code says why.
+  });
   let up = false;
   for await (const line of readLines(child.stdout as ReadableStream<Uint8Array>)) {
     context.out.write(`${line}\n`);
@@ -48,7 +50,9 @@ export async function relayDetached(
     child.release();
     return EXIT.ok;
   }
-  await Promise.allSettled([input, errors]);
+  // Not waiting for our stdin: whoever boots us may keep it open until they hear from us.
+  const { code, signal } = await child.status;
+  context.out.writeError(`The daemon ended with ${signal ?? `exit code ${code}`}\n`);
   return EXIT.allFailed;
 }
 
@@ -60,10 +64,4 @@ async function passInput(context: CommandContext, child: Child, over: AbortSigna
   }
   // Whoever boots us is gone: the daemon must not wait for an answer.
   await writer.close();
-}
-
-async function passErrors(context: CommandContext, child: Child): Promise<void> {
-  for await (const chunk of child.stderr as ReadableStream<Uint8Array>) {
-    context.out.writeError(chunk);
-  }
 }
