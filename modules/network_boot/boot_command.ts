@@ -5,8 +5,10 @@ import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatMeshFile } from "../shared/mesh_file_format.ts";
 import type { bootOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
+import { LOOK_MS_MAX } from "./limits.ts";
 import { prepareKeys, preparePolicy } from "./mesh_setup.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
+import { livingNodes } from "./verify.ts";
 
 /** Returns the exit code: whether all, some or none are up. */
 export async function runBoot(
@@ -21,6 +23,10 @@ export async function runBoot(
   const authority = await prepareKeys(env, primitives, home);
   const policy = await preparePolicy(env, primitives, { home, authority, mesh });
   await home.store("mesh.toml", formatMeshFile(mesh));
-  const setup = { mesh, hosts, home, authority, policy, primitives, living: [] };
+  const isNew = (await home.nodes()).length === 0;
+  const living = isNew
+    ? []
+    : (await livingNodes(context, { mesh: mesh.name, timeoutMs: LOOK_MS_MAX })).nodes;
+  const setup = { mesh, hosts, home, authority, policy, primitives, living };
   return await bootIntoMesh(context, setup, options);
 }

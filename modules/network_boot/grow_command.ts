@@ -1,24 +1,23 @@
 /** `minime grow`: starts hosts that are not up, as nodes of a mesh that lives. */
 
-import { choosePrimitives, MinimeError, UsageError } from "../../core/mod.ts";
+import { choosePrimitives, ConnectionError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { EXIT } from "../shared/exit_code.ts";
 import { type MeshFile, parseMeshFile } from "../shared/mesh_file.ts";
 import { formatMeshFile } from "../shared/mesh_file_format.ts";
-import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
+import type { MeshHome } from "../shared/mesh_home.ts";
 import type { growOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
+import { GROW_MS_MAX } from "./limits.ts";
 import { prepareKeys } from "./mesh_setup.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
-import { sightNodes } from "./verify.ts";
+import { livingNodes } from "./verify.ts";
 
 /** Returns the exit code: whether all, some or none are up. */
 export async function runGrow(
   context: CommandContext,
   options: OptionsOf<typeof growOptions>,
 ): Promise<number> {
-  const { env, out } = context;
+  const { env } = context;
   const home = await context.home();
   const booted = await bootedMesh(home);
   const mesh = options.hosts === undefined ? booted : await readHostsFile(context, options);
@@ -27,39 +26,19 @@ export async function runGrow(
       hint: `Name the mesh that is to grow: --mesh ${mesh.name}`,
     });
   }
-  const wanted = await selectHosts(context, mesh, options);
+  const hosts = await selectHosts(context, mesh, options);
   using primitives = await choosePrimitives();
   const authority = await prepareKeys(env, primitives, home);
-  const { seen, unreachable } = await sightNodes(context, {
-    mesh: home.name,
-    names: [],
-    timeoutMs,
-  });
+  const looking = { mesh: home.name, timeoutMs: GROW_MS_MAX };
+  const { nodes: living, unreachable } = await livingNodes(context, looking);
   if (unreachable !== undefined) {
-    throw new MinimeError(`Mesh "${home.name}" does not live: ${unreachable}`);
+    throw new ConnectionError("other", `Mesh "${home.name}" does not live: ${unreachable}`);
   }
-  const living: KnownNode[] = [...seen.values()].map(({ name, keyId, endpoints, groups }) => ({
-    name,
-    keyId,
-    endpoints: [...endpoints],
-    groups: [...groups],
-    seen: Math.floor(env.clock.now()),
-  }));
-  const hosts = wanted.filter(({ name }) => !seen.has(name));
-  const up = wanted.filter(({ name }) => seen.has(name)).map(({ name }) => name);
-  if (up.length > 0) out.note(`Up already: ${foldNodeset(up)}`);
   await home.store("mesh.toml", formatMeshFile(joined(booted, mesh)));
-  if (hosts.length === 0) {
-    if (options.json) out.json({ mesh: home.name, up: [], failed: [] });
-    return EXIT.ok;
-  }
   const policy = await home.require("policy.signed");
   const setup = { mesh, hosts, home, authority, policy, primitives, living };
   return await bootIntoMesh(context, setup, options);
 }
-
-/** How long the living mesh may take to answer. */
-const timeoutMs = 10_000;
 
 /** The mesh as it was booted, and grown since. */
 async function bootedMesh(home: MeshHome): Promise<MeshFile> {

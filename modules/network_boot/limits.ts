@@ -60,6 +60,10 @@ export const PACKED_KEPT_MS = 5 * 60_000;
 export const GOODBYE_MS_MAX = 2_000;
 /** Nodes that a new one is told of; their adverts bring the rest. */
 export const PEERS_MAX = 32;
+/** How long boot looks for a mesh that lives already. */
+export const LOOK_MS_MAX = 3_000;
+/** How long grow waits for the mesh that it needs. */
+export const GROW_MS_MAX = 10_000;
 /** How long the mesh may take to see a node that is up. */
 export const LINK_MS_MAX = 15_000;
 /** How often it is asked meanwhile. */

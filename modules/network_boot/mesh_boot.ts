@@ -21,7 +21,7 @@ import { Registrar } from "./registrar.ts";
 import { BootReport } from "./report.ts";
 import { Sources } from "./sources.ts";
 import { SshLauncher } from "./ssh_launcher.ts";
-import { sightNodes } from "./verify.ts";
+import { knownNode, sightNodes } from "./verify.ts";
 
 /** A mesh that can admit nodes. */
 export interface MeshSetup {
@@ -59,16 +59,20 @@ export async function bootIntoMesh(
     const host = mesh.hosts.find((each) => each.name === name);
     if (host !== undefined) sources.add(host);
   }
-  let outcomes: HostOutcome[];
+  const isUp = new Set(setup.living.map(({ name }) => name));
+  const outcomes = hosts.filter(({ name }) => isUp.has(name))
+    .map((host): HostOutcome => ({ host, state: "already", ms: 0 }));
+  for (const outcome of outcomes) report.outcome(outcome);
+  const rest = hosts.filter(({ name }) => !isUp.has(name));
   try {
-    outcomes = await bootHosts({
+    const booted = await bootHosts({
       env,
       mesh: home.name,
-      hosts,
+      hosts: rest,
       signal,
       window: options.window ?? mesh.boot.window,
       timeoutMs: options.timeout ?? mesh.boot.timeoutMs,
-      launcherOf: await launchers(context, setup, options, {
+      launcherOf: await launchers(context, { ...setup, hosts: rest }, options, {
         sources,
         open: async (name, hash) => {
           await known.store();
@@ -84,6 +88,7 @@ export async function bootIntoMesh(
         await known.store();
       },
     });
+    outcomes.push(...booted);
   } finally {
     out.progress(undefined);
   }
@@ -119,8 +124,7 @@ async function verified(
     if (outcome.state === "failed") return outcome;
     const view = seen.get(host.name);
     if (view !== undefined) {
-      const { name, keyId, endpoints, groups } = view;
-      known.add({ name, keyId, endpoints: [...endpoints], groups: [...groups], seen: now });
+      known.add(knownNode(view, now));
       return outcome;
     }
     const error = notLinked(outcome, unreachable);

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { CallError, ConnectionError, type Environment, errorText } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { MeshViewSchema, type NodeView } from "../shared/mesh_view.ts";
+import type { KnownNode } from "../shared/mesh_home.ts";
 import { LINK_MS_MAX, LINK_POLL_MS } from "./limits.ts";
 
 export interface Sighting {
@@ -16,13 +17,31 @@ export interface Sighting {
   readonly unreachable: string | undefined;
 }
 
+type Context = {
+  readonly env: Pick<Environment, "clock">;
+  readonly signal: AbortSignal;
+  connect: CommandContext["connect"];
+};
+
+/** What the mesh sees up now; none when nobody answers, with the reason. */
+export async function livingNodes(
+  context: Context,
+  options: { readonly mesh: string; readonly timeoutMs: number },
+): Promise<{ readonly nodes: readonly KnownNode[]; readonly unreachable: string | undefined }> {
+  const { seen, unreachable } = await sightNodes(context, { ...options, names: [] });
+  const now = Math.floor(context.env.clock.now());
+  return { nodes: [...seen.values()].map((view) => knownNode(view, now)), unreachable };
+}
+
+/** The node as the mesh's home keeps it. */
+export function knownNode(view: NodeView, seen: number): KnownNode {
+  const { name, keyId, endpoints, groups } = view;
+  return { name, keyId, endpoints: [...endpoints], groups: [...groups], seen };
+}
+
 /** Resolves as soon as all of `names` are seen. */
 export async function sightNodes(
-  context: {
-    readonly env: Pick<Environment, "clock">;
-    readonly signal: AbortSignal;
-    connect: CommandContext["connect"];
-  },
+  context: Context,
   options: {
     readonly mesh: string;
     readonly names: readonly string[];
@@ -37,7 +56,9 @@ export async function sightNodes(
   try {
     await using client = await context.connect({ mesh, timeoutMs });
     for (;;) {
-      const view = v.parse(MeshViewSchema, await client.request("mesh.nodes"));
+      const deadlineMs = Math.max(LINK_POLL_MS, deadline - clock.monotonic());
+      const reply = await client.request("mesh.nodes", undefined, { deadlineMs });
+      const view = v.parse(MeshViewSchema, reply);
       seen = new Map(
         view.nodes.filter(({ state }) => state === "up").map((node) => [node.name, node]),
       );
