@@ -102,7 +102,6 @@ export class Mesh {
       verifyChain: (chain) => host.verifyChain(chain),
     });
     this.#linker = new Linker({ ...parts, random, links: host.links });
-    this.#heartbeat = new Heartbeat({ ...parts, onSilent: (link) => this.#giveUp(link) });
     this.#own = new OwnAdvert({
       host,
       log,
@@ -114,7 +113,9 @@ export class Mesh {
       publish: (received) => this.#publish(received),
       onTwin: (text) => this.#stopForTwin(text),
     });
+    // Throws when no reader would accept what the options say; nothing is under way before that.
     this.#own.start();
+    this.#heartbeat = new Heartbeat({ ...parts, onSilent: (link) => this.#giveUp(link) });
     this.#updateStates();
     this.#subscription = host.links.watch((change) => this.#onLink(change));
     for (const link of host.links.list()) this.#onLink({ kind: "up", link });
