@@ -74,6 +74,8 @@ class InternalConduit implements Conduit {
   readonly closed: Promise<CloseReason>;
   #other: InternalConduit | undefined;
   readonly #inbox: Message[] = [];
+  /** How many of the inbox were read. */
+  #read = 0;
   #wakeReader: (() => void) | undefined;
   readonly #roomWaiters: (() => void)[] = [];
   #ended: CloseReason | undefined;
@@ -104,7 +106,7 @@ class InternalConduit implements Conduit {
       : INTERNAL_MESSAGE_WEIGHT;
     other.#inbox.push(message);
     other.#wake();
-    if (other.#inbox.length <= INTERNAL_QUEUE_MESSAGES_MAX) return READY;
+    if (other.#unread <= INTERNAL_QUEUE_MESSAGES_MAX) return READY;
     return new Promise((resolve, reject) => {
       other.#roomWaiters.push(() => {
         if (this.#ended === undefined) resolve();
@@ -114,14 +116,17 @@ class InternalConduit implements Conduit {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
-    let at = 0;
     for (;;) {
-      while (at < this.#inbox.length) {
-        yield this.#inbox[at++] as Message;
+      while (this.#read < this.#inbox.length) {
+        const message = this.#inbox[this.#read++] as Message;
+        if (this.#read >= INTERNAL_QUEUE_MESSAGES_MAX || this.#unread === 0) {
+          this.#inbox.splice(0, this.#read);
+          this.#read = 0;
+        }
+        if (this.#unread < INTERNAL_QUEUE_MESSAGES_MAX / 2) this.#wakeSenders();
+        yield message;
         if (this.#ended?.by === "us") return;
       }
-      this.#inbox.length = at = 0;
-      if (this.#roomWaiters.length > 0) { for (const wake of this.#roomWaiters.splice(0)) wake(); }
       if (this.#ended !== undefined) return;
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }
@@ -137,6 +142,15 @@ class InternalConduit implements Conduit {
     await this.close("disposed");
   }
 
+  get #unread(): number {
+    return this.#inbox.length - this.#read;
+  }
+
+  #wakeSenders(): void {
+    if (this.#roomWaiters.length === 0) return;
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+  }
+
   #wake(): void {
     const wake = this.#wakeReader;
     this.#wakeReader = undefined;
@@ -147,8 +161,8 @@ class InternalConduit implements Conduit {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
     this.#wake();
-    for (const wake of this.#roomWaiters.splice(0)) wake();
-    if (this.#other) { for (const wake of this.#other.#roomWaiters.splice(0)) wake(); }
+    this.#wakeSenders();
+    if (this.#other !== undefined) this.#other.#wakeSenders();
     this.#resolveClosed(reason);
   }
 }
