@@ -60,7 +60,11 @@ export function createGroup(): Module {
         selfName: given.self.name,
       });
       mesh = new MeshFollower(given.module("mesh"), {
-        onEnd: (why) => given.log("error", `Cannot follow the mesh any more: ${why}`),
+        onEnd: (why) => {
+          // In an orderly shutdown the stream ends before we are stopped.
+          if (given.stopping.aborted) return;
+          given.log("error", `Cannot follow the mesh any more: ${why}`);
+        },
       });
       return Promise.resolve();
     },

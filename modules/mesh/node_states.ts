@@ -47,7 +47,8 @@ export class NodeStates {
     for (const entry of this.#table.entries()) {
       const way = before.get(entry.keyId);
       if (way === undefined && this.#isNewcomer(entry, now.monotonic)) {
-        const left = entry.firstAt + NEWCOMER_MS - now.monotonic;
+        // At least 1: what rounding leaves would be waited for again and again, without end.
+        const left = Math.max(1, entry.firstAt + NEWCOMER_MS - now.monotonic);
         againInMs = Math.min(againInMs ?? Infinity, left);
         continue;
       }
