@@ -191,6 +191,15 @@ export class Simulation {
     this.#machine(name).skewMs = ms;
   }
 
+  /** Pipes and listeners that processes of the machine have not closed. */
+  handles(name: string): number {
+    let handles = 0;
+    for (const { pipes, listeners } of this.#machine(name).processes.values()) {
+      handles += pipes.size + listeners.size;
+    }
+    return handles;
+  }
+
   /** To the main process. */
   signal(name: string, signal: string): void {
     this.#mains.get(name)?.process.signal(signal);

@@ -97,12 +97,16 @@ export class Scheduler {
     }).finally(() => this.#running = false);
   }
 
+  /** Of the next event that will do something: what the dead had armed moves no clock either. */
   #nextTime(): number | undefined {
-    while (this.#heap.length > 0 && this.#heap[0]!.run === undefined) {
+    while (this.#heap.length > 0) {
+      const next = this.#heap[0]!;
+      if (next.run !== undefined && !next.owner?.dead) return next.time;
       this.#pop();
-      this.#cancelled--;
+      if (next.run === undefined) this.#cancelled--;
+      next.run = undefined;
     }
-    return this.#heap[0]?.time;
+    return undefined;
   }
 
   #step(): void {
@@ -111,7 +115,6 @@ export class Scheduler {
     event.run = undefined;
     this.#now = event.time;
     this.#ran++;
-    if (owner?.dead) return;
     if (!owner?.frozen) return run!();
     // Held, it must stay cancellable.
     event.run = run;
