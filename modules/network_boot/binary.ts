@@ -89,20 +89,17 @@ export class Binary {
 
   async #pack(): Promise<Uint8Array> {
     const cache = `${cacheFolder(this.#env)}/minime-${this.facts.hash}.gz`;
-    const kept = await readIfThere(this.#env, cache);
+    const kept = await withoutFile(() => readIfThere(this.#env, cache));
     if (kept !== undefined && await this.#isRight(kept)) return kept;
     const bytes = await this.#env.files.read(this.path);
     if (toHex(this.#primitives.sha256(bytes)) !== this.facts.hash) {
       throw new UsageError(`"${this.path}" has changed while it was being copied: boot again`);
     }
     const packed = await collect(streamOf(bytes).pipeThrough(new CompressionStream("gzip")));
-    try {
+    await withoutFile(async () => {
       await this.#env.files.makeFolder(cacheFolder(this.#env));
       await this.#env.files.write(cache, packed);
-    } catch (error) {
-      // Without a cache the next boot takes some seconds longer.
-      if (!(error instanceof FileError || error instanceof NotFoundError)) throw error;
-    }
+    });
     return packed;
   }
 
@@ -118,6 +115,16 @@ export class Binary {
       throw error;
     }
     return toHex(hash.digest()) === this.facts.hash;
+  }
+}
+
+/** A cache that cannot be used makes boot some seconds longer, and no more. */
+async function withoutFile<T>(run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof FileError || error instanceof NotFoundError) return undefined;
+    throw error;
   }
 }
 

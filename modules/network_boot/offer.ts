@@ -7,7 +7,7 @@
  *   in:  32 hex digits and a line feed         out: the file as gzip, then the end
  */
 
-import type { BytePipe, Environment, Log, PipeListener } from "../../core/mod.ts";
+import type { BytePipe, Child, Environment, Log, PipeListener } from "../../core/mod.ts";
 import { CallError, ConnectionError, errorText, toHex } from "../../core/mod.ts";
 import {
   COPY_MS_MAX,
@@ -35,6 +35,7 @@ export class Offer {
   /** Ticket lines that nobody has redeemed yet. */
   readonly #tickets = new Map<string, { readonly line: Uint8Array; readonly end: () => void }>();
   readonly #pipes = new Set<BytePipe>();
+  readonly #children = new Set<Child>();
   #listener: PipeListener | undefined;
   #opening: Promise<number> | undefined;
   #strangers = 0;
@@ -74,6 +75,8 @@ export class Offer {
     for (const { end } of this.#tickets.values()) end();
     this.#tickets.clear();
     for (const pipe of this.#pipes) pipe.close();
+    // Whoever waits for more of the file must not wait for the disk.
+    for (const child of this.#children) child.kill("SIGKILL");
     this.#closeWhenIdle();
   }
 
@@ -153,7 +156,8 @@ export class Offer {
     const { clock, processes } = this.#env;
     const [program, ...args] = await this.#pack();
     const child = await processes.spawn(program, { args, stdout: "piped" });
-    const total = clock.after(COPY_MS_MAX, () => pipe.close());
+    this.#children.add(child);
+    const total = clock.after(COPY_MS_MAX, () => child.kill("SIGKILL"));
     try {
       for await (const chunk of child.stdout as ReadableStream<Uint8Array>) {
         const stalled = clock.after(COPY_STALL_MS_MAX, () => pipe.close());
@@ -167,6 +171,7 @@ export class Offer {
       total.cancel();
       child.kill("SIGKILL");
       await child.status;
+      this.#children.delete(child);
     }
   }
 

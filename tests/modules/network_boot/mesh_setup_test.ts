@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { prepareKeys, preparePolicy } from "../../../modules/network_boot/mesh_setup.ts";
+import { loadUser } from "../../../modules/shared/credentials.ts";
+import { type MeshFile, parseMeshFile } from "../../../modules/shared/mesh_file.ts";
+import { MeshHomes } from "../../../modules/shared/mesh_home.ts";
+import { createRealEnvironment } from "../../../core/environment/real.ts";
+import type { Environment } from "../../../core/environment/environment.ts";
+import { testPrimitives } from "../../support/mesh_keys.ts";
+
+const DAY_MS = 86_400_000;
+
+class World implements AsyncDisposable {
+  readonly folder: string;
+  readonly env: Environment;
+  /** Added to the wall clock. */
+  laterMs = 0;
+
+  constructor() {
+    this.folder = Deno.makeTempDirSync({ prefix: "minime-test-" });
+    const real = createRealEnvironment();
+    const variable = (name: string) => name === "XDG_CONFIG_HOME" ? this.folder : undefined;
+    const processes = Object.assign(Object.create(real.processes), { variable });
+    const clock = Object.assign(Object.create(real.clock), {
+      now: () => real.clock.now() + this.laterMs,
+    });
+    this.env = { ...real, processes, clock };
+  }
+
+  async home(): Promise<Awaited<ReturnType<MeshHomes["create"]>>> {
+    return await new MeshHomes(this.env).create("lab");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+function mesh(more = ""): MeshFile {
+  return parseMeshFile(`name = "lab"\n[[hosts]]\nnames = "n1"\n${more}`, { file: "hosts.toml" });
+}
+
+Deno.test("mesh setup: makes keys once; the user's certificate is renewed in its last week", async () => {
+  await using world = new World();
+  const primitives = await testPrimitives();
+  const home = await world.home();
+  const first = await prepareKeys(world.env, primitives, home);
+  const certificate = await home.require("user.cert");
+  world.laterMs = 20 * DAY_MS;
+  assert.deepEqual(await prepareKeys(world.env, primitives, home), first);
+  assert.deepEqual(await home.require("user.cert"), certificate);
+  for (const days of [24, 100]) {
+    world.laterMs = days * DAY_MS;
+    assert.deepEqual(await prepareKeys(world.env, primitives, home), first);
+    assert.notDeepEqual(await home.require("user.cert"), certificate);
+    const now = Math.floor(world.env.clock.now());
+    const { self } = await loadUser(home, { primitives, random: world.env.random, now });
+    assert.deepEqual([...self.identity.groups], ["ops"]);
+  }
+});
+
+Deno.test("mesh setup: who only uses the mesh cannot admit nodes", async () => {
+  await using world = new World();
+  const primitives = await testPrimitives();
+  const home = await world.home();
+  await prepareKeys(world.env, primitives, home);
+  await Deno.remove(`${home.folder}/root.key`);
+  await assert.rejects(prepareKeys(world.env, primitives, home), {
+    message: 'The home of mesh "lab" has no root key: it cannot admit nodes',
+  });
+});
+
+Deno.test("mesh setup: the same policy stays the same document, another one is newer", async () => {
+  await using world = new World();
+  const primitives = await testPrimitives();
+  const home = await world.home();
+  const authority = await prepareKeys(world.env, primitives, home);
+  const make = (file: MeshFile) =>
+    preparePolicy(world.env, primitives, { home, authority, mesh: file });
+  const first = await make(mesh());
+  world.laterMs = DAY_MS;
+  assert.deepEqual(await make(mesh()), first);
+  const given = mesh(
+    `[[policy.allow]]\nwho = ["group:ops"]\nverbs = ["*"]\non = ["*"]\nas = ["root"]\n`,
+  );
+  const second = await make(given);
+  assert.notDeepEqual(second, first);
+  assert.deepEqual(await make(given), second);
+  // u32 version behind the magic and the mesh id.
+  const versionOf = (bytes: Uint8Array) =>
+    new DataView(bytes.buffer, bytes.byteOffset).getUint32("minime-policy-v1\0".length + 16);
+  assert.deepEqual([versionOf(first), versionOf(second)], [1, 2]);
+});

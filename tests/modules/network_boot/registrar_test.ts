@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import {
+  NO_REVOCATIONS,
+  parseCertificate,
+  type Primitives,
+  signCertificate,
+  verifyChain,
+} from "../../../core/mod.ts";
+import { PEERS_MAX } from "../../../modules/network_boot/limits.ts";
+import { GATEWAY_GROUP, Registrar } from "../../../modules/network_boot/registrar.ts";
+import type { Csr } from "../../../modules/shared/enrolment.ts";
+import { type MeshHost, parseMeshFile } from "../../../modules/shared/mesh_file.ts";
+import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
+import { Simulation } from "../../simulation/environment.ts";
+
+const env = new Simulation({ seed: 1 }).host("origin");
+const now = Math.floor(env.clock.now());
+
+function hostsOf(more: string): readonly MeshHost[] {
+  return parseMeshFile(`name = "lab"\n${more}`, { file: "hosts.toml" }).hosts;
+}
+
+function makeRegistrar(primitives: Primitives): { registrar: Registrar; keys: MeshKeys } {
+  const keys = new MeshKeys(primitives, { random: env.random, now: () => now });
+  const registrar = new Registrar({
+    env,
+    primitives,
+    authority: keys,
+    mesh: "lab",
+    policy: new Uint8Array([1, 2, 3]),
+    living: [],
+  });
+  return { registrar, keys };
+}
+
+/** What a daemon asks for: by default honest, and greedy about its name and groups. */
+function makeCsr(
+  primitives: Primitives,
+  options: { endpoints?: string[]; type?: "request" | "node"; foreign?: boolean } = {},
+): Csr & { signPublicKey: Uint8Array } {
+  const seed = env.random.bytes(32);
+  const signPublicKey = primitives.signPublicKey(seed);
+  const { bytes } = signCertificate(primitives, {
+    issuerSeed: options.foreign === true ? env.random.bytes(32) : seed,
+    fields: {
+      type: options.type ?? "request",
+      serial: 0n,
+      meshId: new Uint8Array(16),
+      name: "root",
+      signPublicKey,
+      dhPublicKey: primitives.dhPublicKey(env.random.bytes(32)),
+      notBefore: 0,
+      notAfter: 4_000_000_000_000,
+      groups: ["ops"],
+    },
+  });
+  const { endpoints = ["tcp:[::]:7117"] } = options;
+  return { request: bytes.toBase64(), endpoints, pid: 1, signPublicKey };
+}
+
+Deno.test("registrar: name, groups and life come from the file, keys from the request", async () => {
+  const primitives = await testPrimitives();
+  const { registrar, keys } = makeRegistrar(primitives);
+  const [host] = hostsOf(
+    `[[hosts]]\nnames = "n1"\naddress = "10.0.0.7"\ngateway = true\ngroups = ["io"]\nsegment = "b"\n`,
+  ) as [MeshHost];
+  registrar.open(host);
+  const csr = makeCsr(primitives);
+  const { admit, node } = registrar.admit(host, csr);
+  const certificate = parseCertificate(primitives, Uint8Array.fromBase64(admit.certificate));
+  assert.equal(certificate.name, "n1");
+  assert.deepEqual([...certificate.groups], ["io", GATEWAY_GROUP]);
+  assert.equal(certificate.type, "node");
+  assert.deepEqual(certificate.signPublicKey, csr.signPublicKey);
+  assert.equal((certificate.notAfter - certificate.notBefore) / 86_400_000, 30);
+  verifyChain(primitives, {
+    chain: [certificate.bytes],
+    rootPublicKey: keys.rootPublicKey,
+    meshId: keys.meshId,
+    now,
+    revocations: NO_REVOCATIONS,
+    types: ["node"],
+  });
+  assert.deepEqual(admit.endpoints, ["tcp:10.0.0.7:7117"]);
+  assert.equal(admit.segment, "b");
+  assert.deepEqual(node, {
+    name: "n1",
+    keyId: certificate.keyId,
+    endpoints: ["tcp:10.0.0.7:7117"],
+    groups: ["io", GATEWAY_GROUP],
+    seen: now,
+  });
+});
+
+Deno.test("registrar: a ticket is used up by the first request, good or bad", async () => {
+  const primitives = await testPrimitives();
+  const { registrar } = makeRegistrar(primitives);
+  const [a, b, c] = hostsOf(`[[hosts]]\nnames = "a,b,c"\n`) as [MeshHost, MeshHost, MeshHost];
+  const nobody = {
+    reason: "daemon",
+    message: "daemon failed: it asked for a certificate that nobody promised it",
+  };
+  assert.throws(() => registrar.admit(a, makeCsr(primitives)), nobody);
+  registrar.open(a);
+  registrar.admit(a, makeCsr(primitives));
+  assert.throws(() => registrar.admit(a, makeCsr(primitives)), nobody);
+  const unsigned = { message: /request for a certificate is not signed by its own key$/ };
+  registrar.open(b);
+  assert.throws(() => registrar.admit(b, makeCsr(primitives, { foreign: true })), unsigned);
+  assert.throws(() => registrar.admit(b, makeCsr(primitives)), nobody);
+  registrar.open(c);
+  assert.throws(() => registrar.admit(c, makeCsr(primitives, { type: "node" })), unsigned);
+});
+
+Deno.test("registrar: everywhere means the file's address, other endpoints are what they are", async () => {
+  const primitives = await testPrimitives();
+  const { registrar } = makeRegistrar(primitives);
+  const endpointsOf = (address: string, bound: string[]) => {
+    const [host] = hostsOf(`[[hosts]]\nnames = "n1"\naddress = "${address}"\n`) as [MeshHost];
+    registrar.open(host);
+    return registrar.admit(host, makeCsr(primitives, { endpoints: bound })).admit.endpoints;
+  };
+  assert.deepEqual(endpointsOf("n1.example", ["tcp:0.0.0.0:80"]), ["tcp:n1.example:80"]);
+  assert.deepEqual(endpointsOf("fd77::11", ["tcp:[::]:80"]), ["tcp:[fd77::11]:80"]);
+  assert.deepEqual(
+    endpointsOf("n1", ["unix:/run/sock", "tcp:10.1.1.1:80", "tcp:[::]:81"]),
+    ["tcp:10.1.1.1:80", "tcp:n1:81"],
+  );
+  assert.throws(() => endpointsOf("n1", ["unix:/run/sock"]), {
+    message: "daemon failed: it listens on no TCP port",
+  });
+});
+
+Deno.test("registrar: everybody is told of somebody, so that all find each other", async () => {
+  const primitives = await testPrimitives();
+  const { registrar } = makeRegistrar(primitives);
+  const hosts = hostsOf(`[[hosts]]\nnames = "n[1-100]"\n`);
+  const peersOf = new Map<string, string[]>();
+  for (const host of hosts) {
+    registrar.open(host);
+    const { peers } = registrar.admit(host, makeCsr(primitives)).admit;
+    assert.ok(peers.length <= PEERS_MAX);
+    peersOf.set(host.name, peers.map(({ name }) => name));
+    if (host.name === "n50") registrar.forget("n50");
+  }
+  assert.deepEqual(peersOf.get("n1"), []);
+  for (const [name, peers] of peersOf) {
+    if (name !== "n1") assert.ok(peers.includes("n1"), name);
+    assert.ok(!peers.includes(name));
+    if (name !== "n50") assert.ok(!peers.includes("n50"));
+  }
+});
