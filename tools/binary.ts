@@ -113,7 +113,8 @@ async function make(options: BuildOptions, path: string): Promise<Omit<Build, "p
   const staging = await Deno.makeTempDir({ dir: `${root}/dist`, prefix: ".build-" });
   try {
     options.report?.(`Building ${path}`);
-    const bundle = await bundleMain(root, staging);
+    const bundle = `${staging}/bundle`;
+    await bundleMain(root, bundle);
     const compiled = await compileBundle({
       staging,
       bundle,
@@ -130,15 +131,19 @@ async function make(options: BuildOptions, path: string): Promise<Omit<Build, "p
   }
 }
 
-async function bundleMain(root: string, staging: string): Promise<string> {
-  const output = `${staging}/bundle.js`;
+/**
+ * Bundles main.ts into main.js in `folder`, and what it imports dynamically into chunks beside it: a
+ * command reads only what it uses, and asking for the version next to nothing.
+ */
+export async function bundleMain(root: string, folder: string): Promise<void> {
   const result = await run([
     Deno.execPath(),
     "bundle",
     "--quiet",
     "--minify",
     "--platform=deno",
-    `--output=${output}`,
+    "--code-splitting",
+    `--outdir=${folder}`,
     "main.ts",
   ], { cwd: root });
   if (result.code !== 0) {
@@ -146,7 +151,6 @@ async function bundleMain(root: string, staging: string): Promise<string> {
     const output = result.stderr.split("Stack backtrace")[0]?.trim();
     throw new Error(`Cannot bundle "${root}/main.ts": ${output}`);
   }
-  return await Deno.readTextFile(output);
 }
 
 async function unstableFeatures(root: string): Promise<string[]> {

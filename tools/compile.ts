@@ -15,14 +15,13 @@ const ELF_MACHINE: Record<Target, number> = {
   "x86_64-unknown-linux-gnu": 62,
   "aarch64-unknown-linux-gnu": 183,
 };
-/** The same name and time in every build: both end up in the file, which is then reproducible. */
-const BUNDLE_NAME = "minime.js";
+/** The same time in every build: it ends up in the file, which is then reproducible. */
 const BUNDLE_TIME = new Date(0);
 
 export interface CompileOptions {
   /** Where everything is made; the executable stays in it, as `minime`. */
   staging: string;
-  /** The bundled program. */
+  /** Folder of the bundled program, below `staging`: main.js and the chunks that it imports. */
   bundle: string;
   target: Target;
   /** Names of Deno's unstable features to bake in. */
@@ -49,9 +48,9 @@ export class NoBaseError extends Error {
 }
 
 export async function compileBundle(options: CompileOptions): Promise<Compiled> {
-  const bundle = `${options.staging}/${BUNDLE_NAME}`;
-  await Deno.writeTextFile(bundle, options.bundle);
-  await Deno.utime(bundle, BUNDLE_TIME, BUNDLE_TIME);
+  for await (const { name } of Deno.readDir(options.bundle)) {
+    await Deno.utime(`${options.bundle}/${name}`, BUNDLE_TIME, BUNDLE_TIME);
+  }
 
   const running = Deno.version.deno;
   const named = Deno.env.get("DENORT_BIN");
@@ -145,9 +144,9 @@ async function compile(
     "--no-remote",
     ...options.unstable.map((feature) => `--unstable-${feature}`),
     `--target=${options.target}`,
-    "--output=minime",
-    BUNDLE_NAME,
-  ], { cwd: options.staging, env: { ...env, DENO_NO_PACKAGE_JSON: "1" }, ...child });
+    `--output=${outputOf(options)}`,
+    "main.js",
+  ], { cwd: options.bundle, env: { ...env, DENO_NO_PACKAGE_JSON: "1" }, ...child });
   if (result.code !== 0) throw new Error(reasonOf(result));
   await checkExecutable(outputOf(options), options.target);
 }
