@@ -4,6 +4,7 @@ import {
   choosePrimitives,
   defaultPolicy,
   type IdentityType,
+  type IssuerConstraint,
   meshIdOf,
   NO_REVOCATIONS,
   type Primitives,
@@ -28,12 +29,22 @@ export function testPrimitives(): Promise<Primitives> {
   return shared;
 }
 
+/** What an issuer may sign unless a test is about that. */
+const ANYTHING: IssuerConstraint = {
+  types: ["node", "user"],
+  namePatterns: ["*"],
+  groups: ["ops", "compute", "users"],
+  longestValidityMs: 400 * DAY_MS,
+};
+
 export interface PersonOptions {
   readonly name: string;
   readonly type?: IdentityType;
   readonly groups?: readonly string[];
   readonly notBefore?: number;
   readonly notAfter?: number;
+  /** Who signs the certificate. @default the root */
+  readonly issuer?: Self;
 }
 
 export class MeshKeys {
@@ -77,7 +88,7 @@ export class MeshKeys {
     const dhSecret = this.#random.bytes(32);
     const type = options.type ?? "node";
     const certificate = signCertificate(primitives, {
-      issuerSeed: this.rootSeed,
+      issuerSeed: options.issuer?.signSeed ?? this.rootSeed,
       fields: {
         type,
         serial: 1n,
@@ -88,13 +99,14 @@ export class MeshKeys {
         notBefore: options.notBefore ?? now - 1_000,
         notAfter: options.notAfter ?? now + 30 * DAY_MS,
         groups: options.groups ?? (type === "user" ? ["ops"] : []),
+        ...(type === "issuer" ? { constraint: ANYTHING } : {}),
       },
     });
     const identity = verifyChain(primitives, {
-      chain: [certificate.bytes],
+      chain: [certificate.bytes, ...options.issuer?.identity.chain ?? []],
       rootPublicKey: this.rootPublicKey,
       meshId: this.meshId,
-      now: certificate.notBefore,
+      now: Math.max(certificate.notBefore, options.issuer?.identity.notBefore ?? 0),
       revocations: NO_REVOCATIONS,
       types: [type],
     });
