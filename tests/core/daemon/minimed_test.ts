@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import { CallError, type Log, Minimed, type Module } from "../../../core/mod.ts";
+import { CallError, type Links, type Log, Minimed, type Module } from "../../../core/mod.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
 
 const quiet: Log = () => {};
@@ -37,19 +37,19 @@ async function startMesh(names: string[], modules: () => Module[] = () => []) {
 }
 
 Deno.test("minimed: two daemons link over tcp and ping each other", async () => {
-  let links: import("../../../core/mod.ts").Links | undefined;
+  const links = new Map<string, Links>();
   const probe = (): Module => ({
     name: "probe",
     verbs: {},
     start: (host) => {
-      links = host.links;
+      links.set(host.self.name, host.links);
       return Promise.resolve();
     },
     stop: () => Promise.resolve(),
   });
   await using mesh = await startMesh(["n1", "n2"], () => [probe()]);
   const [n1] = mesh.daemons;
-  const link = await links!.dial((n1 as Minimed).endpoints()[0] as string, {
+  const link = await (links.get("n2") as Links).dial((n1 as Minimed).endpoints()[0] as string, {
     expect: { name: "n1" },
   });
   const reply = await link.request("core.ping") as { name: string };
