@@ -91,6 +91,7 @@ export class Incoming implements Context {
   abort(error: CallError): void {
     if (this.#over || this.#aborted !== undefined) return;
     this.#aborted = error;
+    this.#timer?.cancel();
     this.#controller?.abort(error);
     this.#input?.finish(error);
     this.#output?.finish(error);
