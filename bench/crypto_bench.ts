@@ -11,11 +11,11 @@ import {
   checkedAead,
   checkedCurves,
   checkedHashes,
-} from "../core/security/checked_engine.ts";
-import type { Engine } from "../core/security/engines.ts";
-import { openFfi } from "../core/security/primitives_ffi.ts";
-import { openNative } from "../core/security/primitives_native.ts";
-import { NOBLE } from "../core/security/primitives_noble.ts";
+} from "../core/crypto/checked_engine.ts";
+import type { Engine } from "../core/crypto/engines.ts";
+import { openFfi } from "../core/crypto/primitives_ffi.ts";
+import { openNative } from "../core/crypto/primitives_native.ts";
+import { NOBLE } from "../core/crypto/primitives_noble.ts";
 
 const ROUNDS = 5;
 const ROUND_MS = 30;

@@ -25,7 +25,7 @@ function seeded(): Random {
   };
 }
 
-export async function benchFronts(env: Environment, _folder: string): Promise<BenchFronts> {
+export async function benchFronts(env: Environment): Promise<BenchFronts> {
   const primitives = await choosePrimitives();
   const keys = new MeshKeys(primitives, { random: seeded(), now: () => env.clock.now() });
   const people = new Map(["a", "b"].map((name) => [name, keys.person({ name })]));

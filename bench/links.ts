@@ -1,52 +1,124 @@
 /**
- * Links against bare sockets of the same runtime, in one run: round trip of 64 bytes, bulk one way.
- * The other end is a process of its own. Prints a table; ratios are what counts.
+ * Links against bare sockets of the same runtime: round trip of 64 bytes, bulk one way, both ends in
+ * processes of their own; and a call between two modules of one daemon.
  */
 
 import { createRealEnvironment } from "../core/environment/real.ts";
 import { Calls, InternalFront } from "../core/mod.ts";
 import { benchFronts } from "./fronts.ts";
-import { printTable } from "./table.ts";
+import { budgetCell, number, printTable, type Row } from "./table.ts";
+import { type Measure, takeTurns } from "./turns.ts";
 
-const ROUND_TRIPS = 20_000;
-const ROUNDS = 5;
-const BULK_BYTES = 480 * 1024 * 1024;
+const ROUNDS = 9;
+const ROUND_TRIPS = 2_000;
+const BULK_BYTES = 120 * 1024 * 1024;
 const CHUNK_BYTES = 60 * 1024;
+/** bench/peer.ts answers a byte whenever it has swallowed so much. */
+const ACK_BYTES = 8 * 1024 * 1024;
+const KINDS = ["bare-tcp", "tcp", "bare-unix", "unix"] as const;
+type Kind = (typeof KINDS)[number];
+
+const ROUND_TRIP_RATIO_MAX = 1.6;
+const TCP_BULK_GB_PER_S_MIN = 0.8;
+const UNIX_BULK_GB_PER_S_MIN = 3;
+const INTERNAL_US_MAX = 3;
 
 const env = createRealEnvironment();
-const folder = await Deno.makeTempDir();
-const fronts = await benchFronts(env, folder);
 
-async function peer<T>(kind: string, use: (where: string) => Promise<T>): Promise<T> {
+export async function links(): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await Deno.makeTempDir({ prefix: "minime-bench-" });
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const fronts = await benchFronts(env);
+  const peers = new Map<Kind, string>();
+  for (const kind of KINDS) peers.set(kind, await startPeer(kind, folder, stack));
+
+  const callers = new Map<Kind, Calls>();
+  for (const kind of ["tcp", "unix"] as const) {
+    const front = kind === "tcp" ? fronts.tcp("a") : fronts.unix;
+    const conduit = await front.dial(peers.get(kind) as string);
+    const caller = new Calls({ conduit, clock: env.clock, dialled: true });
+    callers.set(kind, caller);
+    stack.defer(() => caller.close("done"));
+  }
+  const caller = (kind: Kind) => callers.get(kind) as Calls;
+  const where = (kind: Kind) => peers.get(kind) as string;
+
+  const trips = await takeTurns({
+    "bare-tcp": await bareRoundTrips(where("bare-tcp"), stack),
+    tcp: roundTripsOf(caller("tcp")),
+    "bare-unix": await bareRoundTrips(where("bare-unix"), stack),
+    unix: roundTripsOf(caller("unix")),
+    internal: await internalCalls(stack),
+  }, { rounds: ROUNDS });
+  const bulk = await takeTurns({
+    "bare-tcp": () => bareBulk(where("bare-tcp")),
+    tcp: () => bulkOver(caller("tcp")),
+    "bare-unix": () => bareBulk(where("bare-unix")),
+    unix: () => bulkOver(caller("unix")),
+  }, { rounds: ROUNDS });
+
+  const row = (what: string, ours: number, bare: number, digits: number): string[] => [
+    what,
+    number(bare, digits),
+    number(ours, digits),
+    number(ours / bare, 2),
+  ];
+  const rows: Row[] = [
+    [
+      ...row("round trip 64 B, tcp (ours encrypted), us", trips.tcp, trips["bare-tcp"], 0),
+      ...budgetCell(trips.tcp / trips["bare-tcp"], { most: ROUND_TRIP_RATIO_MAX, unit: "x" }),
+    ],
+    [...row("round trip 64 B, unix, us", trips.unix, trips["bare-unix"], 0), "", ""],
+    [
+      ...row("bulk, tcp (ours encrypted), GB/s", bulk.tcp, bulk["bare-tcp"], 2),
+      ...budgetCell(bulk.tcp, { least: TCP_BULK_GB_PER_S_MIN, unit: "GB/s" }),
+    ],
+    [
+      ...row("bulk, unix, GB/s", bulk.unix, bulk["bare-unix"], 2),
+      ...budgetCell(bulk.unix, { least: UNIX_BULK_GB_PER_S_MIN, unit: "GB/s" }),
+    ],
+    [
+      "internal call, us",
+      "",
+      number(trips.internal, 2),
+      "",
+      ...budgetCell(trips.internal, { most: INTERNAL_US_MAX, unit: "us" }),
+    ],
+  ];
+  printTable(["links", "bare Deno", "minime", "ratio", "budget", ""], rows);
+}
+
+/** Starts bench/peer.ts and returns what to dial. */
+async function startPeer(
+  kind: Kind,
+  folder: string,
+  stack: AsyncDisposableStack,
+): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", new URL("peer.ts", import.meta.url).pathname, kind, folder],
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  try {
-    return await use(new TextDecoder().decode(value).trim());
-  } finally {
+  stack.defer(async () => {
     await reader.cancel();
     child.kill("SIGKILL");
     await child.status;
-  }
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+  });
+  const { value } = await reader.read();
+  return new TextDecoder().decode(value).trim();
 }
 
 /** Microseconds a round trip. */
-async function roundTrips(once: () => Promise<unknown>): Promise<number> {
-  for (let i = 0; i < 2_000; i++) await once();
-  const results: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = performance.now();
-    for (let i = 0; i < ROUND_TRIPS / ROUNDS; i++) await once();
-    results.push((performance.now() - start) * 1_000 * ROUNDS / ROUND_TRIPS);
-  }
-  return median(results);
+async function timeTrips(once: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < ROUND_TRIPS; i++) await once();
+  return (performance.now() - start) * 1_000 / ROUND_TRIPS;
+}
+
+function roundTripsOf(caller: Calls): Measure {
+  const bytes = new Uint8Array(64);
+  return () => timeTrips(() => caller.request("bench.echo", bytes));
 }
 
 async function connectBare(where: string): Promise<Deno.Conn> {
@@ -56,14 +128,15 @@ async function connectBare(where: string): Promise<Deno.Conn> {
   return conn;
 }
 
-async function bareRoundTrip(where: string): Promise<number> {
-  using conn = await connectBare(where);
+async function bareRoundTrips(where: string, stack: AsyncDisposableStack): Promise<Measure> {
+  const conn = stack.use(await connectBare(where));
   const bytes = new Uint8Array(64);
-  await conn.write(new Uint8Array(1));
-  return await roundTrips(async () => {
-    await conn.write(bytes);
-    await conn.read(bytes);
-  });
+  await conn.write(new Uint8Array([0]));
+  return () =>
+    timeTrips(async () => {
+      await conn.write(bytes);
+      await conn.read(bytes);
+    });
 }
 
 /** GB/s. */
@@ -72,24 +145,14 @@ async function bareBulk(where: string): Promise<number> {
   const chunk = new Uint8Array(CHUNK_BYTES);
   await conn.write(new Uint8Array([1]));
   const start = performance.now();
-  for (let sent = 0; sent < BULK_BYTES;) sent += await conn.write(chunk);
-  for (let acks = 0; acks < Math.floor(BULK_BYTES / (64 * 1024 * 1024));) {
-    acks += await conn.read(new Uint8Array(64)) ?? 0;
-  }
-  return BULK_BYTES / (performance.now() - start) / 1e6;
+  let sent = 0;
+  while (sent < BULK_BYTES) sent += await conn.write(chunk);
+  const acks = new Uint8Array(64);
+  for (let got = 0; got < Math.floor(sent / ACK_BYTES);) got += await conn.read(acks) ?? 0;
+  return sent / (performance.now() - start) / 1e6;
 }
 
-async function calls(scheme: "tcp" | "unix", where: string): Promise<Calls> {
-  const front = scheme === "tcp" ? fronts.tcp("a") : fronts.unix;
-  return new Calls({ conduit: await front.dial(where), clock: env.clock, dialled: true });
-}
-
-async function echo(caller: Calls): Promise<number> {
-  const bytes = new Uint8Array(64);
-  return await roundTrips(() => caller.request("bench.echo", bytes));
-}
-
-async function bulk(caller: Calls): Promise<number> {
+async function bulkOver(caller: Calls): Promise<number> {
   const call = caller.stream("bench.swallow", {}, { deadlineMs: 0 });
   const chunk = new Uint8Array(CHUNK_BYTES);
   const start = performance.now();
@@ -99,7 +162,7 @@ async function bulk(caller: Calls): Promise<number> {
   return BULK_BYTES / (performance.now() - start) / 1e6;
 }
 
-async function internal(): Promise<number> {
+async function internalCalls(stack: AsyncDisposableStack): Promise<Measure> {
   const front = new InternalFront();
   await front.listen("internal:bench", (conduit) => {
     new Calls({ conduit, clock: env.clock, dialled: false, serve: (incoming) => incoming.body });
@@ -110,39 +173,6 @@ async function internal(): Promise<number> {
     dialled: true,
     deadlineMsDefault: 0,
   });
-  const result = await roundTrips(() => caller.request("bench.echo", 1));
-  await caller.close("done");
-  return result;
+  stack.defer(() => caller.close("done"));
+  return () => timeTrips(() => caller.request("bench.echo", 1));
 }
-
-const bareTcp = await peer("bare-tcp", async (at) => [await bareRoundTrip(at), await bareBulk(at)]);
-const bareUnix = await peer(
-  "bare-unix",
-  async (at) => [await bareRoundTrip(at), await bareBulk(at)],
-);
-const ours = await peer("tcp", async (at) => {
-  const caller = await calls("tcp", at);
-  const result = [await echo(caller), await bulk(caller)];
-  await caller.close("done");
-  return result;
-});
-const oursUnix = await peer("unix", async (at) => {
-  const caller = await calls("unix", at);
-  const result = [await echo(caller), await bulk(caller)];
-  await caller.close("done");
-  return result;
-});
-const within = await internal();
-const [a = 0, b = 0] = bareTcp;
-const [c = 0, d = 0] = bareUnix;
-const [e = 0, f = 0] = ours;
-const [g = 0, h = 0] = oursUnix;
-printTable(["", "bare Deno", "minime", "ratio", "budget"], [
-  ["round trip 64 B, tcp (encrypted), us", a.toFixed(0), e.toFixed(0), (e / a).toFixed(2), "1.60"],
-  ["round trip 64 B, unix, us", c.toFixed(0), g.toFixed(0), (g / c).toFixed(2), ""],
-  ["bulk, tcp (encrypted), GB/s", b.toFixed(2), f.toFixed(2), (f / b).toFixed(2), "0.8 GB/s"],
-  ["bulk, unix, GB/s", d.toFixed(2), h.toFixed(2), (h / d).toFixed(2), "3 GB/s"],
-  ["internal call, us", "", within.toFixed(2), "", "3 us"],
-]);
-await Deno.remove(folder, { recursive: true });
-Deno.exit(0);

@@ -7,6 +7,8 @@ import { createRealEnvironment } from "../core/environment/real.ts";
 import { Calls } from "../core/mod.ts";
 import { benchFronts } from "./fronts.ts";
 
+const ACK_BYTES = 8 * 1024 * 1024;
+
 const [kind = "", folder = ""] = Deno.args;
 const env = createRealEnvironment();
 
@@ -18,7 +20,7 @@ if (kind === "bare-tcp" || kind === "bare-unix") {
   say(addr.transport === "tcp" ? `${(addr as Deno.NetAddr).port}` : (addr as Deno.UnixAddr).path);
   for await (const conn of listener) void serveBare(conn);
 } else {
-  const fronts = await benchFronts(env, folder);
+  const fronts = await benchFronts(env);
   const front = kind === "tcp" ? fronts.tcp("b") : fronts.unix;
   const endpoint = kind === "tcp" ? "tcp:127.0.0.1:0" : `unix:${folder}/minime.sock`;
   const listener = await front.listen(endpoint, (conduit) => {
@@ -41,7 +43,7 @@ async function swallow(input: AsyncIterable<unknown>): Promise<number> {
   return bytes;
 }
 
-/** The first byte says whether to echo (0) or to swallow and answer one byte at each 64 MiB (1). */
+/** The first byte says whether to echo (0) or to swallow and answer a byte at each ACK_BYTES (1). */
 async function serveBare(conn: Deno.Conn): Promise<void> {
   if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
   const buffer = new Uint8Array(256 * 1024);
@@ -51,9 +53,8 @@ async function serveBare(conn: Deno.Conn): Promise<void> {
   while ((got = await conn.read(buffer)) !== null) {
     if (echo) await conn.write(buffer.subarray(0, got));
     else {
-      const before = Math.floor(swallowed / (64 * 1024 * 1024));
       swallowed += got;
-      if (Math.floor(swallowed / (64 * 1024 * 1024)) > before) {
+      for (; swallowed >= ACK_BYTES; swallowed -= ACK_BYTES) {
         await conn.write(buffer.subarray(0, 1));
       }
     }

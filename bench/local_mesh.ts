@@ -1,0 +1,67 @@
+/**
+ * A mesh of daemons on this machine, each a process of its own, booted by the launcher "local" in a
+ * temporary folder. Halted, and its folder removed, when it is disposed.
+ */
+
+import { outputOf, timeProcess } from "./process.ts";
+import type { Program } from "./programs.ts";
+
+const MESH = "bench";
+
+export class LocalMesh implements AsyncDisposable {
+  readonly nodes: readonly string[];
+  readonly #program: Program;
+  readonly #folder: string;
+
+  private constructor(program: Program, folder: string, nodes: readonly string[]) {
+    this.#program = program;
+    this.#folder = folder;
+    this.nodes = nodes;
+  }
+
+  static async boot(program: Program, count: number): Promise<LocalMesh> {
+    const folder = await Deno.makeTempDir({ prefix: "minime-bench-" });
+    const names = Array.from({ length: count }, (_, index) => `n${index + 1}`);
+    const mesh = new LocalMesh(program, folder, names);
+    await using stack = new AsyncDisposableStack();
+    stack.use(mesh);
+    await Deno.writeTextFile(
+      `${folder}/hosts.toml`,
+      `name = "${MESH}"\n\n[[hosts]]\nnames = "n[1-${count}]"\nlauncher = "local"\n`,
+    );
+    await mesh.#run(["boot", "--hosts", `${folder}/hosts.toml`]);
+    stack.move();
+    return mesh;
+  }
+
+  /** Milliseconds of a whole command. Without `local` it must go to a daemon by tcp. */
+  async time(args: readonly string[], options: { readonly local: boolean }): Promise<number> {
+    return await timeProcess([...this.#program.argv, ...args], { env: this.#env(options.local) });
+  }
+
+  async pids(): Promise<number[]> {
+    return await Promise.all(this.nodes.map(async (node) => {
+      const path = `${this.#folder}/state/minime/${MESH}/${node}/pid`;
+      return Number((await Deno.readTextFile(path)).split(" ")[0]);
+    }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#run(["halt"]);
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  async #run(args: readonly string[]): Promise<string> {
+    return await outputOf([...this.#program.argv, ...args], { env: this.#env(true) });
+  }
+
+  /** A user whose state folder is elsewhere finds no socket, as on a machine that is no node. */
+  #env(local: boolean): Record<string, string> {
+    return {
+      MINIME_MESH: MESH,
+      XDG_CONFIG_HOME: `${this.#folder}/config`,
+      XDG_STATE_HOME: `${this.#folder}/${local ? "state" : "elsewhere"}`,
+      XDG_CACHE_HOME: `${this.#folder}/cache`,
+    };
+  }
+}

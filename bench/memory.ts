@@ -1,0 +1,72 @@
+/** What a daemon takes while nothing happens: memory and CPU, each against an empty program. */
+
+import { LocalMesh } from "./local_mesh.ts";
+import { Background, cpuOf, memoryOf } from "./process.ts";
+import { type Program, Programs } from "./programs.ts";
+import { budgetCell, number, printTable, type Row } from "./table.ts";
+import { median } from "./turns.ts";
+
+const NODES = [16, 64];
+const SETTLE_MS = 5_000;
+const IDLE_MS = 20_000;
+const MEMORY_RATIO_MAX = 1.4;
+const CPU_PERCENT_MAX = 0.2;
+
+export async function memory(): Promise<void> {
+  await using programs = await Programs.make();
+  const rows: Row[] = [];
+  for (const program of programs.all) {
+    for (const count of NODES) rows.push(await measure(program, count));
+  }
+  printTable(
+    [
+      "idle daemon",
+      "empty, MB",
+      "minime, MB",
+      "ratio",
+      "budget",
+      "",
+      "own, empty",
+      "own, minime",
+      "CPU, empty",
+      "CPU, minime",
+      "budget",
+      "",
+    ],
+    rows,
+  );
+}
+
+async function measure(program: Program, count: number): Promise<Row> {
+  await using mesh = await LocalMesh.boot(program, count);
+  await using empty = new Background(program.idle);
+  await pause(SETTLE_MS);
+  const pids = await mesh.pids();
+  const before = await Promise.all([empty.pid, ...pids].map(cpuOf));
+  await pause(IDLE_MS);
+  const after = await Promise.all([empty.pid, ...pids].map(cpuOf));
+  const [emptyCpu = 0, ...cpu] = after.map((seconds, index) =>
+    (seconds - (before[index] ?? 0)) * 1_000 / IDLE_MS * 100
+  );
+  // The mean: a tick of the kernel's clock is coarse for one daemon.
+  const meanCpu = cpu.reduce((sum, each) => sum + each, 0) / cpu.length;
+  const [emptyMemory, ...memories] = await Promise.all([empty.pid, ...pids].map(memoryOf));
+  const { resident = 0, own = 0 } = emptyMemory ?? {};
+  const ours = median(memories.map((each) => each.resident));
+  return [
+    `${count} nodes, ${program.form}`,
+    number(resident / 1e6, 0),
+    number(ours / 1e6, 0),
+    number(ours / resident, 2),
+    ...budgetCell(ours / resident, { most: MEMORY_RATIO_MAX, unit: "x" }),
+    number(own / 1e6, 0),
+    number(median(memories.map((each) => each.own)) / 1e6, 0),
+    `${number(emptyCpu, 2)} %`,
+    `${number(meanCpu, 2)} %`,
+    ...budgetCell(meanCpu, { most: CPU_PERCENT_MAX, unit: "%" }),
+  ];
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,87 @@
+/** Starting programs and looking at them from outside, as a user would time them. */
+
+const PAGE_BYTES = 4096;
+const TICKS_PER_SECOND = 100;
+
+export interface ProcessOptions {
+  /** Added to our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Milliseconds from start to exit. Throws when it fails, with what it said. */
+export async function timeProcess(
+  argv: readonly string[],
+  options: ProcessOptions = {},
+): Promise<number> {
+  const start = performance.now();
+  const { code, stderr } = await command(argv, options, "null").output();
+  const ms = performance.now() - start;
+  if (code !== 0) throw failure(argv, code, stderr);
+  return ms;
+}
+
+/** Its standard output. Throws when it fails, with what it said. */
+export async function outputOf(
+  argv: readonly string[],
+  options: ProcessOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await command(argv, options, "piped").output();
+  if (code !== 0) throw failure(argv, code, stderr);
+  return new TextDecoder().decode(stdout);
+}
+
+/** Resident memory in bytes, and the part of it that no other process shares. */
+export async function memoryOf(pid: number): Promise<{ resident: number; own: number }> {
+  const [, resident = "0"] = (await Deno.readTextFile(`/proc/${pid}/statm`)).split(" ");
+  const rollup = await Deno.readTextFile(`/proc/${pid}/smaps_rollup`);
+  let own = 0;
+  for (const [, kib = "0"] of rollup.matchAll(/^Private_\w+: +(\d+) kB$/gm)) own += Number(kib);
+  return { resident: Number(resident) * PAGE_BYTES, own: own * 1024 };
+}
+
+/** Seconds of CPU that it has used since it started. */
+export async function cpuOf(pid: number): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  // Behind the name, which may hold anything: utime and stime are fields 14 and 15 of proc(5).
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Runs until it is disposed. */
+export class Background implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+
+  constructor(argv: readonly string[]) {
+    this.#child = command(argv, {}, "null").spawn();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.stderr.cancel();
+    await this.#child.status;
+  }
+}
+
+function command(
+  argv: readonly string[],
+  options: ProcessOptions,
+  stdout: "null" | "piped",
+): Deno.Command {
+  const [program = "", ...args] = argv;
+  return new Deno.Command(program, {
+    args,
+    env: { ...options.env },
+    stdin: "null",
+    stdout,
+    stderr: "piped",
+  });
+}
+
+function failure(argv: readonly string[], code: number, stderr: Uint8Array): Error {
+  const said = new TextDecoder().decode(stderr).trim();
+  return new Error(`"${argv.join(" ")}" ended with exit code ${code}: ${said}`);
+}

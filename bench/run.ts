@@ -1,0 +1,31 @@
+/**
+ * `deno task bench`: every part, or those that are named (`deno task bench links start`). Prints
+ * Markdown. Needs root for the hosts of `uptime`, `boot` and `cold`, and installs nothing unasked.
+ */
+
+import { boot, cold } from "./boot.ts";
+import { call } from "./calls.ts";
+import { links } from "./links.ts";
+import { machineText } from "./machine.ts";
+import { memory } from "./memory.ts";
+import { size, start } from "./start.ts";
+import { print } from "./table.ts";
+import { uptime } from "./uptime.ts";
+
+const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
+  Object.entries({ start, size, call, links, uptime, boot, cold, memory }),
+);
+
+for (const name of Deno.args) {
+  if (PARTS.has(name)) continue;
+  print(`Part "${name}" is not one of ${[...PARTS.keys()].join(", ")}`);
+  Deno.exit(2);
+}
+print(await machineText());
+for (const [name, run] of PARTS) {
+  if (Deno.args.length > 0 && !Deno.args.includes(name)) continue;
+  print("");
+  await run();
+}
+// Timers of measured conduits must not keep the bench alive.
+Deno.exit(0);

@@ -1,0 +1,26 @@
+/**
+ * Measuring side by side on a machine that others use too: the candidates take turns, and each
+ * one's median counts, so that a slow moment hits all of them.
+ */
+
+export type Measure = () => Promise<number>;
+
+/** Runs each of `candidates` once a round; the medians, by the candidates' names. */
+export async function takeTurns<Name extends string>(
+  candidates: Readonly<Record<Name, Measure>>,
+  options: { readonly rounds: number },
+): Promise<Record<Name, number>> {
+  const names = Object.keys(candidates) as Name[];
+  const results = new Map<Name, number[]>(names.map((name) => [name, []]));
+  for (let round = 0; round < options.rounds; round++) {
+    for (const name of names) results.get(name)?.push(await candidates[name]());
+  }
+  const medians = names.map((name) => [name, median(results.get(name) ?? [])]);
+  return Object.fromEntries(medians) as Record<Name, number>;
+}
+
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError("Nothing was measured");
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] as number;
+}
