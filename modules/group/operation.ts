@@ -21,7 +21,7 @@ import type { MeshPicture } from "../shared/mesh_view.ts";
 import { foldInOrder } from "../shared/nodeset.ts";
 import { Collator } from "./collate.ts";
 import { AVOID_EDGES_MAX, PART_BYTES_MAX, SLACK_SHARE } from "./limits.ts";
-import { type Detail, type PartialBody, readPartial } from "./partial.ts";
+import { type Detail, type PartialBody, type PartialFailure, readPartial } from "./partial.ts";
 import { toRanges } from "./ranges.ts";
 import { createReducer } from "./reducers.ts";
 import type { Run, Runs } from "./runs.ts";
@@ -50,6 +50,8 @@ export interface OperationOptions {
   readonly avoid: readonly Edge[];
   /** How long after the first news a partial is due; undefined: only when there is much of it. */
   readonly partMs: number | undefined;
+  /** Whether another copy may have reached a target that one never started. @default there is none */
+  readonly mayHaveRan?: (index: number) => boolean;
   /** Takes over targets whose way was lost: to send again, or to fail. @default they fail */
   readonly onLost?: (indices: readonly number[], detail: Detail) => void;
 }
@@ -198,7 +200,7 @@ export class Operation {
     const partial = readPartial(body, owed);
     if (!this.#over) {
       const final = partial.failures.filter(({ detail }) => detail.lost === undefined);
-      this.#collator.merge({ ...partial, failures: final });
+      this.#collator.merge({ ...partial, failures: final.flatMap((one) => this.#doubt(one)) });
     }
     for (const index of partial.answered) owed.delete(index);
     for (const { indices, detail } of partial.failures) {
@@ -216,8 +218,21 @@ export class Operation {
 
   #timeOut(owed: ReadonlySet<number>, detail: Detail): void {
     if (this.#over) return;
-    this.#collator.fail("timedOut", [...owed], detail);
+    for (const one of this.#doubt({ set: "timedOut", indices: [...owed], detail })) {
+      this.#collator.fail(one.set, one.indices, one.detail);
+    }
     this.#changed();
+  }
+
+  /** A relay knows of its own copy only: "never" holds where no other copy may have run. */
+  #doubt(failure: PartialFailure): PartialFailure[] {
+    const { mayHaveRan } = this.#options;
+    const { set, indices, detail } = failure;
+    if (mayHaveRan === undefined || detail.ran !== "never") return [failure];
+    return [
+      { set, indices: indices.filter((index) => !mayHaveRan(index)), detail },
+      { set, indices: indices.filter(mayHaveRan), detail: { ...detail, ran: "maybe" } },
+    ];
   }
 
   #edgeTo(at: string): Pick<Detail, "at" | "by" | "lost"> {

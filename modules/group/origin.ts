@@ -62,6 +62,7 @@ export async function* originate(
     via: [],
     avoid: resender.avoid,
     partMs: args.progress ? PROGRESS_MS : undefined,
+    mayHaveRan: resender.mayHaveRan,
     onLost: resender.lost,
   });
   const { signal } = context;

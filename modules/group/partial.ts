@@ -39,14 +39,16 @@ export const PartialSchema = v.strictObject({
 /** As it travels: empty sets are left out. */
 export type PartialBody = v.InferInput<typeof PartialSchema>;
 
+export interface PartialFailure {
+  readonly set: FailureSet;
+  readonly indices: readonly number[];
+  readonly detail: Detail;
+}
+
 export interface Partial {
   readonly answered: readonly number[];
   readonly state: unknown;
-  readonly failures: readonly {
-    readonly set: FailureSet;
-    readonly indices: readonly number[];
-    readonly detail: Detail;
-  }[];
+  readonly failures: readonly PartialFailure[];
 }
 
 /** Throws ProtocolError unless it is well-formed, and disjoint in itself and within `owed`. */

@@ -54,6 +54,9 @@ export class Resender {
     for (const [attempt, batch] of again) this.#sendLater(batch, RESEND_MS * 2 ** (attempt - 1));
   };
 
+  /** A copy may have reached the target before its way was lost. */
+  readonly mayHaveRan = (index: number): boolean => this.#maybeRan.has(index);
+
   stop(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
