@@ -34,7 +34,7 @@ const BESIDE_DOOR: Readonly<Record<string, RegExp>> = {
 };
 
 const REAL_ENVIRONMENT = /^core\/environment\/real[^/]*\.ts$/;
-const PRIMITIVES = /^core\/security\/primitives[^/]*\.ts$/;
+const PRIMITIVES = /^core\/crypto\/primitives[^/]*\.ts$/;
 /** What lists all modules, and all modules' commands. */
 const LISTS = /^modules\/(mod|commands)\.ts$/;
 const PROGRAM = /^(core\/|modules\/|main\.ts$)/;

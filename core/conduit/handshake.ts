@@ -32,9 +32,9 @@ import {
   PROTOCOL_NEWEST,
   PROTOCOL_OLDEST,
 } from "../security/hello.ts";
-import { HandshakeState, XX_PSK0 } from "../security/noise.ts";
+import { HandshakeState, XX_PSK0 } from "../crypto/noise.ts";
 import { NoiseFrameCipher } from "./noise_frame_cipher.ts";
-import type { Primitives } from "../security/primitives.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 import type { MeshSecret, Self, Trust } from "../security/trust.ts";
 import { PipeReader } from "./pipe_reader.ts";
 

@@ -5,8 +5,8 @@
 
 import type { FrameCipher } from "./framed.ts";
 import { REKEY_FRAMES, TAG_BYTES } from "../limits.ts";
-import type { CipherState } from "../security/cipher_state.ts";
-import type { Session } from "../security/noise.ts";
+import type { CipherState } from "../crypto/cipher_state.ts";
+import type { Session } from "../crypto/noise.ts";
 
 const NO_AD = new Uint8Array(0);
 

@@ -10,7 +10,7 @@ import type { AuditRecord } from "../security/audit.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Journal, JournalRecord } from "../security/journal.ts";
 import { judge } from "../security/policy.ts";
-import type { Primitives } from "../security/primitives.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 import { parseRequest, SEQUENCE_VERB, type SignedRequest } from "../security/request.ts";
 import type { Self, Trust } from "../security/trust.ts";
 import { verifyRequest } from "../security/verify_request.ts";

@@ -15,7 +15,7 @@ import { USER_CONDUITS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
 import { AuditLog } from "../security/audit.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
 import { Journal } from "../security/journal.ts";
-import type { Primitives } from "../security/primitives.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 import type { Self, Trust } from "../security/trust.ts";
 import { encodeCanonical } from "../wire/codec.ts";
 import { toHex } from "../wire/bytes.ts";

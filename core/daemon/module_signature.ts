@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "../errors.ts";
-import type { Primitives } from "../security/primitives.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 import { concatBytes } from "../wire/bytes.ts";
 
 /** What a module received and wants to know the signer of. */

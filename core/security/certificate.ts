@@ -10,8 +10,8 @@ import { ProtocolError } from "../errors.ts";
 import { CERTIFICATE_BYTES_MAX, KEY_ID_BYTES, MESH_ID_BYTES } from "../limits.ts";
 import { ByteReader, ByteWriter, toHex } from "../wire/bytes.ts";
 import { checkName, isNamePattern, isUnixUser, quote } from "./name.ts";
-import { type Primitives, SIGNATURE_BYTES } from "./primitives.ts";
-import { isSmallOrderDhKey, isSmallOrderPoint } from "./small_order.ts";
+import { type Primitives, SIGNATURE_BYTES } from "../crypto/primitives.ts";
+import { isSmallOrderDhKey, isSmallOrderPoint } from "../crypto/small_order.ts";
 
 /** The index is the byte on the wire; grows only at the end. */
 export const CERTIFICATE_TYPES = ["request", "node", "user", "issuer"] as const;

@@ -12,7 +12,7 @@ import { equalBytes, toHex } from "../wire/bytes.ts";
 import { type Certificate, isSignedBy, keyIdOf, parseCertificate } from "./certificate.ts";
 import { checkConstraint } from "./constraint.ts";
 import { quote } from "./name.ts";
-import type { Primitives } from "./primitives.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 import type { Revocations } from "./revocation.ts";
 import type { VerifiedCertificates } from "./verified_certificates.ts";
 

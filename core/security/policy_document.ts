@@ -17,7 +17,7 @@ import { type ChainOptions, verifyChain } from "./chain.ts";
 import { quote } from "./name.ts";
 import type { Policy } from "./policy.ts";
 import { formatPolicy, parsePolicy } from "./policy_file.ts";
-import { type Primitives, SIGNATURE_BYTES } from "./primitives.ts";
+import { type Primitives, SIGNATURE_BYTES } from "../crypto/primitives.ts";
 import type { DocumentOrder } from "./revocation.ts";
 
 /** An issuer with this group may sign policies. */

@@ -17,7 +17,7 @@ import {
 } from "../limits.ts";
 import { ByteReader, ByteWriter, toHex } from "../wire/bytes.ts";
 import { checkName, isUnixUser, quote } from "./name.ts";
-import { type Primitives, SIGNATURE_BYTES } from "./primitives.ts";
+import { type Primitives, SIGNATURE_BYTES } from "../crypto/primitives.ts";
 
 /** The verb of a request that carries several. */
 export const SEQUENCE_VERB = "core.sequence";

@@ -13,7 +13,7 @@
 import { AuthenticationError, ProtocolError } from "../errors.ts";
 import { KEY_ID_BYTES, MESH_ID_BYTES, REVOCATIONS_MAX } from "../limits.ts";
 import { ByteReader, ByteWriter, compareBytes, equalBytes, fromHex, toHex } from "../wire/bytes.ts";
-import { type Primitives, SIGNATURE_BYTES } from "./primitives.ts";
+import { type Primitives, SIGNATURE_BYTES } from "../crypto/primitives.ts";
 
 /** What a verifier of certificates asks of a revocation list. */
 export interface Revocations {

@@ -4,7 +4,7 @@
  */
 
 import type { Identity } from "./chain.ts";
-import type { DhKeyPair } from "./noise.ts";
+import type { DhKeyPair } from "../crypto/noise.ts";
 import type { Policy } from "./policy.ts";
 import type { Revocations } from "./revocation.ts";
 import type { VerifiedCertificates } from "./verified_certificates.ts";

@@ -6,7 +6,7 @@
 import { VERIFIED_CERTIFICATES_MAX } from "../limits.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { Certificate } from "./certificate.ts";
-import type { Primitives } from "./primitives.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 
 export class VerifiedCertificates {
   readonly #primitives: Pick<Primitives, "sha256">;

@@ -7,7 +7,7 @@ import { AuthenticationError } from "../errors.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
 import { type ChainOptions, type Identity, type IdentityType, verifyChain } from "./chain.ts";
 import { quote, quoteList } from "./name.ts";
-import type { Primitives } from "./primitives.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 import { type SignedRequest, targetsHash } from "./request.ts";
 
 export interface VerifyRequestOptions extends

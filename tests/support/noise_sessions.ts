@@ -1,7 +1,7 @@
 /** Both ends of a finished handshake, without anything between them. */
 
 import { NoiseFrameCipher } from "../../core/conduit/noise_frame_cipher.ts";
-import { HandshakeState, type Session, XX_PSK0 } from "../../core/security/noise.ts";
+import { HandshakeState, type Session, XX_PSK0 } from "../../core/crypto/noise.ts";
 import { Dice, SEED } from "./fuzz.ts";
 import { testPrimitives } from "./mesh_keys.ts";
 

@@ -5,7 +5,7 @@
 
 import type { BytePipe } from "../../core/environment/environment.ts";
 import type { Self } from "../../core/mod.ts";
-import type { CipherState } from "../../core/security/cipher_state.ts";
+import type { CipherState } from "../../core/crypto/cipher_state.ts";
 import {
   CONDUIT_KIND,
   encodeHello,
@@ -14,7 +14,7 @@ import {
   PREAMBLE_BYTES,
   prologueOf,
 } from "../../core/security/hello.ts";
-import { HandshakeState, type Session, XX_PSK0 } from "../../core/security/noise.ts";
+import { HandshakeState, type Session, XX_PSK0 } from "../../core/crypto/noise.ts";
 import type { MeshKeys } from "./mesh_keys.ts";
 
 const NOTHING = new Uint8Array(0);

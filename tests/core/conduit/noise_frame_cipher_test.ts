@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { NoiseFrameCipher } from "../../../core/conduit/noise_frame_cipher.ts";
 import { AuthenticationError } from "../../../core/errors.ts";
 import { REKEY_FRAMES, TAG_BYTES } from "../../../core/limits.ts";
-import type { Session } from "../../../core/security/noise.ts";
+import type { Session } from "../../../core/crypto/noise.ts";
 import { sessionPair } from "../../support/noise_sessions.ts";
 
 /** Counts changes of key, and the nonces at which they were. */

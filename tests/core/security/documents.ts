@@ -2,7 +2,7 @@
  * What the tests of signed documents share: a mesh with a root and issuers whose keys come from
  * numbers, and a source of mutated bytes that a seed replays.
  */
-import { choosePrimitives } from "../../../core/security/choose_primitives.ts";
+import { choosePrimitives } from "../../../core/crypto/choose_primitives.ts";
 import {
   type Certificate,
   type CertificateFields,

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { sha512 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
-import { choosePrimitives } from "../../../core/security/choose_primitives.ts";
-import type { Primitives } from "../../../core/security/primitives.ts";
+import { choosePrimitives } from "../../../core/crypto/choose_primitives.ts";
+import type { Primitives } from "../../../core/crypto/primitives.ts";
 import { ENGINES, FFI, hex, NATIVE, NOBLE, primitivesOf } from "./engines.ts";
 
 const ALL = ENGINES.map((engine) => ({ name: engine.source, primitives: primitivesOf(engine) }));

@@ -1,7 +1,7 @@
 /** Wycheproof's vectors on every engine; each file says how many of its cases must have run. */
 
 import assert from "node:assert/strict";
-import type { Engine } from "../../../core/security/engines.ts";
+import type { Engine } from "../../../core/crypto/engines.ts";
 import { ENGINES, hex, NOBLE, primitivesOf, readVectors } from "./engines.ts";
 
 interface Group<Case> {

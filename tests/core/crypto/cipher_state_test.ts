@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { CipherState, NONCE_MAX } from "../../../core/security/cipher_state.ts";
+import { CipherState, NONCE_MAX } from "../../../core/crypto/cipher_state.ts";
 import { ENGINES, hex, primitivesOf } from "./engines.ts";
 
 const EMPTY = new Uint8Array(0);

@@ -1,9 +1,9 @@
 /** What the handshake does when the other side, or the caller, does not play along. */
 
 import assert from "node:assert/strict";
-import { HandshakeState, XX_PSK0 } from "../../../core/security/noise.ts";
-import type { HandshakeOptions, HandshakeRole } from "../../../core/security/noise.ts";
-import type { Primitives } from "../../../core/security/primitives.ts";
+import { HandshakeState, XX_PSK0 } from "../../../core/crypto/noise.ts";
+import type { HandshakeOptions, HandshakeRole } from "../../../core/crypto/noise.ts";
+import type { Primitives } from "../../../core/crypto/primitives.ts";
 import { NATIVE, primitivesOf } from "./engines.ts";
 import { patternOf } from "./noise_patterns.ts";
 

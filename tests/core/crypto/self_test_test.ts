@@ -1,8 +1,8 @@
 /** The self-test must pass on what is right and name what is wrong. */
 
 import assert from "node:assert/strict";
-import type { Aead, Primitives } from "../../../core/security/primitives.ts";
-import { selfTest } from "../../../core/security/self_test.ts";
+import type { Aead, Primitives } from "../../../core/crypto/primitives.ts";
+import { selfTest } from "../../../core/crypto/self_test.ts";
 import { ENGINES, NATIVE, primitivesOf } from "./engines.ts";
 
 const GOOD = primitivesOf(NATIVE);

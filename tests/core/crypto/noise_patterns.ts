@@ -4,7 +4,7 @@ import type {
   HandshakePattern,
   HandshakeRole,
   HandshakeToken,
-} from "../../../core/security/noise.ts";
+} from "../../../core/crypto/noise.ts";
 
 /** Messages apart by "/", the initiator's first. */
 const MESSAGES: Readonly<Record<string, string>> = {

@@ -1,15 +1,11 @@
 /** Every engine that opens here, for tests that must hold on each of them. Shared, so never closed. */
 
-import {
-  checkedAead,
-  checkedCurves,
-  checkedHashes,
-} from "../../../core/security/checked_engine.ts";
-import type { Engine } from "../../../core/security/engines.ts";
-import type { Primitives } from "../../../core/security/primitives.ts";
-import { openFfi } from "../../../core/security/primitives_ffi.ts";
-import { openNative } from "../../../core/security/primitives_native.ts";
-import { NOBLE } from "../../../core/security/primitives_noble.ts";
+import { checkedAead, checkedCurves, checkedHashes } from "../../../core/crypto/checked_engine.ts";
+import type { Engine } from "../../../core/crypto/engines.ts";
+import type { Primitives } from "../../../core/crypto/primitives.ts";
+import { openFfi } from "../../../core/crypto/primitives_ffi.ts";
+import { openNative } from "../../../core/crypto/primitives_native.ts";
+import { NOBLE } from "../../../core/crypto/primitives_noble.ts";
 
 /** Undefined on a host without libcrypto.so.3; its tests then count as ignored. */
 export const FFI: Engine | undefined = openOrUndefined(openFfi);

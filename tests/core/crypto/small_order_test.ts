@@ -6,7 +6,7 @@ import {
   isCanonicalPoint,
   isSmallOrderDhKey,
   isSmallOrderPoint,
-} from "../../../core/security/small_order.ts";
+} from "../../../core/crypto/small_order.ts";
 import { hex, NATIVE, primitivesOf } from "./engines.ts";
 
 const { Point } = ed25519;

@@ -1,9 +1,9 @@
 /** The published handshakes of four other implementations, message by message, on every engine. */
 
 import assert from "node:assert/strict";
-import { HandshakeState, XX_PSK0 } from "../../../core/security/noise.ts";
-import type { DhKeyPair, HandshakeRole, Session } from "../../../core/security/noise.ts";
-import type { Primitives } from "../../../core/security/primitives.ts";
+import { HandshakeState, XX_PSK0 } from "../../../core/crypto/noise.ts";
+import type { DhKeyPair, HandshakeRole, Session } from "../../../core/crypto/noise.ts";
+import type { Primitives } from "../../../core/crypto/primitives.ts";
 import { ENGINES, hex, NOBLE, primitivesOf, readVectors } from "./engines.ts";
 import { patternOf } from "./noise_patterns.ts";
 
