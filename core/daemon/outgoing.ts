@@ -80,7 +80,9 @@ export class OutgoingCall implements Call {
     if (this.#over !== undefined || this.#ended) throw this.#overError();
     await this.#sender.send(() => {
       const message = this.#make(KIND.item, item);
-      const done = this.#options.conduit.send(message);
+      const done = this.#options.conduit.send(message).catch((error: unknown) => {
+        throw unsendable(error);
+      });
       return { weight: message.weight, done };
     });
   }
@@ -90,7 +92,9 @@ export class OutgoingCall implements Call {
     this.#ended = true;
     await this.#sender?.flush();
     if (this.#over !== undefined) return;
-    await this.#options.conduit.send(this.#make(KIND.end, undefined));
+    await this.#options.conduit.send(this.#make(KIND.end, undefined)).catch(() => {
+      // The reply tells how the call ended.
+    });
   }
 
   cancel(reason = "Cancelled"): void {
