@@ -4,8 +4,6 @@ import { UsageError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import type { OptionsOf } from "../shared/option.ts";
 import type { daemonOptions } from "./daemon_declaration.ts";
-import { relayDetached } from "./detach.ts";
-import { runEnrolled } from "./enrolled_daemon.ts";
 
 export async function runDaemon(
   context: CommandContext,
@@ -23,6 +21,9 @@ export async function runDaemon(
       "A daemon that enrols needs --mesh NAME, --node NAME and --listen ENDPOINT",
     );
   }
-  if (detach) return await relayDetached(context, { mesh, node, listen });
-  return await runEnrolled(context, { mesh, node, listen });
+  // Who only relays between a login and the daemon needs nothing of a daemon.
+  const run = detach
+    ? (await import("./detach.ts")).relayDetached
+    : (await import("./enrolled_daemon.ts")).runEnrolled;
+  return await run(context, { mesh, node, listen });
 }
