@@ -36,26 +36,28 @@ export class AuthenticationError extends MinimeError {
 }
 
 /** Why a handshake, certificate or signed request was not accepted. Grows only at the end. */
-export type AuthenticationReason =
-  | "malformed"
-  | "wrong-mesh"
-  | "chain"
-  | "signature"
-  | "not-yet-valid"
-  | "expired"
-  | "revoked"
-  | "key-mismatch"
-  | "wrong-kind"
-  | "wrong-name"
-  | "own-key"
-  | "version"
-  | "duplicate"
-  | "not-a-target"
-  | "replay"
-  | "quota"
-  | "policy"
-  | "handshake"
-  | "tag";
+export const AUTHENTICATION_REASONS = [
+  "malformed",
+  "wrong-mesh",
+  "chain",
+  "signature",
+  "not-yet-valid",
+  "expired",
+  "revoked",
+  "key-mismatch",
+  "wrong-kind",
+  "wrong-name",
+  "own-key",
+  "version",
+  "duplicate",
+  "not-a-target",
+  "replay",
+  "quota",
+  "policy",
+  "handshake",
+  "tag",
+] as const;
+export type AuthenticationReason = (typeof AUTHENTICATION_REASONS)[number];
 
 /** A file, folder, program or name that must exist does not. */
 export class NotFoundError extends MinimeError {

@@ -5,6 +5,8 @@
  */
 
 export * from "./errors.ts";
+export { BODY_DEPTH_MAX, CLOCK_SKEW_MS_MAX, KEY_ID_BYTES, STEPS_MAX } from "./limits.ts";
+export type { Log, LogLevel } from "./log.ts";
 export { VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";
 export { raiseFileLimit } from "./environment/real_host.ts";
@@ -20,7 +22,7 @@ export type { HandshakeContext } from "./conduit/handshake.ts";
 export type { Call, Caller, CallOptions } from "./daemon/call.ts";
 export { Calls } from "./daemon/calls.ts";
 export { decodeCallError, encodeCallError, toCallError } from "./daemon/call_error.ts";
-export type { Step, StepResult } from "./daemon/dispatch.ts";
+export type { Step, StepResult } from "./daemon/step.ts";
 export type { SignedBytes } from "./daemon/module_signature.ts";
 export { RateLimit } from "./daemon/rate_limit.ts";
 export type { Link, LinkChange, Links, NodePeer } from "./daemon/links.ts";
@@ -29,8 +31,6 @@ export {
   type ActionClass,
   type Context,
   type Handler,
-  type Log,
-  type LogLevel,
   type Module,
   type ModuleHost,
   type Principal,
@@ -40,9 +40,7 @@ export {
 export * from "./security/certificate.ts";
 export * from "./security/chain.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";
-export { BODY_DEPTH_MAX } from "./limits.ts";
 export { choosePrimitives } from "./crypto/choose_primitives.ts";
-export { selfTest } from "./crypto/self_test.ts";
 export type { Primitives } from "./crypto/primitives.ts";
 export * from "./security/policy.ts";
 export * from "./security/policy_document.ts";

@@ -1,9 +1,9 @@
 /** Accepts pipes until the listener is closed; an error in between (too many files) is waited out. */
 
 import type { BytePipe, Clock, PipeListener } from "../environment/environment.ts";
-import type { Log } from "../daemon/module.ts";
 import { errorText } from "../errors.ts";
 import { ACCEPT_RETRY_MS } from "../limits.ts";
+import type { Log } from "../log.ts";
 
 /** Resolves once the listener was closed. */
 export async function acceptLoop(

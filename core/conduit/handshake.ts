@@ -14,8 +14,13 @@
 import type { Peer } from "./conduit.ts";
 import type { FrameCipher } from "./framed.ts";
 import type { BytePipe, Clock, Random } from "../environment/environment.ts";
-import { AuthenticationError, type AuthenticationReason, ConnectionError } from "../errors.ts";
-import { HANDSHAKE_BYTES_MAX, HANDSHAKE_MS_MAX, TAG_BYTES } from "../limits.ts";
+import {
+  AUTHENTICATION_REASONS,
+  AuthenticationError,
+  type AuthenticationReason,
+  ConnectionError,
+} from "../errors.ts";
+import { CLOCK_SKEW_MS_MAX, HANDSHAKE_BYTES_MAX, HANDSHAKE_MS_MAX, TAG_BYTES } from "../limits.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
 import {
@@ -25,7 +30,6 @@ import {
   decodePreamble,
   encodeHello,
   encodePreamble,
-  FIRST_MESSAGE_BYTES,
   type Hello,
   PREAMBLE_BYTES,
   prologueOf,
@@ -37,9 +41,6 @@ import { NoiseFrameCipher } from "./noise_frame_cipher.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import type { MeshSecret, Self, Trust } from "../security/trust.ts";
 import { PipeReader } from "./pipe_reader.ts";
-
-/** Clocks that differ more make certificates unreliable; also the default of `clock_skew`. */
-export const CLOCK_SKEW_MS_MAX = 30_000;
 
 const READY = 0;
 const REJECT = 1;
@@ -160,8 +161,6 @@ export async function respondHandshake(
     throw error;
   }
 }
-
-export { FIRST_MESSAGE_BYTES };
 
 function createNoise(
   context: HandshakeContext,
@@ -305,23 +304,6 @@ function readVerdict(sealed: Uint8Array, cipher: NoiseFrameCipher, remote: strin
   if (plain[0] === READY) return;
   const [reason = "", text = ""] = decoder.decode(plain.subarray(1)).split("\n");
   if (plain[0] !== REJECT) throw new ConnectionError("other", `Peer ${remote} sent no verdict`);
-  const known = REASONS.find((one) => one === reason) ?? "handshake";
+  const known = AUTHENTICATION_REASONS.find((one) => one === reason) ?? "handshake";
   throw new AuthenticationError(known, `Peer ${remote} refuses us: ${text}`);
 }
-
-const REASONS: readonly AuthenticationReason[] = [
-  "malformed",
-  "wrong-mesh",
-  "chain",
-  "signature",
-  "not-yet-valid",
-  "expired",
-  "revoked",
-  "key-mismatch",
-  "wrong-kind",
-  "wrong-name",
-  "own-key",
-  "version",
-  "duplicate",
-  "quota",
-];

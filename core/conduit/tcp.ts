@@ -4,7 +4,6 @@
  */
 
 import type { BytePipe, Network } from "../environment/environment.ts";
-import type { Log } from "../daemon/module.ts";
 import { AuthenticationError, errorText } from "../errors.ts";
 import {
   FIRST_BYTES_MS_MAX,
@@ -12,13 +11,14 @@ import {
   UNAUTHENTICATED_CONNECTIONS_MAX,
   UNAUTHENTICATED_PER_SOURCE_MAX,
 } from "../limits.ts";
+import type { Log } from "../log.ts";
+import { FIRST_MESSAGE_BYTES } from "../security/hello.ts";
 import { acceptLoop } from "./accept_loop.ts";
 import type { Conduit, ConduitListener, DialOptions, Endpoint, Front } from "./conduit.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint.ts";
 import { FramedConduit } from "./framed.ts";
 import {
   type Established,
-  FIRST_MESSAGE_BYTES,
   type HandshakeContext,
   initiateHandshake,
   respondHandshake,

@@ -4,7 +4,7 @@
  */
 
 import type { Clock, Network } from "../environment/environment.ts";
-import type { Log } from "../daemon/module.ts";
+import type { Log } from "../log.ts";
 import { acceptLoop } from "./accept_loop.ts";
 import type { Conduit, ConduitListener, DialOptions, Endpoint, Front, Peer } from "./conduit.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint.ts";

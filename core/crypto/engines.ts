@@ -1,7 +1,7 @@
 /**
  * What an implementation of the primitives provides. An engine does the mathematics; lengths, small
- * order and everything else that must be equal for all of them is checked once, by the callers in
- * choose_primitives.ts and aead.ts. Engines see whole nonces, so that published vectors run on them.
+ * order and everything else that must be equal for all of them is checked once, by checked_engine.ts
+ * and keyed_aead.ts. Engines see whole nonces, so that published vectors run on them.
  */
 
 import type { PrimitivesSource, Sha256 } from "./primitives.ts";

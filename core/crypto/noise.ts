@@ -9,6 +9,7 @@
 
 import { AuthenticationError, MinimeError } from "../errors.ts";
 import { FRAME_BYTES_MAX, TAG_BYTES } from "../limits.ts";
+import { concatBytes } from "../wire/bytes.ts";
 import { CipherState } from "./cipher_state.ts";
 import { KEY_BYTES, type Primitives } from "./primitives.ts";
 import { SymmetricState } from "./symmetric_state.ts";
@@ -117,7 +118,7 @@ export class HandshakeState implements Disposable {
         } else this.#mix(token);
       }
       parts.push(this.#symmetric.sealAndHash(payload));
-      const message = concatenate(parts);
+      const message = concatBytes(...parts);
       if (message.length > FRAME_BYTES_MAX) {
         throw new RangeError(`Handshake message has ${message.length} bytes, over the limit`);
       }
@@ -260,14 +261,4 @@ function tooShortOrLong(bytes: number): AuthenticationError {
     "malformed",
     `Handshake message of ${bytes} bytes cannot be right`,
   );
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -4,7 +4,8 @@
  * synchronous, so that the simulator replays exactly, and none of them draws randomness: secrets
  * come in as bytes. Every implementation gives the same answer for every input, also for bad ones.
  *
- * `choosePrimitives` (choose_primitives.ts) makes one from what this host has. Its owner disposes it last, after every {@link Aead} made by it.
+ * `choosePrimitives` (choose_primitives.ts) makes one from what this host has. Its owner disposes it
+ * last, after every {@link Aead} made by it.
  */
 
 /** Bytes of every key, secret, public key, shared secret and SHA-256 hash. */

@@ -7,8 +7,13 @@
 import { MinimeError } from "../errors.ts";
 import { TAG_BYTES } from "../limits.ts";
 import type { Cipher } from "./engines.ts";
-import type { FfiHandle, Libcrypto } from "./primitives_ffi.ts";
-import { asBuffer, demand, made } from "./primitives_ffi_calls.ts";
+import {
+  asBuffer,
+  demand,
+  type FfiHandle,
+  type Libcrypto,
+  made,
+} from "./primitives_ffi_library.ts";
 
 /** From <openssl/evp.h>; part of the library's ABI. */
 const CTRL_GET_TAG = 0x10;

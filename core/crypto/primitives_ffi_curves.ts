@@ -2,8 +2,7 @@
 
 import type { CurveOperations } from "./engines.ts";
 import { KEY_BYTES, SIGNATURE_BYTES } from "./primitives.ts";
-import type { FfiHandle } from "./primitives_ffi.ts";
-import { asBuffer, demand, made } from "./primitives_ffi_calls.ts";
+import { asBuffer, demand, type FfiHandle, made } from "./primitives_ffi_library.ts";
 
 /** From <openssl/obj_mac.h>; part of the library's ABI. */
 const NID_X25519 = 1034;

@@ -1,10 +1,16 @@
 /** SHA-256 and HMAC by libcrypto. */
 
 import { MinimeError } from "../errors.ts";
+import { concatBytes } from "../wire/bytes.ts";
 import type { HashOperations } from "./engines.ts";
 import { KEY_BYTES, type Sha256 } from "./primitives.ts";
-import type { FfiHandle, Libcrypto } from "./primitives_ffi.ts";
-import { asBuffer, demand, made } from "./primitives_ffi_calls.ts";
+import {
+  asBuffer,
+  demand,
+  type FfiHandle,
+  type Libcrypto,
+  made,
+} from "./primitives_ffi_library.ts";
 
 /** HMAC() takes a null pointer, which is what FFI makes of no bytes, for an error. */
 const NOT_NULL = new Uint8Array(1);
@@ -27,7 +33,7 @@ export function hashesOf(handle: FfiHandle): HashOperations {
     hmac(key, ...parts) {
       const c = handle.functions();
       const out = new Uint8Array(KEY_BYTES);
-      const data = parts.length === 1 ? parts[0]! : joined(parts);
+      const data = parts.length === 1 ? parts[0]! : concatBytes(...parts);
       made(
         c.HMAC(
           c.EVP_sha256(),
@@ -90,14 +96,4 @@ class FfiSha256 implements Sha256, Disposable {
     }
     return this.#context;
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -7,6 +7,7 @@
 import type { KeyObject } from "node:crypto";
 import { MinimeError } from "../errors.ts";
 import { TAG_BYTES } from "../limits.ts";
+import { concatBytes } from "../wire/bytes.ts";
 import type { AeadOperations, CurveOperations, Engine, HashOperations } from "./engines.ts";
 import { KEY_BYTES } from "./primitives.ts";
 
@@ -43,11 +44,11 @@ export function openNative(): Engine {
 
 function curvesOf(crypto: NodeCrypto): CurveOperations {
   function privateKey(curve: Curve, secret: Uint8Array): KeyObject {
-    const key = joined(PRIVATE_PREFIX[curve], secret);
+    const key = concatBytes(PRIVATE_PREFIX[curve], secret);
     return crypto.createPrivateKey({ key: key as never, format: "der", type: "pkcs8" });
   }
   function publicKey(curve: Curve, bytes: Uint8Array): KeyObject {
-    const key = joined(PUBLIC_PREFIX[curve], bytes);
+    const key = concatBytes(PUBLIC_PREFIX[curve], bytes);
     return crypto.createPublicKey({ key: key as never, format: "der", type: "spki" });
   }
   function publicOf(curve: Curve, secret: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -126,13 +127,6 @@ function aeadOf(crypto: NodeCrypto): AeadOperations {
       [Symbol.dispose]() {},
     }),
   };
-}
-
-function joined(prefix: Uint8Array, key: Uint8Array): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(prefix.length + key.length);
-  whole.set(prefix);
-  whole.set(key, prefix.length);
-  return whole;
 }
 
 /** node:crypto hands out Buffers, which differ from Uint8Array in slice and toString. */

@@ -1,7 +1,7 @@
 /**
  * One known answer per primitive, and the three refusals on which everything rests: a modified tag,
- * an all-zero shared secret, the identity as a signer. A few milliseconds at most; run on every
- * engine before it is used, and by a daemon when it starts. If anything fails, it must not start.
+ * an all-zero shared secret, the identity as a signer. A few milliseconds at most; run on the
+ * operations of every engine before they are used. What fails here is never used.
  */
 
 import { AuthenticationError, MinimeError } from "../errors.ts";
@@ -12,7 +12,7 @@ import { isSmallOrderPoint } from "./small_order.ts";
 const EMPTY = new Uint8Array(0);
 const IDENTITY = hex("0100000000000000000000000000000000000000000000000000000000000000");
 
-/** Throws MinimeError that names what failed. */
+/** All of them. Throws MinimeError that names what failed. */
 export function selfTest(primitives: Primitives): void {
   testCurves(primitives);
   testHashes(primitives);

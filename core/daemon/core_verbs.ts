@@ -1,8 +1,8 @@
 /** What the core itself executes: hello, ping, stats, shutdown, and what modules need of it. */
 
 import * as v from "valibot";
-import { NAME_CHARACTERS_MAX } from "../limits.ts";
 import { CallError } from "../errors.ts";
+import { LISTED_NAMES_MAX, NAME_CHARACTERS_MAX, STEPS_MAX } from "../limits.ts";
 import { PROTOCOL_NEWEST } from "../security/hello.ts";
 import { VERSION } from "../version.ts";
 import type { Dispatcher } from "./dispatch.ts";
@@ -10,8 +10,6 @@ import type { LinkTable } from "./link_table.ts";
 import { type ModuleHost, type Verb, verb } from "./module.ts";
 
 const NOTHING = v.optional(v.strictObject({}));
-const STEPS_MAX = 64;
-const LISTED_NAMES_MAX = 100_000;
 
 export interface CoreVerbsOptions {
   readonly host: ModuleHost;

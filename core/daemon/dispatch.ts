@@ -4,24 +4,14 @@
  */
 
 import { getDotPath, safeParse } from "valibot";
-import { CallError, MinimeError } from "../errors.ts";
-import { toCallError } from "./call_error.ts";
-import { COMPLAINT_CHARACTERS_MAX } from "../limits.ts";
-import type { Incoming } from "./incoming.ts";
-import type { AllowedStep, Guard, GuardedRun } from "./guard.ts";
-import type { ActionClass, Context, Principal, Verb } from "./module.ts";
 import type { Peer } from "../conduit/conduit.ts";
-
-/** A verb and its arguments, to be executed after one another with others. */
-export interface Step {
-  readonly verb: string;
-  readonly args: unknown;
-}
-
-/** What became of one step. Steps after a failed one do not run and have no result. */
-export type StepResult =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly class: string; readonly message: string };
+import { CallError, MinimeError } from "../errors.ts";
+import { COMPLAINT_CHARACTERS_MAX } from "../limits.ts";
+import { toCallError } from "./call_error.ts";
+import type { AllowedStep, Guard, GuardedRun } from "./guard.ts";
+import type { Incoming } from "./incoming.ts";
+import type { ActionClass, Context, Principal, Verb } from "./module.ts";
+import type { Step, StepResult } from "./step.ts";
 
 export interface DispatcherCounts {
   served: number;

@@ -6,6 +6,7 @@
 
 import type { Clock } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText, ProtocolError } from "../errors.ts";
+import { STEPS_MAX } from "../limits.ts";
 import type { AuditRecord } from "../security/audit.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Journal, JournalRecord } from "../security/journal.ts";
@@ -16,10 +17,9 @@ import type { Self, Trust } from "../security/trust.ts";
 import { verifyRequest } from "../security/verify_request.ts";
 import { decodeValue } from "../wire/codec.ts";
 import { toHex } from "../wire/bytes.ts";
-import type { Step } from "./dispatch.ts";
 import type { Principal } from "./module.ts";
+import type { Step } from "./step.ts";
 
-const STEPS_MAX = 64;
 /** The one verb that is not held up by an audit log that cannot be written (SECURITY.md 3). */
 const UNAUDITED_VERB = "core.shutdown";
 
@@ -144,7 +144,6 @@ export class Guard {
     try {
       await audit({
         time: clock.now(),
-        event: "decision",
         node: self.identity.name,
         requestId: request.requestId,
         verb: request.verb,

@@ -9,15 +9,15 @@ import type { CloseReason, Conduit, DialOptions, Front } from "../conduit/condui
 import type { Clock } from "../environment/environment.ts";
 import { AuthenticationError, CallError, ConnectionError, errorText } from "../errors.ts";
 import { CALL_MS_DEFAULT, LINK_CONDUITS_MAX, LINK_DRAIN_MS } from "../limits.ts";
+import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
 import { Calls } from "./calls.ts";
 import type { Serve } from "./incoming.ts";
 import { type LinkConduit, StandingLink } from "./link.ts";
 import type { Link, LinkChange, Links, NodePeer } from "./links.ts";
-import type { Log } from "./module.ts";
 
 /** Asks the other end to dial the bulk half of the link. */
-export const BULK_VERB = "core.bulk";
+const BULK_VERB = "core.bulk";
 
 export interface LinkTableOptions {
   readonly clock: Clock;

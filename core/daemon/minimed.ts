@@ -5,13 +5,14 @@
  */
 
 import type { Conduit, ConduitListener, Peer } from "../conduit/conduit.ts";
-import { CLOCK_SKEW_MS_MAX, type HandshakeContext } from "../conduit/handshake.ts";
+import type { HandshakeContext } from "../conduit/handshake.ts";
 import { InternalFront } from "../conduit/internal.ts";
 import { TcpFront } from "../conduit/tcp.ts";
 import { UnixFront } from "../conduit/unix.ts";
 import type { Environment, Timer } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText } from "../errors.ts";
-import { USER_CONDUITS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
+import { CLOCK_SKEW_MS_MAX, USER_CONDUITS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
+import type { Log } from "../log.ts";
 import { AuditLog } from "../security/audit.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
 import { Journal } from "../security/journal.ts";
@@ -27,7 +28,7 @@ import { Guard } from "./guard.ts";
 import type { Incoming } from "./incoming.ts";
 import { Lifecycle, type LifeState } from "./lifecycle.ts";
 import { LinkTable } from "./link_table.ts";
-import type { Log, Module, ModuleHost } from "./module.ts";
+import type { Module, ModuleHost } from "./module.ts";
 import { signForModule, verifyForModule } from "./module_signature.ts";
 import { shutDown } from "./shutdown.ts";
 import { whyNoLongerValid } from "./still_valid.ts";

@@ -7,6 +7,7 @@
 import type { GenericSchema, InferOutput } from "valibot";
 import type { Environment } from "../environment/environment.ts";
 import type { Peer } from "../conduit/conduit.ts";
+import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Caller } from "./call.ts";
 import type { Links } from "./links.ts";
@@ -42,7 +43,10 @@ export type Principal =
 export interface Context {
   readonly principal: Principal;
   readonly peer: Peer;
-  /** Aborts when the caller cancels, its deadline passes, its conduit dies or the daemon stops. */
+  /**
+   * Aborts when the caller cancels, its deadline passes or its conduit dies. Not at the start of a
+   * shutdown, in which what runs may finish: who runs for long watches {@link ModuleHost.stopping}.
+   */
   readonly signal: AbortSignal;
   /** Milliseconds left of the caller's patience when the handler started; 0 means no deadline. */
   readonly deadlineMs: number;
@@ -87,7 +91,7 @@ export interface ModuleHost {
   readonly self: Identity;
   /** Random per process start, 32 hex digits. */
   readonly instance: string;
-  /** The module's own logger: (level, text, fields). */
+  /** The module's own. */
   readonly log: Log;
   /** Aborts when the daemon starts to shut down. */
   readonly stopping: AbortSignal;
@@ -111,13 +115,6 @@ export interface ModuleHost {
   /** Begins the orderly shutdown; resolves at once. */
   shutdown(reason: string): void;
 }
-
-export type LogLevel = "debug" | "info" | "warning" | "error";
-export type Log = (
-  level: LogLevel,
-  text: string,
-  fields?: Readonly<Record<string, unknown>>,
-) => void;
 
 export interface Module {
   readonly name: string;

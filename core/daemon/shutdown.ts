@@ -7,10 +7,11 @@ import type { ConduitListener } from "../conduit/conduit.ts";
 import type { Clock } from "../environment/environment.ts";
 import { errorText } from "../errors.ts";
 import { CLOSE_MS_MAX, MODULE_STOP_MS_MAX, SHUTDOWN_DRAIN_MS_MAX } from "../limits.ts";
+import type { Log } from "../log.ts";
 import type { Calls } from "./calls.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { LinkTable } from "./link_table.ts";
-import type { Log, Module } from "./module.ts";
+import type { Module } from "./module.ts";
 
 export interface ShutdownParts {
   readonly clock: Clock;
@@ -64,19 +65,16 @@ async function within(
   run: () => Promise<void>,
 ): Promise<void> {
   const { clock, log } = parts;
-  let timer: Disposable | undefined;
-  const late = new Promise<void>((resolve) => {
-    const pending = clock.after(ms, () => {
-      log("warning", `${what} did not stop within ${ms} ms`);
-      resolve();
-    });
-    timer = { [Symbol.dispose]: () => pending.cancel() };
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(ms, () => {
+    log("warning", `${what} did not stop within ${ms} ms`);
+    resolve();
   });
   try {
     await Promise.race([run(), late]);
   } catch (error) {
     log("error", `${what} did not stop well: ${errorText(error)}`);
   } finally {
-    timer?.[Symbol.dispose]();
+    timer.cancel();
   }
 }

@@ -22,8 +22,8 @@ export interface Clock {
   /** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, options?: { signal?: AbortSignal }): Promise<void>;
   /**
-   * Lets everything that is ready run, the network included, before it resolves: used for
-   * coalescing (write batches, floods) without a timer.
+   * Lets everything that is ready run, the network included, before it resolves: for who wants to
+   * come after it and needs no timer.
    */
   yield(): Promise<void>;
 }
@@ -59,7 +59,9 @@ export interface PipeListener {
   readonly closed: boolean;
   /** The address that was really bound (port 0 is resolved). */
   readonly address: Address;
-  /** Rejects with {@link ListenerClosed} semantics (any error) once closed. */
+  /**
+   * Waits out what will pass, such as a lack of file descriptors. Rejects with any error once closed.
+   */
   accept(): Promise<BytePipe>;
   /** Idempotent. Removes a unix socket's path. */
   close(): void;

@@ -4,12 +4,11 @@
  */
 import type { Address, BytePipe, Clock, Network, PipeListener } from "./environment.ts";
 import { ConnectionError } from "../errors.ts";
+import { ACCEPT_RETRY_MS } from "../limits.ts";
 import { connectionError, marksOf } from "./real_errors.ts";
 import { RealPipe, socketText } from "./real_pipe.ts";
 import { bindUnix } from "./real_unix.ts";
 
-/** Pause after a failed accept (no descriptors, no memory): long enough not to spin. */
-const ACCEPT_RETRY_MS = 50;
 /** Deno 2.6 tries only the first address of a name, 2.9 all of them. */
 const ONE_ADDRESS_ONLY = /^2\.[0-8]\./.test(Deno.version.deno);
 

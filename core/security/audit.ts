@@ -1,6 +1,6 @@
 /**
- * The audit log: one JSON line per guarded decision, allowed or not, and one when what was allowed
- * has ended (SECURITY.md 3). Arguments appear only as a hash. Files are numbered, mode 0600, and a
+ * The audit log: one JSON line for each guarded decision, allowed or not (SECURITY.md 3). Arguments
+ * appear only as a hash. Files are numbered, mode 0600, and a
  * full one is followed by the next; the oldest are removed. Who appends waits until the line is
  * handed to the system, and decides what a failure means (policy's `audit`).
  */
@@ -10,7 +10,6 @@ import { AUDIT_FILE_BYTES_MAX, AUDIT_FILES_MAX, AUDIT_TEXT_CHARACTERS_MAX } from
 export interface AuditRecord {
   /** Unix ms. */
   readonly time: number;
-  readonly event: "decision" | "end";
   readonly node: string;
   /** Hex. */
   readonly requestId: string;
@@ -29,15 +28,13 @@ export interface AuditRecord {
   readonly why?: string;
   /** Hex of SHA-256. */
   readonly argumentsHash: string;
-  /** Only at the end. */
-  readonly exitStatus?: number;
 }
 
 /** One line with its line feed; keys in a fixed order, long texts cut. */
 export function auditLine(record: AuditRecord): string {
   const line = {
     time: record.time,
-    event: record.event,
+    event: "decision",
     node: record.node,
     request: record.requestId,
     verb: record.verb,
@@ -49,7 +46,6 @@ export function auditLine(record: AuditRecord): string {
     rule: record.rule,
     why: record.why === undefined ? undefined : cut(record.why),
     arguments_sha256: record.argumentsHash,
-    exit_status: record.exitStatus,
   };
   return `${JSON.stringify(line)}\n`;
 }

@@ -6,6 +6,7 @@
  * Surprising: only users can be granted anything (R6), whatever a rule says; `$user` never means
  * root, which a rule must name; and a rule with `commands` grants only verbs that carry an argv.
  */
+import { CLOCK_SKEW_MS_MAX } from "../limits.ts";
 import { matchesPattern, quote, quoteList } from "./name.ts";
 
 export interface Policy {
@@ -39,7 +40,7 @@ export interface PolicyLimits {
 
 export const POLICY_LIMITS_DEFAULT: PolicyLimits = {
   requestTtlMaxMs: 60_000,
-  clockSkewMs: 30_000,
+  clockSkewMs: CLOCK_SKEW_MS_MAX,
   audit: "required",
 };
 

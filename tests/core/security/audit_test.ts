@@ -10,7 +10,6 @@ import { NOW } from "./documents.ts";
 
 const RECORD: AuditRecord = {
   time: NOW,
-  event: "decision",
   node: "n1",
   requestId: "1d".repeat(16),
   verb: "exec.run",
@@ -59,11 +58,10 @@ Deno.test("audit: one decision is one JSON line with all its fields", () => {
   });
 });
 
-Deno.test("audit: a refusal says why, an end its exit status", () => {
+Deno.test("audit: a refusal says why", () => {
   const { rule: _, ...refused } = RECORD;
   const refusal = JSON.parse(auditLine({ ...refused, allowed: false, why: "No rule" }));
   assert.deepEqual([refusal.allowed, refusal.why, "rule" in refusal], [false, "No rule", false]);
-  assert.equal(JSON.parse(auditLine({ ...RECORD, event: "end", exitStatus: 3 })).exit_status, 3);
 });
 
 Deno.test("audit: no text makes a second line or a long one", () => {

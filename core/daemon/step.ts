@@ -1,0 +1,12 @@
+/** Steps: verbs that one request brings to a node, executed one after another. */
+
+/** A verb and its arguments. */
+export interface Step {
+  readonly verb: string;
+  readonly args: unknown;
+}
+
+/** What became of one step. Steps after a failed one do not run and have no result. */
+export type StepResult =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly class: string; readonly message: string };
