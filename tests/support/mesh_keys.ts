@@ -43,6 +43,7 @@ export interface PersonOptions {
   readonly groups?: readonly string[];
   readonly notBefore?: number;
   readonly notAfter?: number;
+  readonly unixUser?: string;
   /** Who signs the certificate. @default the root */
   readonly issuer?: Self;
 }
@@ -99,6 +100,7 @@ export class MeshKeys {
         notBefore: options.notBefore ?? now - 1_000,
         notAfter: options.notAfter ?? now + 30 * DAY_MS,
         groups: options.groups ?? (type === "user" ? ["ops"] : []),
+        ...(options.unixUser === undefined ? {} : { unixUser: options.unixUser }),
         ...(type === "issuer" ? { constraint: ANYTHING } : {}),
       },
     });
@@ -122,6 +124,8 @@ export class MeshKeys {
   sign(user: Self, options: {
     verb: string;
     args?: unknown;
+    /** Instead of `args`, as they are. */
+    rawArguments?: Uint8Array;
     targets?: Targets;
     issuedMs?: number;
     expiresMs?: number;
@@ -135,7 +139,8 @@ export class MeshKeys {
       targets: options.targets ?? { kind: "all" },
       verb: options.verb,
       as: "",
-      arguments: options.args === undefined ? new Uint8Array(0) : encodeCanonical(options.args),
+      arguments: options.rawArguments ??
+        (options.args === undefined ? new Uint8Array(0) : encodeCanonical(options.args)),
       seed: user.signSeed,
       chain: user.identity.chain,
     });
