@@ -63,7 +63,7 @@ export class Court {
     full: string,
     action: Verb["action"],
     handle?: (args: unknown, context: Context) => unknown,
-  ) {
+  ): void {
     const [module = "", name = ""] = full.split(".");
     const declared = verb({
       action,
