@@ -151,6 +151,7 @@ export class Minimed {
         files: this.#options.env.files,
         folder: this.#options.auditFolder,
       });
+      this.#goOn();
       this.#watchValidity();
       await this.#declare(
         "core",
@@ -236,9 +237,9 @@ export class Minimed {
   async #listen(endpoint: string): Promise<void> {
     const front = endpoint.startsWith("unix:") ? this.#unix : this.#tcp;
     const listener = await front.listen(endpoint, (conduit) => this.#accept(conduit));
-    this.#listeners.push(listener);
-    // The shutdown closes its listeners last, and may have done so before this one was there.
-    if (this.#life.state === "stopped") await listener.close();
+    // The shutdown may have closed its listeners before this one was there.
+    if (this.#stop !== undefined) await listener.close();
+    else this.#listeners.push(listener);
   }
 
   /** Throws when the daemon was stopped while it started. */
