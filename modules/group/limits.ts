@@ -1,5 +1,7 @@
 /** Every number that bounds something in group operations, with its unit in the name and its reason. */
 
+import { GROUP_TARGETS_MAX } from "../shared/limits.ts";
+
 /** Neighbours to whom one node sends: up to this size meshes are full, and one hop is fastest. */
 export const FANOUT_MAX = 16;
 /** Nodes on the way to a target; far more than any sparse graph of ours needs. */
@@ -37,5 +39,7 @@ export const ATTEMPTS_MAX = 4;
 export const REASON_CHARACTERS_MAX = 500;
 /** Buckets of a histogram; above it they are made twice as wide. */
 export const HISTOGRAM_BUCKETS_MAX = 256;
+/** Names that a caller's set may expand to, what is taken away again included. */
+export const NAMES_EXPANDED_MAX = 2 * GROUP_TARGETS_MAX;
 /** Names in an error about nodes that do not exist. */
 export const UNKNOWN_NAMES_SHOWN_MAX = 10;

@@ -26,7 +26,12 @@ import { foldNodeset, parseNodeset } from "../shared/nodeset.ts";
 import { sourceOf } from "../shared/node_selection.ts";
 import { sortedNames } from "../shared/names.ts";
 import { didYouMean } from "../shared/suggest.ts";
-import { PROGRESS_MS, START_MS_MAX, UNKNOWN_NAMES_SHOWN_MAX } from "./limits.ts";
+import {
+  NAMES_EXPANDED_MAX,
+  PROGRESS_MS,
+  START_MS_MAX,
+  UNKNOWN_NAMES_SHOWN_MAX,
+} from "./limits.ts";
 import { Operation, type Station } from "./operation.ts";
 import type { Detail, PartialBody } from "./partial.ts";
 import { fromRanges } from "./ranges.ts";
@@ -95,7 +100,7 @@ function freeze(text: string, picture: MeshPicture): readonly string[] {
   try {
     names = text === ""
       ? sortedNames(present.map(({ name }) => name))
-      : parseNodeset(text, sourceOf(present));
+      : parseNodeset(text, sourceOf(present), { namesMax: NAMES_EXPANDED_MAX });
   } catch (error) {
     if (error instanceof UsageError) throw new CallError("invalid", error.message);
     throw error;

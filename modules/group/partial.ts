@@ -53,13 +53,13 @@ export interface Partial {
 
 /** Throws ProtocolError unless it is well-formed, and disjoint in itself and within `owed`. */
 export function readPartial(body: unknown, owed: ReadonlySet<number>): Partial {
-  const parsed = v.safeParse(PartialSchema, body);
+  const parsed = v.safeParse(PartialSchema, body, { abortEarly: true });
   if (!parsed.success) {
     throw new ProtocolError(`Partial account is malformed: ${parsed.issues[0].message}`);
   }
   const seen = new Set<number>();
   const read = (ranges: readonly number[]): number[] => {
-    const indices = fromRanges(ranges);
+    const indices = fromRanges(ranges, owed.size);
     for (const index of indices) {
       if (seen.has(index)) throw new ProtocolError(`Target ${index} is accounted for twice`);
       if (!owed.has(index)) throw new ProtocolError(`Target ${index} is not owed`);

@@ -19,8 +19,11 @@ export function toRanges(indices: Iterable<number>): number[] {
   return ranges;
 }
 
-/** Ascending. Throws ProtocolError for anything that toRanges would not have made. */
-export function fromRanges(ranges: Ranges): number[] {
+/**
+ * Ascending. Throws ProtocolError for anything that toRanges would not have made, and for more than
+ * `max` indices before they are made: two numbers of a peer can stand for all targets there are.
+ */
+export function fromRanges(ranges: Ranges, max: number = GROUP_TARGETS_MAX): number[] {
   const indices: number[] = [];
   if (ranges.length % 2 !== 0) throw new ProtocolError("Ranges of targets have an odd length");
   let before = -2;
@@ -30,6 +33,9 @@ export function fromRanges(ranges: Ranges): number[] {
     const whole = Number.isInteger(first) && Number.isInteger(last);
     if (!whole || first <= before + 1 || last < first || first < 0 || last >= GROUP_TARGETS_MAX) {
       throw new ProtocolError(`Range of targets ${first} to ${last} is wrong`);
+    }
+    if (indices.length + last - first + 1 > max) {
+      throw new ProtocolError(`Ranges have more than ${max} targets`);
     }
     for (let index = first; index <= last; index++) indices.push(index);
     before = last;

@@ -78,10 +78,13 @@ class FoldReducer implements Reducer {
   }
 
   merge(state: unknown, answered: readonly number[]): void {
-    const kinds = read(FoldState, state ?? []).map(([ranges, answer]) => ({
-      indices: fromRanges(ranges),
-      answer,
-    }));
+    let left = answered.length;
+    const kinds = read(FoldState, state ?? []).map(([ranges, answer]) => {
+      const indices = fromRanges(ranges, left);
+      if (indices.length === 0) throw new ProtocolError("Partial has an answer of no target");
+      left -= indices.length;
+      return { indices, answer };
+    });
     sameTargets(kinds.flatMap(({ indices }) => indices), answered);
     for (const { indices, answer } of kinds) this.#put(indices, answer);
   }
@@ -349,7 +352,7 @@ function sameTargets(given: readonly number[], answered: readonly number[]): voi
 }
 
 function read<S extends v.GenericSchema>(schema: S, state: unknown): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, state);
+  const parsed = v.safeParse(schema, state, { abortEarly: true });
   if (parsed.success) return parsed.output;
   throw new ProtocolError(`State of a reducer is malformed: ${parsed.issues[0].message}`);
 }

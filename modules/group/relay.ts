@@ -47,7 +47,7 @@ function targetsOf({ mine, names, work }: RelayArgs): Map<number, string> {
   }
   try {
     const indices = fromRanges(mine);
-    const list = listNodeset(names);
+    const list = listNodeset(names, { namesMax: indices.length });
     if (indices.length === list.length && new Set(list).size === list.length) {
       return new Map(indices.map((index, i) => [index, list[i] as string]));
     }

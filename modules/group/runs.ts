@@ -17,6 +17,7 @@ import {
 import type { Clock } from "../../core/mod.ts";
 import { canonicalKey } from "../shared/canonical.ts";
 import type { FailureSet } from "../shared/group_result.ts";
+import { GROUP_TARGETS_MAX } from "../shared/limits.ts";
 import { listNodeset } from "../shared/nodeset.ts";
 import { ENTRY_BYTES, RUN_BYTES_MAX, RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "./limits.ts";
 import type { Detail } from "./partial.ts";
@@ -93,7 +94,9 @@ export class Runs {
       const reason = "Too many group operations at once; try again later";
       return settled({ set: "failed", detail: { reason } });
     }
-    return handle(this.#start(work, deadlineMs, { order, bytes }));
+    // A view of the message that brought it would keep all of that alive.
+    const own = typeof order === "string" ? order : order.slice();
+    return handle(this.#start(work, deadlineMs, { order: own, bytes }));
   }
 
   #start(work: Work, deadlineMs: number, parts: Pick<Kept, "order" | "bytes">): Kept {
@@ -125,7 +128,9 @@ export class Runs {
     const { core, selfName } = this.#options;
     const steps = work.signed ?? work.steps?.map(({ verb, args }) => ({ verb, args }));
     try {
-      const listed = work.listed === undefined ? {} : { listedNames: listNodeset(work.listed) };
+      const listed = work.listed === undefined
+        ? {}
+        : { listedNames: listNodeset(work.listed, { namesMax: GROUP_TARGETS_MAX }) };
       const results = await core.request("core.execute", { steps, ...listed }, {
         deadlineMs,
         signal,
@@ -156,11 +161,27 @@ export class Runs {
     this.#bytes -= kept.bytes;
   }
 
-  /** Gives up the oldest answers first, but never the knowledge that something ran. */
+  /**
+   * Gives up the oldest answers first, and only then the knowledge that something ran: or a few
+   * large operations of anybody would shut out all others. A copy that comes after that reads once
+   * more, or finds in the core's journal that its signed request ran.
+   */
   #makeRoom(bytes: number): boolean {
-    if (this.#count >= RUNS_MAX) return false;
+    this.#dropAnswers(bytes);
+    for (const [id, all] of this.#kept) {
+      if (this.#hasRoom(bytes)) return true;
+      for (const kept of all) if (kept.finished) this.#forget(id, kept);
+    }
+    return this.#hasRoom(bytes);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#count < RUNS_MAX && this.#bytes + bytes <= RUN_BYTES_MAX;
+  }
+
+  #dropAnswers(bytes: number): void {
     for (const all of this.#kept.values()) {
-      if (this.#bytes + bytes <= RUN_BYTES_MAX) return true;
+      if (this.#bytes + bytes <= RUN_BYTES_MAX) return;
       for (const kept of all) {
         const freed = kept.bytes - kept.order.length - ENTRY_BYTES;
         if (!kept.finished || freed <= 0) continue;
@@ -170,7 +191,6 @@ export class Runs {
         this.#bytes -= freed;
       }
     }
-    return this.#bytes + bytes <= RUN_BYTES_MAX;
   }
 }
 

@@ -46,7 +46,7 @@ export async function callGroup(caller: Caller, options: GroupCallOptions): Prom
 }
 
 function parse<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, value);
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const why = parsed.issues[0].message;
   throw new CallError("failed", `Account of a group operation is malformed: ${why}`);

@@ -71,7 +71,7 @@ export async function readMeshView(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<MeshView> {
   const reply = await caller.request("mesh.nodes", {}, { deadlineMs: VIEW_MS_MAX, ...options });
-  const parsed = v.safeParse(MeshViewSchema, reply);
+  const parsed = v.safeParse(MeshViewSchema, reply, { abortEarly: true });
   if (!parsed.success) {
     throw new CallError("failed", `View of the mesh is malformed: ${parsed.issues[0].message}`);
   }

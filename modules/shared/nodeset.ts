@@ -11,7 +11,12 @@
 import { UsageError } from "../../core/mod.ts";
 import { compareNames, sortedNames } from "./names.ts";
 import { excerpt } from "./excerpt.ts";
-import { type NodesetProblem, type NodesetSource, readNodeset } from "./nodeset_parse.ts";
+import {
+  type NodesetLimits,
+  type NodesetProblem,
+  type NodesetSource,
+  readNodeset,
+} from "./nodeset_parse.ts";
 import { printable } from "./text.ts";
 
 export { foldInOrder, foldNodeset } from "./nodeset_fold.ts";
@@ -21,10 +26,14 @@ export type { NodesetSource } from "./nodeset_parse.ts";
  * The names of a set, naturally sorted, each once. Empty text is the empty set.
  *
  * @throws UsageError with the position and a caret under it; also when the set has more than
- * NODESET_NAMES_MAX names, or uses `@group` or `*` and `source` cannot tell what they are.
+ * `namesMax` names, or uses `@group` or `*` and `source` cannot tell what they are.
  */
-export function parseNodeset(text: string, source: NodesetSource = {}): string[] {
-  const names = readNodeset(text, source);
+export function parseNodeset(
+  text: string,
+  source: NodesetSource = {},
+  limits: NodesetLimits = {},
+): string[] {
+  const names = readNodeset(text, source, limits);
   if (!Array.isArray(names)) throw nodesetError(text, names);
   return names.sort(compareNames);
 }
@@ -33,8 +42,8 @@ export function parseNodeset(text: string, source: NodesetSource = {}): string[]
  * The names of a plain list (ranges and commas, no operators, groups or patterns) in the order in
  * which they are written, repetitions kept: for pairing names with addresses.
  */
-export function listNodeset(text: string): string[] {
-  const names = readNodeset(text, {}, { list: true });
+export function listNodeset(text: string, limits: NodesetLimits = {}): string[] {
+  const names = readNodeset(text, {}, { ...limits, list: true });
   if (!Array.isArray(names)) throw nodesetError(text, names);
   return names;
 }

@@ -21,6 +21,11 @@ export type NodesetSource = {
   readonly all?: (() => readonly string[]) | undefined;
 };
 
+export type NodesetLimits = {
+  /** Names that the set may expand to. @default NODESET_NAMES_MAX */
+  readonly namesMax?: number;
+};
+
 export type NodesetProblem = {
   /** In UTF-16 units from 0. */
   readonly offset: number;
@@ -32,9 +37,9 @@ export type NodesetProblem = {
 export function readNodeset(
   text: string,
   source: NodesetSource,
-  options: { list?: boolean } = {},
+  options: NodesetLimits & { list?: boolean } = {},
 ): string[] | NodesetProblem {
-  const parser = new Parser(text, source, options.list === true);
+  const parser = new Parser(text, source, options);
   try {
     return parser.read();
   } catch (error) {
@@ -66,13 +71,19 @@ class Parser {
   readonly #text: string;
   readonly #source: NodesetSource;
   readonly #list: boolean;
+  readonly #namesMax: number;
   #at = 0;
   #expanded = 0;
 
-  constructor(text: string, source: NodesetSource, list: boolean) {
+  constructor(
+    text: string,
+    source: NodesetSource,
+    options: NodesetLimits & { readonly list?: boolean },
+  ) {
     this.#text = text;
     this.#source = source;
-    this.#list = list;
+    this.#list = options.list === true;
+    this.#namesMax = options.namesMax ?? NODESET_NAMES_MAX;
   }
 
   read(): string[] {
@@ -248,8 +259,8 @@ class Parser {
   }
 
   #reserve(start: number, count: number): void {
-    if (count > NODESET_NAMES_MAX) {
-      this.#fail(start, `Set expands to more than ${NODESET_NAMES_MAX} names`);
+    if (count > this.#namesMax) {
+      this.#fail(start, `Set expands to more than ${this.#namesMax} names`);
     }
   }
 

@@ -56,7 +56,7 @@ export class UptimeReport {
     this.#now = options.now;
     this.#picture = new MeshPicture(options.view);
     for (const [name, value] of result.values) {
-      const parsed = v.safeParse(UptimeSchema, value);
+      const parsed = v.safeParse(UptimeSchema, value, { abortEarly: true });
       if (!parsed.success) {
         const reason = `Answer is malformed: ${parsed.issues[0].message}`;
         result.answered.delete(name);

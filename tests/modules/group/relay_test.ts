@@ -12,7 +12,13 @@ for (
     ["names somebody else's target", { answered: [0, 0], state: [[[0, 0], 1]] }, "is not owed"],
     ["leaves a target out", { answered: [1, 1], state: [[[1, 1], 1]] }, "1 targets are missing"],
     ["gives answers for others", { answered: [1, 2], state: [[[1, 1], 1]] }, "of other targets"],
+    ["stands for all targets there are again and again", {
+      answered: [1, 2],
+      state: Array.from({ length: 20_000 }, () => [[0, 65_535], null]),
+    }, "more than 2 targets"],
+    ["has answers of nobody", { answered: [1, 2], state: [[[], 1]] }, "an answer of no target"],
     ["is no account at all", "yes", "malformed"],
+    ["is a million things that it should not be", Array(1_000_000).fill(null), "malformed"],
     ["has wrong ranges", { answered: [2, 1] }, "is wrong"],
   ] as const
 ) {

@@ -141,6 +141,36 @@ Deno.test("runs: under pressure old answers are given up, but not that they ran"
   assert.equal(core.executions.length, 40);
 });
 
+Deno.test("runs: a few large operations of one user do not shut out all others for an hour", async () => {
+  const { clock, core, runs } = setUp();
+  const startBy = clock.at + START_MS_MAX;
+  const args = "x".repeat(3 * 1024 * 1024);
+  for (let i = 0; i < 20; i++) {
+    const run = runs.run(work(i, { startBy, steps: [{ verb: "core.ping", args }] }), 1_000);
+    core.executions[i]?.resolve([{ ok: false, class: "invalid", message: "No" }]);
+    assert.deepEqual(await run.outcome, { set: "failed", detail: { reason: "No" } });
+  }
+  const many = Array.from({ length: RUNS_MAX }, (_, i) => runs.run(work(100 + i, { startBy }), 1));
+  core.executions.forEach((_, i) => core.answer(i, i));
+  for (const { outcome } of many) assert.equal((await outcome).set, "answered");
+  const next = runs.run(work(99_999), 1_000);
+  core.executions.at(-1)?.resolve([{ ok: true, value: "in" }]);
+  assert.deepEqual(await next.outcome, { set: "answered", answer: "in", bytes: 8 });
+});
+
+Deno.test("runs: a signed order keeps itself alive and not the whole message that brought it", async () => {
+  const { core, runs } = setUp();
+  const { steps: _steps, ...rest } = work(1);
+  const message = new Uint8Array(1_000).fill(7);
+  const run = runs.run({ ...rest, signed: message.subarray(0, 3) }, 1_000);
+  core.answer(0, "once");
+  await run.outcome;
+  message.fill(0);
+  const copy = runs.run({ ...rest, signed: new Uint8Array([7, 7, 7]) }, 1_000);
+  assert.equal((await copy.outcome).set, "answered");
+  assert.equal(core.executions.length, 1);
+});
+
 Deno.test("runs: an answer that cannot travel is a failure of this node alone", async () => {
   const { core, runs } = setUp();
   const run = runs.run(work(1), 1_000);
