@@ -238,7 +238,6 @@ Deno.test("shutdown: modules stop while their links still stand, and listeners c
     const n2 = await world.start("n2");
     const told: string[] = [];
     let host: ModuleHost | undefined;
-    let n1: WorldNode | undefined;
     const modules = [module("a", [], {
       start: (given) => {
         host = given;
@@ -247,10 +246,10 @@ Deno.test("shutdown: modules stop while their links still stand, and listeners c
       stop: async () => {
         const [link] = host!.links.list();
         told.push((await link!.request("core.ping") as { name: string }).name);
-        told.push(`port is free: ${await portIsFree(world, n1!)}`);
+        told.push(`port is free: ${await portIsFree(world, n1)}`);
       },
     })];
-    n1 = await world.start("n1", { modules });
+    const n1: WorldNode = await world.start("n1", { modules });
     await world.dial(n1, n2);
     await n1.daemon.stop("maintenance");
     assert.deepEqual(told, ["n2", "port is free: false"]);
