@@ -24,7 +24,7 @@ import { type AdvertVersion, compareVersions } from "./advert.ts";
 import type { MeshCounts } from "./counts.ts";
 import { isPassing } from "./flooding.ts";
 import type { Intake } from "./intake.ts";
-import { FETCH_BYTES_MAX, FETCH_KEYS_MAX, FETCH_MS_MAX, RETRY_MS } from "./limits.ts";
+import { FETCH_BYTES_MAX, FETCH_KEYS_MAX, FETCH_MS_MAX, NODES_MAX, RETRY_MS } from "./limits.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
 import { decodeSummary, encodeSummary, type SummaryItem } from "./summary.ts";
 
@@ -132,7 +132,11 @@ export class Exchange {
   want(link: Link, items: readonly (AdvertVersion & { readonly keyId: string })[]): void {
     const neighbour = this.#neighbours.get(link);
     if (neighbour === undefined || items.length === 0) return;
-    for (const item of items) neighbour.lacking.set(item.keyId, item);
+    for (const item of items) {
+      // A neighbour may invent keys without end.
+      if (neighbour.lacking.size >= NODES_MAX) break;
+      neighbour.lacking.set(item.keyId, item);
+    }
     this.#ask(neighbour);
   }
 
@@ -149,7 +153,7 @@ export class Exchange {
       deadlineMs: FETCH_MS_MAX,
       signal: stopping.signal,
     });
-    const parsed = v.safeParse(SummarySchema, reply);
+    const parsed = v.safeParse(SummarySchema, reply, { abortEarly: true });
     if (!parsed.success) throw new ProtocolError("Answer to a comparison is malformed");
     this.#compare(link, parsed.output.summary);
   }
@@ -211,7 +215,7 @@ export class Exchange {
         deadlineMs: FETCH_MS_MAX,
         signal: stopping.signal,
       });
-      const parsed = v.safeParse(NodesSchema, reply);
+      const parsed = v.safeParse(NodesSchema, reply, { abortEarly: true });
       if (!parsed.success) throw new ProtocolError("Answer to a question is malformed");
       const shown = new Set<string>();
       for (const node of parsed.output.nodes) shown.add(this.#learn(node, link));

@@ -74,7 +74,8 @@ export class NodeTable {
       identity,
       trustedAt,
       advert,
-      bytes,
+      // A view of the message that brought it would keep all of that alive, megabytes for each node.
+      bytes: bytes.slice(),
       claims: new Set(advert.links),
       firstAt: old === undefined || old.forgotten ? now : old.firstAt,
       knownBy: new Set(),

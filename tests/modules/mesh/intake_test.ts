@@ -55,6 +55,18 @@ Deno.test("intake: an advert with its certificate is news, the same again is not
   assert.equal(counts.advertsNew, 1);
 });
 
+Deno.test("intake: an advert in the table does not keep the message alive that brought it", () => {
+  const { accept, table } = scene();
+  const n1 = keys.person({ name: "n1" });
+  const { bytes } = advertOf(keys, n1);
+  const message = new Uint8Array(1_000_000);
+  message.set(bytes, 500);
+  assert.equal(accept(message.subarray(500, 500 + bytes.length), { identity: n1 }), "new");
+  const kept = table.get(n1.identity.keyId)?.bytes;
+  assert.deepEqual(kept, bytes);
+  assert.equal(kept?.buffer.byteLength, bytes.length);
+});
+
 Deno.test("intake: without a certificate nothing is taken", () => {
   const { accept, table } = scene();
   const n1 = keys.person({ name: "n1" });
