@@ -7,6 +7,7 @@
 export * from "./errors.ts";
 export { BODY_DEPTH_MAX, CLOCK_SKEW_MS_MAX, KEY_ID_BYTES, STEPS_MAX } from "./limits.ts";
 export type { Log, LogLevel } from "./log.ts";
+export { withTimeLimit } from "./time_limit.ts";
 export { VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";
 export { raiseFileLimit } from "./environment/real_host.ts";

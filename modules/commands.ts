@@ -4,9 +4,9 @@
  */
 
 import { call } from "./group/commands.ts";
+import { halt, shrink } from "./halt/commands.ts";
 import { nodes, ping } from "./mesh/commands.ts";
-import { halt, recon, shrink, wipe } from "./network_boot/care_commands.ts";
-import { boot, grow } from "./network_boot/commands.ts";
+import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
 import { uptime } from "./uptime/commands.ts";
 

@@ -11,6 +11,7 @@ import { AuthenticationError, CallError, ConnectionError, errorText } from "../e
 import { CALL_MS_DEFAULT, LINK_CONDUITS_MAX, LINK_DRAIN_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
+import { withTimeLimit } from "../time_limit.ts";
 import { Calls } from "./calls.ts";
 import type { Serve } from "./incoming.ts";
 import { type LinkConduit, StandingLink } from "./link.ts";
@@ -180,21 +181,15 @@ export class LinkTable implements Links {
       return;
     }
     const { endpoint, peer } = link;
-    const late = new AbortController();
-    const timer = this.#options.clock.after(CALL_MS_DEFAULT, () => {
-      const text = `Bulk half of the link to "${peer.identity.name}" did not come up`;
-      late.abort(new CallError("timeout", `${text} within ${CALL_MS_DEFAULT} ms`));
-    });
-    try {
-      const conduit = await this.#options.front.dial(endpoint, {
-        bulk: true,
-        expect: { keyId: peer.identity.keyId },
-        signal: late.signal,
-      });
-      this.adopt(conduit, { dialled: true, endpoint });
-    } finally {
-      timer.cancel();
-    }
+    const { clock, front } = this.#options;
+    const text = `Bulk half of the link to "${peer.identity.name}" did not come up`;
+    const late = () => new CallError("timeout", `${text} within ${CALL_MS_DEFAULT} ms`);
+    const expect = { keyId: peer.identity.keyId };
+    const conduit = await withTimeLimit(
+      (signal) => front.dial(endpoint, { bulk: true, expect, signal }),
+      { clock, ms: CALL_MS_DEFAULT, late },
+    );
+    this.adopt(conduit, { dialled: true, endpoint });
   }
 
   #startCalls(conduit: Conduit, options: { readonly dialled: boolean }): Calls {

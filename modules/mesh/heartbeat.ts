@@ -4,7 +4,14 @@
  * life. A process that was itself stalled judges nobody: what others sent may lie unread.
  */
 
-import { type Clock, errorText, type Link, type Log, PRIORITY } from "../../core/mod.ts";
+import {
+  type Clock,
+  errorText,
+  type Link,
+  type Log,
+  PRIORITY,
+  type Timer,
+} from "../../core/mod.ts";
 import { HEARTBEAT_MS, ROUND_TRIP_BEATS, SILENCE_MS_MAX, STALL_MS } from "./limits.ts";
 
 /** Any answer will do: an event costs one small message and no timer. */
@@ -21,7 +28,7 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #roundTrips = new WeakMap<Link, number>();
   readonly #stopping = new AbortController();
-  #timer: { cancel(): void } | undefined;
+  #timer: Timer | undefined;
   #beatAt: number;
   #wakeAt = 0;
   #judgeFrom = -Infinity;

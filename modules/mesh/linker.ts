@@ -14,6 +14,8 @@ import {
   type Links,
   type Log,
   type Random,
+  type Timer,
+  withTimeLimit,
 } from "../../core/mod.ts";
 import type { MeshCounts } from "./counts.ts";
 import {
@@ -55,7 +57,7 @@ export class Linker {
   readonly #targets = new Map<string, Target>();
   readonly #dials = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  #timer: { cancel(): void } | undefined;
+  #timer: Timer | undefined;
   #started = false;
 
   constructor(options: LinkerOptions) {
@@ -169,18 +171,12 @@ export class Linker {
 
   async #dialEndpoint(endpoint: string, keyId: string): Promise<void> {
     const { clock, links } = this.#options;
-    const giveUp = new AbortController();
-    const timer = clock.after(DIAL_MS_MAX, () => {
-      giveUp.abort(new ConnectionError("timeout", `No answer within ${DIAL_MS_MAX} ms`));
+    await withTimeLimit((signal) => links.dial(endpoint, { expect: { keyId }, signal }), {
+      clock,
+      ms: DIAL_MS_MAX,
+      late: () => new ConnectionError("timeout", `No answer within ${DIAL_MS_MAX} ms`),
+      signal: this.#stopping.signal,
     });
-    try {
-      await links.dial(endpoint, {
-        expect: { keyId },
-        signal: AbortSignal.any([giveUp.signal, this.#stopping.signal]),
-      });
-    } finally {
-      timer.cancel();
-    }
   }
 
   /** Whoever is refused should know; whoever is merely absent will come. */

@@ -15,6 +15,7 @@ import {
   MinimeError,
   type ModuleHost,
   RateLimit,
+  type Timer,
 } from "../../core/mod.ts";
 import type { MeshChange, MeshView } from "../shared/mesh_view.ts";
 import type { ReceivedAdvert } from "./advert.ts";
@@ -74,9 +75,9 @@ export class Mesh {
   /** Per neighbour, kept when its link goes: to dial again must not renew what it may send. */
   readonly #limits = new Map<string, Limits>();
   readonly #subscription: Disposable;
-  #statesTimer: { cancel(): void } | undefined;
+  #statesTimer: Timer | undefined;
   #statesAt = Infinity;
-  #syncTimer: { cancel(): void } | undefined;
+  #syncTimer: Timer | undefined;
   #twin: string | undefined;
 
   constructor(host: ModuleHost, options: MeshOptions) {

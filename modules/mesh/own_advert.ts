@@ -7,7 +7,7 @@
  * one stops and says why.
  */
 
-import { type Log, type ModuleHost, toHex, VERSION } from "../../core/mod.ts";
+import { type Log, type ModuleHost, type Timer, toHex, VERSION } from "../../core/mod.ts";
 import { ADVERT_DOMAIN, compareVersions, encodeAdvert, type ReceivedAdvert } from "./advert.ts";
 import {
   ADVERT_DELAY_MS,
@@ -16,10 +16,6 @@ import {
   ADVERTS_AT_ONCE_MAX,
   TWIN_JUMPS_MAX,
 } from "./limits.ts";
-
-interface Timer {
-  cancel(): void;
-}
 
 export interface OwnAdvertOptions {
   readonly host: Pick<ModuleHost, "self" | "instance" | "sign"> & {

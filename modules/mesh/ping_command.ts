@@ -13,6 +13,7 @@ import { MeshPicture, type NodeView } from "../shared/mesh_view.ts";
 import { sortedNames } from "../shared/names.ts";
 import { operandNames, readOperand } from "../shared/node_selection.ts";
 import { printable } from "../shared/text.ts";
+import { inWindow } from "../shared/window.ts";
 import type { pingOptions } from "./commands.ts";
 import { type PingAnswer, PingStatistics } from "./ping_statistics.ts";
 
@@ -75,16 +76,9 @@ interface Round {
 }
 
 async function pingAll(way: Way, names: readonly string[], round: Round): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    for (let name = names[next++]; name !== undefined; name = names[next++]) {
-      round.onAnswer(name, await way.ping(name, round));
-    }
-  };
-  const count = Math.min(PINGS_AT_ONCE_MAX, names.length);
-  const workers = Array.from({ length: count }, worker);
-  await Promise.allSettled(workers);
-  await Promise.all(workers);
+  await inWindow(names, PINGS_AT_ONCE_MAX, async (name) => {
+    round.onAnswer(name, await way.ping(name, round));
+  });
 }
 
 /** "From n3: seq=1 hops=1 time=0.812 ms", or why not. */

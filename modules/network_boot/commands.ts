@@ -1,4 +1,4 @@
-/** `minime boot` and `minime grow` as data. */
+/** The commands that reach hosts by ssh, as data: boot and grow, recon and wipe. */
 
 import { command, JSON_OUTPUT } from "../shared/command.ts";
 import { duration, flag, text, whole } from "../shared/option.ts";
@@ -45,4 +45,61 @@ export const grow = command({
   ],
   options: growOptions,
   load: () => import("./grow_command.ts").then((m) => m.runGrow),
+});
+
+/** Of `minime recon`. */
+export const reconOptions = {
+  ...HOSTS_FILE,
+  binary: text("The program that boot would copy; default: this one", {
+    placeholder: "FILE",
+    completion: "files",
+  }),
+  timeout: duration("Give up on a host after this long; default: the file's"),
+  ...JSON_OUTPUT,
+};
+
+/** Looks before a boot. */
+export const recon = command({
+  name: "recon",
+  brief: "Check whether hosts can be booted, and change nothing",
+  description:
+    "Tells everything that would stop a boot, all of it at once: name, address, ssh, host key, CPU " +
+    "and C library, programs that are missing, space, noexec, permissions, port, clock, a daemon " +
+    "that runs already. Hosts are looked at by one ssh connection each; nothing is created on " +
+    "them, and no host key is learned. --verbose says what was seen of each host.\n\n" +
+    "Exit code: 0 all are ready, 1 some are not, 3 none is.",
+  examples: [
+    ["minime recon --hosts hosts.toml", "all hosts of the file"],
+    ["minime recon --hosts hosts.toml -w 'n[1-4]' -v", "four of them, with what was seen"],
+    ["minime recon --bhost --hosts lam-bhost.def", "a boot schema of LAM"],
+  ],
+  options: reconOptions,
+  load: () => import("./recon_command.ts").then((m) => m.runRecon),
+});
+
+/** Of `minime wipe`. */
+export const wipeOptions = {
+  ...HOSTS_FILE,
+  all: flag("Also remove the program that boot copied there"),
+  grace: duration("How long a daemon may take to stop before it is killed", { default: "10s" }),
+  ...JSON_OUTPUT,
+};
+
+/** Cleans up without a mesh. */
+export const wipe = command({
+  name: "wipe",
+  brief: "Clean up hosts from the mesh file alone, with or without a living mesh",
+  description:
+    "For each node of the file: asks its daemon to stop, kills it when it does not, and removes its " +
+    "state folder with socket, log and audit records. Nobody else's process is ever signalled: the " +
+    "process must have started when the pid file says. What is clean already stays so, so wipe can " +
+    "be repeated. The keys of the mesh stay in its home; the last line says how to remove them.\n\n" +
+    "A living mesh is better shut down by halt. Exit code: 0 all are clean, 1 some are not, 3 none is.",
+  examples: [
+    ["minime wipe --hosts hosts.toml", "all hosts of the file"],
+    ["minime wipe --hosts hosts.toml -w n3", "one of them"],
+    ["minime wipe --hosts hosts.toml --all", "also the program itself"],
+  ],
+  options: wipeOptions,
+  load: () => import("./wipe_command.ts").then((m) => m.runWipe),
 });

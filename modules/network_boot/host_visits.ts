@@ -7,6 +7,7 @@ import { errorText } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import type { MeshBoot, MeshHost } from "../shared/mesh_file.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
+import { inWindow } from "../shared/window.ts";
 import { HostError } from "./host_error.ts";
 import { LineProcess } from "./line_process.ts";
 import { answerOf, type AnswerOptions, runScript } from "./ssh.ts";
@@ -59,27 +60,6 @@ export async function visitHosts(
   } finally {
     out.progress(undefined);
   }
-}
-
-/** Runs `run` for all items, at most `window` at a time; results in the order of the items. */
-export async function inWindow<T, R>(
-  items: readonly T[],
-  window: number,
-  run: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < items.length) {
-      const at = next++;
-      results[at] = await run(items[at] as T);
-    }
-  };
-  const workers = Array.from({ length: Math.min(window, items.length) }, worker);
-  // All of them, so that nothing goes on after one has failed.
-  await Promise.allSettled(workers);
-  await Promise.all(workers);
-  return results;
 }
 
 async function visit(

@@ -75,16 +75,3 @@ export const USER_RENEWAL_MS = 7 * 86_400_000;
 export const FIREWALL_MS_MAX = 3_000;
 /** Wipe: a process that was killed is gone at once, unless the kernel itself is stuck. */
 export const WIPE_KILL_SECONDS = 5;
-
-/** Halt: how long a node's port may take to say whether somebody listens, and how often it is asked. */
-export const PROBE_MS_MAX = 1_000;
-export const PROBE_INTERVAL_MS = 100;
-export const PROBES_AT_ONCE = 64;
-/** A request to shut down may be started so late by a node that is busy. */
-export const SHUTDOWN_START_MS_MAX = 10_000;
-/** How long a node that the mesh has lost may take to let us in. */
-export const STRAGGLER_MS_MAX = 3_000;
-/** The node that we talk to goes last and gets at least so long, whatever the others took. */
-export const LAST_NODE_MS_MIN = 10_000;
-/** Before a home is believed that says there is no mesh, its nodes are asked for so long. */
-export const HALT_CONNECT_MS_MAX = 5_000;

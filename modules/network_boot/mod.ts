@@ -4,7 +4,7 @@
  */
 
 import * as v from "valibot";
-import { CallError, type Module, type ModuleHost, verb } from "../../core/mod.ts";
+import { CallError, type Module, type ModuleHost, type Timer, verb } from "../../core/mod.ts";
 import { PACKED_KEPT_MS, TICKET_BYTES, TICKET_SECONDS_MAX } from "./limits.ts";
 import { Offer } from "./offer.ts";
 
@@ -50,7 +50,7 @@ class ProgramServer {
   #host: ModuleHost | undefined;
   #offer: Offer | undefined;
   #hash: Promise<string> | undefined;
-  #cleaning: { cancel(): void } | undefined;
+  #cleaning: Timer | undefined;
 
   start(host: ModuleHost): Promise<void> {
     this.#host = host;

@@ -4,11 +4,12 @@
  * `accept-new`, so that not even known_hosts grows.
  */
 
-import { ConnectionError, parseEndpoint } from "../../core/mod.ts";
+import { parseEndpoint } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
-import type { reconOptions } from "./care_commands.ts";
+import { probe } from "../shared/probe.ts";
+import type { reconOptions } from "./commands.ts";
 import { HOST_REASONS } from "./host_error.ts";
 import { type Visit, visitHosts } from "./host_visits.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
@@ -39,6 +40,8 @@ export async function runRecon(
   }
   const program = await programOf(context, options.binary);
   const probes = new Map(hosts.map((host) => [host.name, probePorts(context, host)]));
+  // What is interrupted ends the visits too, and they say so.
+  for (const each of probes.values()) each.catch(() => {});
   const visits = await visitHosts(context, hosts, {
     // A key that is not known yet is something to tell, and learning it would be a change.
     boot: { ...mesh.boot, strictHostKey: "yes" },
@@ -120,21 +123,10 @@ async function probePorts(
   if (host.launcher === "local") return [];
   const silent: number[] = [];
   for (const port of portsOf(host)) {
-    const late = new AbortController();
-    const stop = () => late.abort(new ConnectionError("timeout", "No answer"));
-    const timer = env.clock.after(FIREWALL_MS_MAX, stop);
-    signal.addEventListener("abort", stop);
-    try {
-      const address = { transport: "tcp", host: host.address, port } as const;
-      (await env.network.dial(address, { signal: late.signal })).close();
-    } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error;
-      // Refused is what is expected; a name may be known to ssh alone.
-      if (error.reason === "timeout") silent.push(port);
-    } finally {
-      timer.cancel();
-      signal.removeEventListener("abort", stop);
-    }
+    const address = { transport: "tcp", host: host.address, port } as const;
+    // Refused is what is expected; a name may be known to ssh alone.
+    const answer = await probe(env, address, { ms: FIREWALL_MS_MAX, signal });
+    if (answer === "timeout") silent.push(port);
   }
   return silent;
 }

@@ -11,7 +11,7 @@ import type { MeshHome } from "../shared/mesh_home.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { shellQuoted } from "../shared/private_folder.ts";
 import { printable } from "../shared/text.ts";
-import type { wipeOptions } from "./care_commands.ts";
+import type { wipeOptions } from "./commands.ts";
 import { type Visit, visitHosts } from "./host_visits.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
 import { WIPE_KILL_SECONDS } from "./limits.ts";

@@ -4,10 +4,11 @@
  * says more than the mesh does.
  */
 
-import { ConnectionError, type Environment, parseEndpoint } from "../../core/mod.ts";
+import { type Environment, parseEndpoint } from "../../core/mod.ts";
 import { isLiving, livingProcess, type ProcessName } from "../shared/pid_file.ts";
+import { probe } from "../shared/probe.ts";
 import { statePaths, stateRoot } from "../shared/state_folder.ts";
-import { inWindow } from "./host_visits.ts";
+import { inWindow } from "../shared/window.ts";
 import { PROBE_MS_MAX, PROBES_AT_ONCE } from "./limits.ts";
 
 /** A daemon, as far as it must be known to look for it. */
@@ -69,22 +70,9 @@ export class Prober {
   }
 
   async #probeEndpoint(endpoint: string): Promise<Liveness> {
-    const { clock, network } = this.#env;
-    this.#signal.throwIfAborted();
-    const late = new AbortController();
-    const stop = () => late.abort(new ConnectionError("timeout", `No answer from ${endpoint}`));
-    const timer = clock.after(PROBE_MS_MAX, stop);
-    this.#signal.addEventListener("abort", stop);
-    try {
-      (await network.dial(parseEndpoint(endpoint), { signal: late.signal })).close();
-      return "lives";
-    } catch (error) {
-      this.#signal.throwIfAborted();
-      if (!(error instanceof ConnectionError)) throw error;
-      return error.reason === "refused" ? "gone" : "unknown";
-    } finally {
-      timer.cancel();
-      this.#signal.removeEventListener("abort", stop);
-    }
+    const signal = this.#signal;
+    const answer = await probe(this.#env, parseEndpoint(endpoint), { ms: PROBE_MS_MAX, signal });
+    if (answer === "open") return "lives";
+    return answer === "refused" ? "gone" : "unknown";
   }
 }

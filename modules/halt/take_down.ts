@@ -14,7 +14,7 @@ import { callGroup } from "../shared/group_client.ts";
 import { readMeshView } from "../shared/mesh_query.ts";
 import type { NodeState } from "../shared/mesh_view.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
-import { inWindow } from "./host_visits.ts";
+import { inWindow } from "../shared/window.ts";
 import {
   LAST_NODE_MS_MIN,
   PROBE_INTERVAL_MS,

@@ -12,7 +12,7 @@ import { type ReachedMesh, reachMesh } from "../shared/mesh_query.ts";
 import type { MeshView } from "../shared/mesh_view.ts";
 import { compareNames } from "../shared/names.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
-import type { haltOptions } from "./care_commands.ts";
+import type { haltOptions } from "./commands.ts";
 import { fateJson, formatFates, silentHint, wipeHint } from "./fate_report.ts";
 import { HALT_CONNECT_MS_MAX } from "./limits.ts";
 import { type Liveness, Prober } from "./liveness.ts";

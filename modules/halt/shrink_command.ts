@@ -13,14 +13,12 @@ import { reachMesh, readMeshView, selectNodes } from "../shared/mesh_query.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
-import type { shrinkOptions } from "./care_commands.ts";
+import type { shrinkOptions } from "./commands.ts";
 import { fateJson, formatFates, silentHint, wipeHint } from "./fate_report.ts";
-import { PROBE_INTERVAL_MS, STRAGGLER_MS_MAX } from "./limits.ts";
+import { NOTICE_MS_MAX, PROBE_INTERVAL_MS, STRAGGLER_MS_MAX } from "./limits.ts";
 import { type Fate, takeDown } from "./take_down.ts";
 
 const VERB = "mesh.forget";
-/** A node that died without a word is noticed by its silence. */
-const NOTICE_MS_MAX = 15_000;
 
 /** Exit code: of the nodes asked, whether some or all are still in the mesh. */
 export async function runShrink(

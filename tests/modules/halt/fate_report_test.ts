@@ -1,34 +1,10 @@
-/** What wipe understands of a host's answer, and what halt says of nodes. */
+/** What halt and shrink say of nodes. */
 
 import assert from "node:assert/strict";
-import { formatFates, wipeHint } from "../../../modules/network_boot/fate_report.ts";
-import type { Fate } from "../../../modules/network_boot/take_down.ts";
-import { parseWipeAnswer, wipeScript } from "../../../modules/network_boot/wipe_script.ts";
+import { formatFates, wipeHint } from "../../../modules/halt/fate_report.ts";
+import type { Fate } from "../../../modules/halt/take_down.ts";
 import { MeshHomes } from "../../../modules/shared/mesh_home.ts";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-
-Deno.test("wipe: the last line of ours is the answer", () => {
-  assert.deepEqual(parseWipeAnswer(["hello", "MINIME-WIPE stopped 12"]), {
-    word: "stopped",
-    detail: "12",
-  });
-  assert.deepEqual(parseWipeAnswer(["MINIME-WIPE left rm: cannot remove 'x'", "bye"]), {
-    word: "left",
-    detail: "rm: cannot remove 'x'",
-  });
-  assert.equal(parseWipeAnswer(["MINIME-WIPE toString 1", "MINIME-WIPE", "wiped"]), undefined);
-});
-
-Deno.test("wipe: a name is one word of the shell, and the grace is whole seconds", () => {
-  const question = { mesh: "lab", node: "n1", home: "/a b", binary: true, graceMs: 1_500 };
-  assert.deepEqual(wipeScript(question).split("\n").slice(0, 5), [
-    "mesh=lab",
-    "node=n1",
-    "home='/a b'",
-    "binary=yes",
-    "grace=2",
-  ]);
-});
 
 function fate(name: string, result: Fate["result"], more: { since?: number; why?: string } = {}) {
   const { since, why } = more;
