@@ -46,8 +46,8 @@ export const QUEUE_BYTES_CUT = 64 * 1024 * 1024;
 export const QUEUED_MESSAGE_BYTES = 256;
 /** Messages waiting in an internal conduit; they are references, not copies. */
 export const INTERNAL_QUEUE_MESSAGES_MAX = 256;
-/** One write to the kernel; more gains nothing and delays what has priority. */
-export const WRITE_BATCH_BYTES = 256 * 1024;
+/** One write to the kernel, of four full frames; more gains nothing and delays what has priority. */
+export const WRITE_BATCH_BYTES = 4 * (FRAME_BYTES_MAX + 2);
 /** Read buffer of a quiet conduit, and of a busy one. */
 export const READ_BUFFER_BYTES_MIN = 4 * 1024;
 export const READ_BUFFER_BYTES_MAX = 256 * 1024;
@@ -136,3 +136,8 @@ export const JOURNAL_SWEEP_MS = 10_000;
 export const AUDIT_FILE_BYTES_MAX = 8 * 1024 * 1024;
 export const AUDIT_FILES_MAX = 8;
 export const AUDIT_TEXT_CHARACTERS_MAX = 512;
+/** Values, and maps and arrays among them, in one body: a byte of it may stand for a whole object. */
+export const BODY_VALUES_MAX = 1_048_576;
+export const BODY_CONTAINERS_MAX = 262_144;
+/** Lines about what strangers and their requests did wrong; a log holds some ten thousands. */
+export const LIMITED_LINES_PER_SECOND_MAX = 5;

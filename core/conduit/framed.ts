@@ -12,7 +12,6 @@ import type { BytePipe, Clock, Timer } from "../environment/environment.ts";
 import { CallError, ConnectionError, errorText, ProtocolError } from "../errors.ts";
 import {
   CLOSE_MS_MAX,
-  CUT_BYTES_MIN,
   FRAME_BYTES_MAX,
   GOODBYE_BYTES_MAX,
   MESSAGE_BYTES_MAX,
@@ -44,8 +43,8 @@ import {
 import type { CloseReason, Conduit, Peer } from "./conduit.ts";
 
 const LENGTH_BYTES = 2;
-/** Smaller raw bodies are copied, so that they do not keep a whole read buffer alive. */
-const KEPT_VIEW_BYTES_MIN = 16 * 1024;
+/** Smaller frames are not worth memory of their own. */
+const KEPT_FRAME_BYTES_MIN = 4 * 1024;
 /** What a quiet conduit keeps for writing. */
 const BATCH_BYTES_KEPT = 8 * 1024;
 const EMPTY = new Uint8Array(0);
@@ -189,23 +188,24 @@ export class FramedConduit implements Conduit {
     return toMessage(whole.first, this.#decode(whole.first.raw, whole.body), weight);
   }
 
-  /** The plain frame, opened where it lies: a view that the next read overwrites. */
+  /**
+   * The plain frame. A small one is opened where it lies, in the read buffer, which the next read
+   * overwrites; a large one into memory of its own, which its body may keep.
+   */
   #open(frame: Uint8Array): Uint8Array {
-    if (this.#cipher === undefined) return frame;
-    if (frame.length < this.#cipher.overhead) {
-      throw new ProtocolError(`Sealed frame of ${frame.length} bytes is too short`);
-    }
-    return frame.subarray(0, this.#cipher.open(frame, frame));
+    const cipher = this.#cipher;
+    if (cipher === undefined) return frame;
+    const bytes = frame.length - cipher.overhead;
+    if (bytes < 0) throw new ProtocolError(`Sealed frame of ${frame.length} bytes is too short`);
+    const out = bytes < KEPT_FRAME_BYTES_MIN ? frame : new Uint8Array(bytes);
+    return out.subarray(0, cipher.open(frame, out));
   }
 
   /** Bytes of a body that are handed out must outlive the read buffer. */
   #decode(raw: boolean, body: Uint8Array): unknown {
     const owned = !this.#reader.lends(body);
     if (!raw) return body.length === 0 ? undefined : this.#codec.decode(body, { owned });
-    if (owned) return body;
-    if (body.length < KEPT_VIEW_BYTES_MIN) return body.slice();
-    this.#reader.giveUpBuffer();
-    return body;
+    return owned ? body : body.slice();
   }
 
   #encode(body: unknown): Uint8Array {
@@ -245,7 +245,8 @@ export class FramedConduit implements Conduit {
       if (next === undefined) break;
       const room = Math.min(partMax, batch.length - at - LENGTH_BYTES - overhead);
       const left = next.body.length - next.sent;
-      if (room < PART_HEADER_BYTES_MAX + Math.min(left, CUT_BYTES_MIN)) break;
+      // What fits a frame is not cut: it goes with the next batch.
+      if (room < Math.min(partMax, PART_HEADER_BYTES_MAX + left)) break;
       const before = next.sent;
       const length = this.#writeFrame(next, batch, at + LENGTH_BYTES, room);
       batch[at] = length >>> 8;

@@ -30,7 +30,6 @@ export class FrameReader {
   #timer: Timer | undefined;
   #isReading = false;
   #late = false;
-  #givenUp = false;
 
   constructor(pipe: BytePipe, clock: Clock, received?: Uint8Array) {
     this.#pipe = pipe;
@@ -80,11 +79,6 @@ export class FrameReader {
     return bytes.buffer === this.#buffer.buffer;
   }
 
-  /** Views of the buffer were given away: it is never written again where they may lie. */
-  giveUpBuffer(): void {
-    this.#givenUp = true;
-  }
-
   dispose(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -120,10 +114,7 @@ export class FrameReader {
       const second = here > 1 ? this.#buffer[this.#start + 1] as number : 0xff;
       wanted = Math.max(wanted, LENGTH_BYTES + (first << 8 | second));
     }
-    // What lies behind `end` was never handed out, so a buffer with room left is filled further.
-    if (this.#givenUp && !full && wanted === size) return;
-    if (wanted !== size || this.#givenUp) {
-      this.#givenUp = false;
+    if (wanted !== size) {
       const buffer = new Uint8Array(wanted);
       buffer.set(this.#buffer.subarray(this.#start, this.#end));
       this.#buffer = buffer;
