@@ -1,14 +1,20 @@
 /**
  * Bodies of messages: MessagePack, checked before it is decoded. A decoder allocates what a length
  * field promises, so the shape is walked first: no container may promise more entries than bytes
- * are left, nesting is bounded, extension types (and so dates) are refused, nothing may follow.
+ * are left, nesting and the number of values are bounded (an empty map is one byte on the wire and
+ * sixty in memory), extension types (and so dates) are refused, nothing may follow.
  *
  * MessagePack: https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
 import { Decoder, Encoder, type ExtensionCodecType } from "@msgpack/msgpack";
 import { errorText, ProtocolError } from "../errors.ts";
-import { BODY_DEPTH_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
+import {
+  BODY_CONTAINERS_MAX,
+  BODY_DEPTH_MAX,
+  BODY_VALUES_MAX,
+  MESSAGE_BYTES_MAX,
+} from "../limits.ts";
 
 const ENCODER_BYTES_START = 512;
 /** Above this the buffer that a coder holds on to is given back after use. */
@@ -42,6 +48,8 @@ export class Codec {
   encode(value: unknown): Uint8Array {
     try {
       const bytes = this.#encoder.encodeSharedRef(value);
+      // Only a body of so many bytes can have too many values.
+      if (bytes.length > BODY_CONTAINERS_MAX) checkShape(bytes);
       if (bytes.length > BYTES_KEPT) this.#encoder = newEncoder();
       return bytes;
     } catch (cause) {
@@ -120,6 +128,8 @@ export function checkShape(bytes: Uint8Array): boolean {
   let left = 1;
   let at = 0;
   let hasBinary = false;
+  let values = 0;
+  let containers = 0;
   for (;;) {
     while (left === 0) {
       const outer = open.pop();
@@ -132,6 +142,9 @@ export function checkShape(bytes: Uint8Array): boolean {
       left = outer;
     }
     left--;
+    if (++values > BODY_VALUES_MAX) {
+      throw new ProtocolError(`Body has more than ${BODY_VALUES_MAX} values`);
+    }
     const type = bytes[at++];
     if (type === undefined) throw truncated(bytes.length);
     let entries = -1;
@@ -199,6 +212,9 @@ export function checkShape(bytes: Uint8Array): boolean {
       }
       if (open.length >= BODY_DEPTH_MAX) {
         throw new ProtocolError(`Body is nested deeper than ${BODY_DEPTH_MAX} levels`);
+      }
+      if (++containers > BODY_CONTAINERS_MAX) {
+        throw new ProtocolError(`Body has more than ${BODY_CONTAINERS_MAX} maps and arrays`);
       }
       open.push(left);
       left = entries;

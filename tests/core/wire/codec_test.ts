@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encode } from "@msgpack/msgpack";
 import { ProtocolError } from "../../../core/errors.ts";
-import { BODY_DEPTH_MAX } from "../../../core/limits.ts";
+import { BODY_CONTAINERS_MAX, BODY_DEPTH_MAX, BODY_VALUES_MAX } from "../../../core/limits.ts";
 import { checkShape, Codec, decodeValue, encodeCanonical } from "../../../core/wire/codec.ts";
 import { Dice, runs, SEED } from "../../support/fuzz.ts";
 
@@ -110,6 +110,19 @@ Deno.test("codec: a count that lies costs nothing", () => {
   refuses(bytes(0xdc, 0x00, 0x03, 1, 2), "Body promises 3 entries in 2 bytes");
   refuses(bytes(0xc6, 0xff, 0xff, 0xff, 0xff), "Body is cut off after 5 bytes");
   refuses(bytes(0xdb, 0x00, 0x00, 0x00, 0x02, 0x41), "Body is cut off after 6 bytes");
+});
+
+Deno.test("codec: a byte that stands for a whole object is bounded in number, at both ends", () => {
+  const maps = new Uint8Array(5 + BODY_CONTAINERS_MAX).fill(0x80);
+  maps.set([0xdd, ...u32(BODY_CONTAINERS_MAX)]);
+  refuses(maps, `Body has more than ${BODY_CONTAINERS_MAX} maps and arrays`);
+  const nils = new Uint8Array(5 + BODY_VALUES_MAX).fill(0xc0);
+  nils.set([0xdd, ...u32(BODY_VALUES_MAX)]);
+  refuses(nils, `Body has more than ${BODY_VALUES_MAX} values`);
+  const codec = new Codec();
+  assert.throws(() => codec.encode(Array(BODY_CONTAINERS_MAX).fill([])), { name: "ProtocolError" });
+  const most = Array(BODY_CONTAINERS_MAX - 1).fill([]);
+  assert.equal((codec.decode(codec.encode(most).slice()) as unknown[]).length, most.length);
 });
 
 Deno.test("codec: extension types, and so dates, are refused", () => {
@@ -224,4 +237,8 @@ function normal(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(normal);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, normal(inner)]));
+}
+
+function u32(value: number): number[] {
+  return [value >>> 24, value >>> 16 & 0xff, value >>> 8 & 0xff, value & 0xff];
 }
