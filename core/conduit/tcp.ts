@@ -144,8 +144,14 @@ export class TcpFront implements Front {
   }
 }
 
-/** The host part of "host:port". */
+/** Who counts as one source: an IPv4 address, or the /64 of IPv6 that one machine has to itself. */
 function sourceOf(remote: string): string {
   const colon = remote.lastIndexOf(":");
-  return colon < 0 ? remote : remote.slice(0, colon);
+  const host = colon < 0 ? remote : remote.slice(0, colon);
+  if (!host.startsWith("[")) return host;
+  const [head = "", tail] = host.slice(1, -1).split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const last = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = Array<string>(Math.max(0, 8 - groups.length - last.length)).fill("0");
+  return [...groups, ...zeros, ...last].slice(0, 4).join(":");
 }

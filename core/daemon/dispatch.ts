@@ -55,10 +55,7 @@ export class Dispatcher {
       if (!incoming.signed || !(incoming.body instanceof Uint8Array)) {
         throw this.#refuse(`"${incoming.verb}" needs a request signed by a user`);
       }
-      return this.#runSigned(incoming.body, {
-        verb: incoming.verb,
-        run: ([step]) => drain(this.#runGuarded(step as AllowedStep, incoming), incoming),
-      });
+      return this.#runSigned(incoming.body, incoming, { verb: incoming.verb }).then(onlyValue);
     }
     if (incoming.signed) throw this.#refuse(`"${incoming.verb}" takes no signed request`);
     incoming.principal = principalOf(incoming.peer);
@@ -88,15 +85,20 @@ export class Dispatcher {
         return this.#invoke(verb, step.verb, step.args, context);
       });
     }
-    return await this.#runSigned(steps, {
-      ...(listedNames === undefined ? {} : { listedNames }),
-      run: (all) => this.#runSteps(all, context, (step) => this.#runGuarded(step, context)),
-    }) as StepResult[];
+    const listed = listedNames === undefined ? {} : { listedNames };
+    return await this.#runSigned(steps, context, listed);
   }
 
-  async #runSigned(bytes: Uint8Array, guarded: GuardedRun): Promise<unknown> {
+  /** What a copy gets must not depend on the way by which it or the first one came. */
+  async #runSigned(
+    bytes: Uint8Array,
+    context: Context,
+    guarded: Omit<GuardedRun, "run">,
+  ): Promise<StepResult[]> {
+    const run = (steps: readonly AllowedStep[]) =>
+      this.#runSteps(steps, context, (step) => this.#runGuarded(step, context));
     try {
-      return await this.#guard.run(bytes, guarded);
+      return await this.#guard.run(bytes, { ...guarded, run });
     } catch (error) {
       if (error instanceof CallError && error.class === "refused") this.counts.refused++;
       throw error;
@@ -124,8 +126,13 @@ export class Dispatcher {
       } catch (error) {
         // A bug is told to whoever watches for bugs.
         if (!(error instanceof MinimeError)) throw error;
-        const { class: errorClass, message } = toCallError(error);
-        results.push({ ok: false, class: errorClass, message });
+        const { class: errorClass, message, detail } = toCallError(error);
+        results.push({
+          ok: false,
+          class: errorClass,
+          message,
+          ...(detail === undefined ? {} : { detail }),
+        });
         break;
       }
     }
@@ -143,7 +150,8 @@ export class Dispatcher {
   }
 
   #invoke(verb: Verb, name: string, args: unknown, context: Context): unknown {
-    const parsed = safeParse(verb.args, args);
+    // One complaint is enough, and a list of millions of nothing would have as many.
+    const parsed = safeParse(verb.args, args, { abortEarly: true });
     if (!parsed.success) {
       this.counts.failed++;
       const issue = parsed.issues[0];
@@ -202,6 +210,14 @@ function withPrincipal(context: Context, principal: Principal): Context {
       return context.signal;
     },
   };
+}
+
+/** Of a request that is one step. */
+function onlyValue(results: readonly StepResult[]): unknown {
+  const [result] = results as [StepResult];
+  if (result.ok) return result.value;
+  const { class: errorClass, message, detail } = result;
+  throw new CallError(errorClass, message, detail === undefined ? {} : { detail });
 }
 
 /** A step's reply; items that it streams are not part of a collated answer. */

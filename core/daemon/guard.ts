@@ -7,6 +7,7 @@
 import type { Clock } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText, ProtocolError } from "../errors.ts";
 import { STEPS_MAX } from "../limits.ts";
+import type { Log } from "../log.ts";
 import type { AuditRecord } from "../security/audit.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Journal, JournalRecord } from "../security/journal.ts";
@@ -14,11 +15,11 @@ import { judge } from "../security/policy.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import { parseRequest, SEQUENCE_VERB, type SignedRequest } from "../security/request.ts";
 import type { Self, Trust } from "../security/trust.ts";
-import { verifyRequest } from "../security/verify_request.ts";
+import { type VerifiedRequest, verifyRequest } from "../security/verify_request.ts";
 import { decodeValue } from "../wire/codec.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { Principal } from "./module.ts";
-import type { Step } from "./step.ts";
+import type { Step, StepResult } from "./step.ts";
 
 /** The one verb that is not held up by an audit log that cannot be written (SECURITY.md 3). */
 const UNAUDITED_VERB = "core.shutdown";
@@ -28,9 +29,11 @@ export interface GuardOptions {
   readonly primitives: Primitives;
   readonly trust: () => Trust;
   readonly self: Self;
-  readonly journal: Journal<unknown>;
+  readonly journal: Journal<StepResult[]>;
   /** Rejects when the record could not be written. */
   readonly audit: (record: AuditRecord) => Promise<void>;
+  /** Told of requests that fail before the policy is asked, which are not in the audit. */
+  readonly log: Log;
 }
 
 export interface GuardedRun {
@@ -38,8 +41,8 @@ export interface GuardedRun {
   readonly verb?: string;
   /** Beside a request whose target list is only hashed. */
   readonly listedNames?: readonly string[];
-  /** Executes what was allowed; the result is what copies get too. */
-  readonly run: (steps: readonly AllowedStep[]) => unknown;
+  /** Executes what was allowed; the result is what copies get too, whichever way they come. */
+  readonly run: (steps: readonly AllowedStep[]) => Promise<StepResult[]>;
 }
 
 /** A step, and on whose authority it runs: rules may allow different steps as different users. */
@@ -55,9 +58,8 @@ export class Guard {
   }
 
   /** Resolves with what `run` returned, here or for the first copy. Rejects with CallError. */
-  async run(bytes: Uint8Array, guarded: GuardedRun): Promise<unknown> {
-    const { request, identity, rememberUntilMs } = this.#verify(bytes, guarded);
-    const steps = decodeSteps(request);
+  async run(bytes: Uint8Array, guarded: GuardedRun): Promise<StepResult[]> {
+    const { request, identity, rememberUntilMs, steps } = this.#read(bytes, guarded);
     const verdicts = this.#judge(request, identity, steps);
     const record = {
       keyId: identity.keyId,
@@ -82,7 +84,10 @@ export class Guard {
     });
   }
 
-  #once(record: JournalRecord, run: () => Promise<unknown>): Promise<unknown> {
+  #once(
+    record: JournalRecord,
+    run: () => Promise<StepResult[]>,
+  ): Promise<StepResult[]> {
     try {
       return this.#options.journal.once(record, run).promise;
     } catch (cause) {
@@ -90,7 +95,17 @@ export class Guard {
     }
   }
 
-  #verify(bytes: Uint8Array, guarded: GuardedRun): ReturnType<typeof verifyRequest> {
+  #read(bytes: Uint8Array, guarded: GuardedRun): VerifiedRequest & { readonly steps: Step[] } {
+    try {
+      const verified = this.#verify(bytes, guarded);
+      return { ...verified, steps: decodeSteps(verified.request) };
+    } catch (error) {
+      this.#options.log("warning", `Signed request was not judged: ${errorText(error)}`);
+      throw error;
+    }
+  }
+
+  #verify(bytes: Uint8Array, guarded: GuardedRun): VerifiedRequest {
     const { primitives, self, clock } = this.#options;
     const trust = this.#options.trust();
     try {
@@ -190,8 +205,9 @@ function decodeSteps(request: SignedRequest): Step[] {
     throw new CallError("invalid", `A sequence has 1 to ${STEPS_MAX} verbs`);
   }
   return value.map((step: unknown) => {
-    if (!Array.isArray(step) || typeof step[0] !== "string") {
-      throw new CallError("invalid", "A step of a sequence is [verb, arguments]");
+    const isStep = Array.isArray(step) && (step.length === 1 || step.length === 2);
+    if (!isStep || typeof step[0] !== "string") {
+      throw new CallError("invalid", "A step of a sequence is [verb] or [verb, arguments]");
     }
     return { verb: step[0], args: step[1] };
   });

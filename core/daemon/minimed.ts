@@ -12,6 +12,7 @@ import { UnixFront } from "../conduit/unix.ts";
 import type { Environment, Timer } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText } from "../errors.ts";
 import { CLOCK_SKEW_MS_MAX, USER_CONDUITS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
+import { limitedLog } from "../limited_log.ts";
 import type { Log } from "../log.ts";
 import { AuditLog } from "../security/audit.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
@@ -31,6 +32,7 @@ import { LinkTable } from "./link_table.ts";
 import type { Module, ModuleHost } from "./module.ts";
 import { signForModule, verifyForModule } from "./module_signature.ts";
 import { shutDown } from "./shutdown.ts";
+import type { StepResult } from "./step.ts";
 import { whyNoLongerValid } from "./still_valid.ts";
 import { UserLimits } from "./user_limits.ts";
 
@@ -59,7 +61,7 @@ export class Minimed {
   readonly #tcp: TcpFront;
   readonly #unix: UnixFront;
   readonly #dispatcher: Dispatcher;
-  readonly #journal: Journal<unknown>;
+  readonly #journal: Journal<StepResult[]>;
   readonly #links: LinkTable;
   readonly #listeners: ConduitListener[] = [];
   readonly #started: Module[] = [];
@@ -68,7 +70,7 @@ export class Minimed {
   readonly #internals = new Set<Calls>();
   /** To `internal:NAME`, one for each pair of caller and called. */
   readonly #callers = new Map<string, Calls>();
-  /** By key id. */
+  /** By key id. Kept for a while when a user goes: to dial again must not renew what they may do. */
   readonly #users = new Map<string, UserLimits>();
   readonly #stopping = new AbortController();
   readonly #startedAt: number;
@@ -95,9 +97,11 @@ export class Minimed {
         trust: () => this.#trust,
         journal: this.#journal,
         audit: (record) => (this.#audit as AuditLog).append(record),
+        log: limitedLog(this.#log, clock),
       }),
     );
-    const log = options.log("conduit");
+    // Strangers decide how often they are refused.
+    const log = limitedLog(options.log("conduit"), clock);
     this.#unix = new UnixFront({ clock, network, log });
     this.#tcp = new TcpFront({
       network,
@@ -268,6 +272,7 @@ export class Minimed {
   #watchValidity(): void {
     this.#validityTimer = this.#options.env.clock.after(VALIDITY_CHECK_MS, () => {
       this.#recheck();
+      for (const [keyId, limits] of this.#users) if (limits.unused) this.#users.delete(keyId);
       this.#watchValidity();
     });
   }
@@ -297,7 +302,7 @@ export class Minimed {
     this.#clients.set(calls, peer);
     calls.done.then(() => {
       this.#clients.delete(calls);
-      if (peer.kind === "user" && limits?.dropConduit()) this.#users.delete(peer.identity.keyId);
+      limits?.dropConduit();
     });
   }
 
@@ -373,7 +378,7 @@ export class Minimed {
 }
 
 /** A reply that cannot be encoded cannot be sent either; whoever sends it finds that out. */
-function sizeOfReply(reply: unknown): number {
+function sizeOfReply(reply: StepResult[]): number {
   try {
     return encodeCanonical(reply).length;
   } catch {

@@ -19,12 +19,22 @@ export class RateLimit {
 
   /** False when this one is too many. */
   take(): boolean {
+    this.#earn();
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** As if nothing had ever been taken. */
+  get full(): boolean {
+    this.#earn();
+    return this.#tokens === this.#perSecond;
+  }
+
+  #earn(): void {
     const now = this.#clock.monotonic();
     const earned = (now - this.#at) * this.#perSecond / MS_PER_SECOND;
     this.#tokens = Math.min(this.#perSecond, this.#tokens + earned);
     this.#at = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
   }
 }

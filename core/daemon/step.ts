@@ -1,5 +1,7 @@
 /** Steps: verbs that one request brings to a node, executed one after another. */
 
+import type { CallError, CallErrorClass } from "../errors.ts";
+
 /** A verb and its arguments. */
 export interface Step {
   readonly verb: string;
@@ -9,4 +11,9 @@ export interface Step {
 /** What became of one step. Steps after a failed one do not run and have no result. */
 export type StepResult =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly class: string; readonly message: string };
+  | {
+    readonly ok: false;
+    readonly class: CallErrorClass;
+    readonly message: string;
+    readonly detail?: CallError["detail"];
+  };

@@ -42,8 +42,12 @@ export class UserLimits {
     this.#conduits++;
   }
 
-  /** True when it was the last one. */
-  dropConduit(): boolean {
-    return --this.#conduits === 0;
+  dropConduit(): void {
+    this.#conduits--;
+  }
+
+  /** Nothing is under way, and nothing is to be remembered. */
+  get unused(): boolean {
+    return this.#conduits === 0 && this.#running === 0 && this.#rate.full;
   }
 }

@@ -347,6 +347,18 @@ Deno.test("strangers: so many from one source, and no more until one leaves", as
   });
 });
 
+Deno.test("strangers: all of an IPv6 /64 is one source, since one machine may have all of it", async () => {
+  await scene(async ({ connect }) => {
+    for (let i = 0; i < UNAUTHENTICATED_PER_SOURCE_MAX; i++) connect(`[2001:db8::${i + 1}]:1`);
+    await quiet();
+    assert.equal(await bytesBack(connect("[2001:db8:0:0:9:9:9:9]:1")), 0);
+    assert.equal(await bytesBack(connect("[2001:db8::1:0:0:1]:1")), 0);
+    for (const other of ["[2001:db8:0:1::1]:1", "[::1]:1", "[fe80::1%eth0]:1"]) {
+      assert.equal((await outcome(bytesBack(connect(other)))).state, "pending", other);
+    }
+  });
+});
+
 Deno.test("strangers: so many in all, from however many sources", async () => {
   await scene(async ({ connect, clock }) => {
     for (let i = 0; i < UNAUTHENTICATED_CONNECTIONS_MAX; i++) connect(`10.0.${i}.1:1`);

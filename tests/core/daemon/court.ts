@@ -6,6 +6,7 @@ import { Dispatcher } from "../../../core/daemon/dispatch.ts";
 import { Guard } from "../../../core/daemon/guard.ts";
 import { Incoming } from "../../../core/daemon/incoming.ts";
 import { type Context, type Verb, verb } from "../../../core/daemon/module.ts";
+import type { StepResult } from "../../../core/daemon/step.ts";
 import { errorText } from "../../../core/errors.ts";
 import type { Self, Trust } from "../../../core/mod.ts";
 import type { AuditRecord } from "../../../core/security/audit.ts";
@@ -21,7 +22,7 @@ export type Ran = string[];
 export interface CourtOptions {
   readonly trust?: (keys: MeshKeys) => Partial<Trust>;
   readonly self?: (keys: MeshKeys, clock: ManualClock) => Self;
-  readonly journal?: Partial<JournalOptions<unknown>>;
+  readonly journal?: Partial<JournalOptions<StepResult[]>>;
   readonly audit?: (record: AuditRecord) => Promise<void>;
 }
 
@@ -31,9 +32,10 @@ export class Court {
   readonly self: Self;
   readonly user: Self;
   readonly audited: AuditRecord[] = [];
+  readonly logged: string[] = [];
   readonly ran: Ran = [];
   readonly dispatcher: Dispatcher;
-  readonly journal: Journal<unknown>;
+  readonly journal: Journal<StepResult[]>;
   trust: Trust;
 
   constructor(keys: MeshKeys, clock: ManualClock, options: CourtOptions) {
@@ -54,6 +56,7 @@ export class Court {
           this.audited.push(record);
           return Promise.resolve();
         }),
+        log: (_level, text) => this.logged.push(text),
       }),
     );
   }

@@ -116,6 +116,21 @@ Deno.test("authority: a verb that is not in the table does not exist, for anybod
   });
 });
 
+Deno.test("dispatcher: arguments that are wrong a million times are complained about once", async () => {
+  await court(async (bench) => {
+    let checks = 0;
+    const args = v.array(v.custom((value) => (checks++, value === 1), "Expected 1"));
+    const reply = v.unknown();
+    const listed = verb({ action: "read", args, reply, handle: () => "ran" });
+    bench.dispatcher.add("a", { listed });
+    assert.equal(
+      await bench.verdict("a.listed", [1, ...Array<number>(1_000_000).fill(0)]),
+      'invalid: Arguments of "a.listed" are wrong at "1": Expected 1',
+    );
+    assert.equal(checks, 2);
+  });
+});
+
 Deno.test("dispatcher: a verb is declared once", async () => {
   await court((bench) => {
     bench.declare("a.verb", "read");

@@ -346,6 +346,40 @@ Deno.test("sequence: each verb is judged before the first one runs", async () =>
   }, { trust });
 });
 
+Deno.test("guard: a copy that comes by another way than the first one gets the same reply", async () => {
+  // A relay that made a group operation's request a direct one left its targets without an account.
+  await court(async (bench) => {
+    bench.declare(VERB, "guarded", (args) => {
+      if (args === "break") throw new CallError("busy", "Not now", { detail: { until: 5 } });
+      return "done";
+    });
+    const execute = sequences(bench);
+    const [direct, group] = [bench.sign(VERB), bench.sign(VERB)];
+    assert.equal(await bench.ask(VERB, direct, SIGNED), "done");
+    assert.equal(await execute(direct), '[{"ok":true,"value":"done"}]');
+    assert.equal(await execute(group), '[{"ok":true,"value":"done"}]');
+    assert.equal(await bench.ask(VERB, group, SIGNED), "done");
+    await assert.rejects(bench.ask(VERB, bench.sign(VERB, { args: "break" }), SIGNED), {
+      class: "busy",
+      message: "Not now",
+      detail: { until: 5 },
+    });
+  });
+});
+
+Deno.test("guard: a request that fails before policy is in the log, which says why", async () => {
+  await withVerb(async (bench) => {
+    const forged = bench.sign(VERB);
+    forged[forged.length >> 2]! ^= 1;
+    await assert.rejects(bench.ask(VERB, forged, SIGNED), { class: "refused" });
+    assert.equal(bench.audited.length, 0);
+    assert.equal(bench.logged.length, 1);
+    assert.ok(bench.logged[0]?.startsWith("Signed request was not judged: "), bench.logged[0]);
+    await bench.ask(VERB, bench.sign(VERB), SIGNED);
+    assert.equal(bench.logged.length, 1);
+  });
+});
+
 Deno.test("sequence: stops at the first failure, and a copy gets the same results", async () => {
   await court(async (bench) => {
     bench.declare("a.one", "guarded");
@@ -384,7 +418,7 @@ Deno.test("sequence: what is no list of verbs with arguments is refused, and so 
   await court(async (bench) => {
     bench.declare("a.one", "guarded");
     const execute = sequences(bench);
-    const form = "invalid: A step of a sequence is [verb, arguments]";
+    const form = "invalid: A step of a sequence is [verb] or [verb, arguments]";
     const count = "invalid: A sequence has 1 to 64 verbs";
     const cases: [unknown, string][] = [
       [undefined, count],
@@ -394,6 +428,7 @@ Deno.test("sequence: what is no list of verbs with arguments is refused, and so 
       [["a.one"], form],
       [[[]], form],
       [[[1, 2]], form],
+      [[["a.one", {}, "more"]], form],
     ];
     for (const [args, text] of cases) {
       assert.equal(await execute(bench.sign("core.sequence", { args })), text);

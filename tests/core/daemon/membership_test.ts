@@ -123,6 +123,27 @@ Deno.test("user: the limit of requests is the user's, not the connection's; link
   });
 });
 
+Deno.test("user: to connect again does not renew what may be asked, until some time has passed", async () => {
+  await inWorld(async (world) => {
+    const n1 = await world.start("n1");
+    const alice = world.keys.person({ name: "alice", type: "user" });
+    const askMuch = async () => {
+      const client = await world.client(n1, alice);
+      const asked = Array.from(
+        { length: USER_REQUESTS_PER_SECOND_MAX },
+        () => client.request("core.ping"),
+      );
+      const results = await Promise.allSettled(asked);
+      await client.close("done");
+      return results.filter(({ status }) => status === "fulfilled").length;
+    };
+    assert.equal(await askMuch(), USER_REQUESTS_PER_SECOND_MAX);
+    assert.ok(await askMuch() < USER_REQUESTS_PER_SECOND_MAX / 2);
+    await world.pass(2 * VALIDITY_CHECK_MS);
+    assert.equal(await askMuch(), USER_REQUESTS_PER_SECOND_MAX);
+  });
+});
+
 Deno.test("owner: who can enter the folder of the socket reads, and does no more unsigned", async () => {
   await inWorld(async (world) => {
     const path = "/run/minime/n1.sock";
