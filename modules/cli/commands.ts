@@ -73,11 +73,17 @@ const nodeset: CommandGroup = group({
     setCommand("union", "Print what is in any of the sets", "'n[1-3]' 'n[2-5]'", "n[1-5]"),
     setCommand("difference", "Print the first set without the others", "'n[1-5]' n2", "n[1,3-5]"),
     setCommand("intersection", "Print what is in all sets", "'n[1-3]' 'n[2-5]'", "n[2-3]"),
+    setCommand(
+      "symmetric-difference",
+      "Print what is in one of two sets but not in both",
+      "'n[1-3]' 'n[2-5]'",
+      "n[1,4-5]",
+    ),
   ],
 });
 
 function setCommand(
-  name: "fold" | "union" | "difference" | "intersection",
+  name: "fold" | "union" | "difference" | "intersection" | "symmetric-difference",
   brief: string,
   args: string,
   result: string,

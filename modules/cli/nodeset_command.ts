@@ -11,6 +11,7 @@ import {
   foldNodeset,
   intersectionNames,
   type NodesetSource,
+  symmetricDifferenceNames,
   unionNames,
 } from "../shared/nodeset.ts";
 import type { expandOptions, setOptions } from "./commands.ts";
@@ -39,10 +40,8 @@ export async function count(
   else context.out.print(String(names.length));
 }
 
-/** `fold`, `union`, `difference` and `intersection`: one set is printed. */
-export function combine(
-  operation: "fold" | "union" | "difference" | "intersection",
-): Run<typeof setOptions> {
+/** `fold`, `union`, `difference` and so on: one set is printed. */
+export function combine(operation: "fold" | Operation): Run<typeof setOptions> {
   return async (context, options, args) => {
     const names = await namesOf(operation === "fold" ? "union" : operation, context, options, args);
     const nodeset = foldNodeset(names);
@@ -52,7 +51,7 @@ export function combine(
 }
 
 async function namesOf(
-  operation: "union" | "difference" | "intersection",
+  operation: Operation,
   context: CommandContext,
   options: SetOptions,
   args: readonly string[],
@@ -74,7 +73,9 @@ const OPERATIONS = {
   union: unionNames,
   difference: differenceNames,
   intersection: intersectionNames,
+  "symmetric-difference": symmetricDifferenceNames,
 };
+type Operation = keyof typeof OPERATIONS;
 
 /** Reads groups only when a set asks for them. */
 async function sourceFor(

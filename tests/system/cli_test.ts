@@ -105,6 +105,7 @@ for (const form of FORMS) {
       ["union n[1-3] n[2-5]", "n[1-5]\n"],
       ["difference n[1-5] n2 n4", "n[1,3,5]\n"],
       ["intersection n[1-3] n[2-5] n[3-9]", "n3\n"],
+      ["symmetric-difference n[1-3] n[2-5]", "n[1,4-5]\n"],
       ["expand --hosts HOSTS @io", "n1 n2\n"],
       ["expand --hosts HOSTS * -x @io", "n3 n4\n"],
     ];

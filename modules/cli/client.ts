@@ -1,0 +1,134 @@
+/**
+ * A connection to one daemon as this user: calls as they are, and requests signed by the user's key.
+ * The keys are loaded only when something needs them.
+ */
+
+import {
+  type Calls,
+  choosePrimitives,
+  encodeCanonical,
+  MinimeError,
+  type Primitives,
+  type Self,
+  signRequest,
+  TcpFront,
+  type Trust,
+} from "../../core/mod.ts";
+import type { MeshClient, SignOptions } from "../shared/command.ts";
+import { loadUser } from "../shared/credentials.ts";
+import type { MeshHome } from "../shared/mesh_home.ts";
+import type { ConnectNeeds } from "./context.ts";
+
+/** How long from now a signed request may be started. */
+const START_MS_DEFAULT = 5_000;
+
+/** A daemon that let us in, and where. */
+export interface Reached {
+  readonly calls: Calls;
+  readonly name: string;
+  readonly endpoint: string;
+}
+
+/** The user's keys, loaded when first needed: reading through the local daemon needs none. */
+export class User {
+  readonly #needs: ConnectNeeds;
+  readonly #home: MeshHome;
+  #loaded: Promise<{ self: Self; trust: Trust; primitives: Primitives }> | undefined;
+  #primitives: Primitives | undefined;
+
+  constructor(needs: ConnectNeeds, home: MeshHome) {
+    this.#needs = needs;
+    this.#home = home;
+  }
+
+  load(): Promise<{ self: Self; trust: Trust; primitives: Primitives }> {
+    this.#loaded ??= this.#load();
+    return this.#loaded;
+  }
+
+  async front(): Promise<TcpFront> {
+    const { env, out } = this.#needs;
+    const { self, trust, primitives } = await this.load();
+    const context = { clock: env.clock, random: env.random, primitives, trust, self };
+    return new TcpFront({
+      network: env.network,
+      context: () => context,
+      log: (_level, text) => out.detail(text),
+    });
+  }
+
+  dispose(): void {
+    this.#primitives?.[Symbol.dispose]();
+    this.#primitives = undefined;
+  }
+
+  async #load(): Promise<{ self: Self; trust: Trust; primitives: Primitives }> {
+    const { env } = this.#needs;
+    const primitives = await choosePrimitives();
+    this.#primitives = primitives;
+    const needs = { primitives, random: env.random, now: env.clock.now() };
+    return { ...await loadUser(this.#home, needs), primitives };
+  }
+}
+
+/** What a command talks to. */
+export class Client implements MeshClient {
+  readonly meshName: string;
+  readonly via: { readonly name: string; readonly endpoint: string };
+  readonly request: MeshClient["request"];
+  readonly stream: MeshClient["stream"];
+  readonly #calls: Calls;
+  readonly #user: User;
+  readonly #clock: { now(): number };
+  readonly #random: { bytes(length: number): Uint8Array };
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    parts: {
+      readonly home: MeshHome;
+      readonly reached: Reached;
+      readonly user: User;
+      readonly clock: { now(): number };
+      readonly random: { bytes(length: number): Uint8Array };
+    },
+  ) {
+    const { calls } = parts.reached;
+    this.#calls = calls;
+    this.meshName = parts.home.name;
+    this.via = { name: parts.reached.name, endpoint: parts.reached.endpoint };
+    this.#user = parts.user;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.request = (verb, args, options) => calls.request(verb, args, options);
+    this.stream = (verb, args, options) => calls.stream(verb, args, options);
+  }
+
+  async sign(verb: string, args: unknown, options: SignOptions): Promise<Uint8Array> {
+    const { self, trust, primitives } = await this.#user.load();
+    if (options.targets.length === 0) {
+      throw new MinimeError(`Request for "${verb}" has no targets`);
+    }
+    const issuedMs = Math.floor(this.#clock.now());
+    return signRequest(primitives, {
+      meshId: trust.meshId,
+      requestId: this.#random.bytes(16),
+      issuedMs,
+      expiresMs: issuedMs + (options.ttlMs ?? START_MS_DEFAULT),
+      targets: { kind: "names", names: options.targets },
+      verb,
+      as: options.as ?? "",
+      arguments: args === undefined ? new Uint8Array(0) : encodeCanonical(args),
+      seed: self.signSeed,
+      chain: self.identity.chain,
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#calls.close("client is done").finally(() => this.#user.dispose());
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
