@@ -6,7 +6,7 @@
 
 import type { Child } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
-import { parseEnrolment } from "../shared/enrolment.ts";
+import { enrolArguments, parseEnrolment } from "../shared/enrolment.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { readLines } from "../shared/lines.ts";
 
@@ -16,16 +16,7 @@ export async function relayDetached(
 ): Promise<number> {
   const [program, ...first] = context.env.processes.self;
   const child = await context.env.processes.spawn(program as string, {
-    args: [
-      ...first,
-      "daemon",
-      "--enrol",
-      "--mesh",
-      options.mesh,
-      "--node",
-      options.node,
-      ...options.listen.flatMap((endpoint) => ["--listen", endpoint]),
-    ],
+    args: [...first, "daemon", ...enrolArguments({ ...options, detach: false })],
     stdin: "piped",
     stdout: "piped",
     // A pipe that we leave behind would break, and the runtime dies when it cannot print a warning.

@@ -92,7 +92,7 @@ async function runDaemon(context: CommandContext, options: EnrolOptions): Promis
     const admit = await enrol(context, { options, keys, primitives, listeners });
     return await serve(context, { admit, keys, primitives, listeners, paths, options });
   } finally {
-    for (const path of [paths.pid, paths.log, `${paths.log}.1`, `${paths.folder}/sock.path`]) {
+    for (const path of [paths.pid, paths.log, `${paths.log}.1`, paths.socketPointer]) {
       await env.files.remove(path);
     }
     // The audit stays, because it must not be in a node's power to forget what was asked of it.
@@ -222,7 +222,7 @@ async function serve(
       mesh: { segment: admit.segment, endpoints: admit.endpoints, peers: admit.peers },
     }),
     listen: listeners.map(({ address }) => formatEndpoint(address)),
-    auditFolder: `${paths.folder}/audit`,
+    auditFolder: paths.audit,
     log: logging.log,
   });
   const stop = () => void daemon.stop(errorText(signal.reason));

@@ -227,8 +227,7 @@ function painted(colored: boolean, style: Style, text: string): string {
 /** JSON knows neither bytes nor large integers nor maps. */
 function plainJson(_key: string, value: unknown): unknown {
   if (value instanceof Uint8Array) {
-    const base64 = btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join(""));
-    return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    return value.toBase64({ alphabet: "base64url", omitPadding: true });
   }
   if (typeof value === "bigint") {
     return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();

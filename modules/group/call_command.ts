@@ -6,7 +6,7 @@ import { formatFold } from "../shared/fold.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
 import type { GroupResult } from "../shared/group_result.ts";
-import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { printable } from "../shared/text.ts";
@@ -52,14 +52,9 @@ async function targetsOf(
   options: CallOptions,
 ): Promise<(client: MeshClient) => Promise<readonly string[]>> {
   const selection = await readSelection(context, options);
-  const named = options.nodes.length + options.group.length > 0;
   return async (client) => {
     const { nodes } = await readMeshView(client, { signal: context.signal });
-    const names = new Set(
-      selectNodes(nodes, selection)
-        .filter(({ state }) => named || state !== "left")
-        .map(({ name }) => name),
-    );
+    const names = new Set(selectPresent(nodes, selection).map(({ name }) => name));
     if (names.size === 0) throw new UsageError("No node is selected");
     return [...names];
   };

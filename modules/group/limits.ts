@@ -1,5 +1,7 @@
 /** Every number that bounds something in group operations, with its unit in the name and its reason. */
 
+import { CLOCK_SKEW_MS_MAX } from "../../core/mod.ts";
+
 import { GROUP_TARGETS_MAX } from "../shared/limits.ts";
 
 /** Neighbours to whom one node sends: up to this size meshes are full, and one hop is fastest. */
@@ -20,8 +22,8 @@ export const ENTRY_BYTES = 32;
 
 /** Of the slack for accounts to travel up, each hop leaves this share to those below. */
 export const SLACK_SHARE = 0.75;
-/** How far clocks may be apart, as in the default policy, when a latest start is judged. */
-export const START_SKEW_MS = 30_000;
+/** How far clocks may be apart when a latest start is judged. */
+export const START_SKEW_MS = CLOCK_SKEW_MS_MAX;
 /** A latest start farther away is a slip: what we remember of an operation must end. */
 export const START_MS_MAX = 3_600_000;
 

@@ -14,6 +14,7 @@ import {
   errorText,
   fromHex,
   type Identity,
+  KEY_ID_BYTES,
   type Link,
   type Log,
   MinimeError,
@@ -32,7 +33,6 @@ import { decodeSummary, encodeSummary, type SummaryItem } from "./summary.ts";
 export const SYNC_VERB = "mesh.sync";
 /** Asks for nodes by key id. */
 export const FETCH_VERB = "mesh.fetch";
-const KEY_BYTES = 32;
 
 const Bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "Expected bytes");
 /** Question and answer of {@link SYNC_VERB}. */
@@ -41,7 +41,7 @@ export const SummarySchema = v.strictObject({ summary: Bytes });
 export const KeysSchema = v.strictObject({
   keys: v.pipe(
     Bytes,
-    v.check((keys) => keys.length <= FETCH_KEYS_MAX * KEY_BYTES, "Expected fewer keys"),
+    v.check((keys) => keys.length <= FETCH_KEYS_MAX * KEY_ID_BYTES, "Expected fewer keys"),
   ),
 });
 /** Adverts with the chains of those who made them. */
@@ -117,7 +117,7 @@ export class Exchange {
     const nodes: ShownNode[] = [];
     let bytes = 0;
     while (reader.remaining > 0) {
-      const entry = table.get(toHex(reader.bytes(KEY_BYTES, "key id")));
+      const entry = table.get(toHex(reader.bytes(KEY_ID_BYTES, "key id")));
       if (entry === undefined) continue;
       bytes += sizeOf(entry);
       if (nodes.length > 0 && bytes > FETCH_BYTES_MAX) break;
@@ -209,8 +209,8 @@ export class Exchange {
     const { link, lacking, stopping } = neighbour;
     for (const keyId of keys) this.#asked.add(keyId);
     try {
-      const asked = new Uint8Array(keys.length * KEY_BYTES);
-      keys.forEach((keyId, index) => asked.set(fromHex(keyId), index * KEY_BYTES));
+      const asked = new Uint8Array(keys.length * KEY_ID_BYTES);
+      keys.forEach((keyId, index) => asked.set(fromHex(keyId), index * KEY_ID_BYTES));
       const reply = await link.request(FETCH_VERB, { keys: asked }, {
         deadlineMs: FETCH_MS_MAX,
         signal: stopping.signal,

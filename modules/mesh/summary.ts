@@ -5,7 +5,7 @@
  *   u32 count | (key id 32 | u64 incarnation | u64 sequence | instance 16 | u8 flags (1: forgotten))...
  */
 
-import { ByteReader, ByteWriter, fromHex, toHex } from "../../core/mod.ts";
+import { ByteReader, ByteWriter, fromHex, KEY_ID_BYTES, toHex } from "../../core/mod.ts";
 import type { AdvertVersion } from "./advert.ts";
 import { NODES_MAX } from "./limits.ts";
 import type { NodeTable } from "./node_table.ts";
@@ -15,15 +15,14 @@ export interface SummaryItem extends AdvertVersion {
   readonly forgotten: boolean;
 }
 
-const KEY_BYTES = 32;
 const INSTANCE_BYTES = 16;
-const ITEM_BYTES = KEY_BYTES + 8 + 8 + INSTANCE_BYTES + 1;
+const ITEM_BYTES = KEY_ID_BYTES + 8 + 8 + INSTANCE_BYTES + 1;
 const FLAG_FORGOTTEN = 1;
 
 export function encodeSummary(table: NodeTable): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter("summary", 4 + ITEM_BYTES * table.size).u32(table.size, "count");
   for (const { keyId, advert, forgotten } of table.entries()) {
-    writer.fixed(fromHex(keyId), KEY_BYTES, "key id")
+    writer.fixed(fromHex(keyId), KEY_ID_BYTES, "key id")
       .u64(advert.incarnation, "incarnation")
       .u64(advert.sequence, "sequence")
       .fixed(fromHex(advert.instance), INSTANCE_BYTES, "instance")
@@ -41,7 +40,7 @@ export function decodeSummary(bytes: Uint8Array): SummaryItem[] {
     throw reader.error("count", `${count} nodes do not fill ${reader.remaining} bytes`);
   }
   return Array.from({ length: count }, () => ({
-    keyId: toHex(reader.bytes(KEY_BYTES, "key id")),
+    keyId: toHex(reader.bytes(KEY_ID_BYTES, "key id")),
     incarnation: reader.u64Number("incarnation"),
     sequence: reader.u64Number("sequence"),
     instance: toHex(reader.bytes(INSTANCE_BYTES, "instance")),

@@ -12,6 +12,7 @@ import {
   toHex,
   UsageError,
 } from "../../core/mod.ts";
+import { baseFolder } from "../shared/private_folder.ts";
 import type { BinaryFacts } from "./boot_script.ts";
 import { COPY_CHUNK_BYTES } from "./limits.ts";
 
@@ -130,9 +131,7 @@ async function withoutFile<T>(run: () => Promise<T>): Promise<T | undefined> {
 
 /** Where this user's files lie that can be made again. */
 function cacheFolder(env: Pick<Environment, "processes">): string {
-  const given = env.processes.variable("XDG_CACHE_HOME");
-  const base = given?.startsWith("/") ? given : `${env.processes.variable("HOME") ?? ""}/.cache`;
-  return `${base}/minime`;
+  return `${baseFolder(env, "XDG_CACHE_HOME", ".cache")}/minime`;
 }
 
 async function openBinary(
@@ -178,17 +177,7 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array<ArrayBuffer>> {
 }
 
 async function collect(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    chunks.push(chunk);
-    length += chunk.length;
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  return new Uint8Array(
+    await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer(),
+  );
 }

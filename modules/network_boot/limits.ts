@@ -1,5 +1,7 @@
 /** Every number that bounds something in network boot, with its unit in the name and its reason. */
 
+import { CLOCK_SKEW_MS_MAX } from "../../core/mod.ts";
+
 /** What a host said on stderr: enough for the longest complaint of ssh, which is about host keys. */
 export const STDERR_BYTES_MAX = 16 * 1024;
 /** A host that pours text into our stdout instead of answering. */
@@ -14,7 +16,7 @@ export const ALIVE_SECONDS = 5;
 export const ALIVE_COUNT_MAX = 3;
 
 /** Certificates carry times: with clocks further apart they would not verify (SECURITY.md 3). */
-export const CLOCK_OFFSET_MS_MAX = 30_000;
+export const CLOCK_OFFSET_MS_MAX = CLOCK_SKEW_MS_MAX;
 /** The oldest C library on which the runtime starts. */
 export const GLIBC_OLDEST = [2, 27] as const;
 

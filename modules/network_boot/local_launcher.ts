@@ -1,6 +1,7 @@
 /** Starts daemons on this machine, from the program that runs already: for demos and tests. */
 
 import { type Environment, hostInUrl } from "../../core/mod.ts";
+import { enrolArguments } from "../shared/enrolment.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import { HostError } from "./host_error.ts";
 import type { LaunchedProcess, Launcher, LaunchOptions } from "./launcher.ts";
@@ -18,16 +19,14 @@ export class LocalLauncher implements Launcher {
     options.signal.throwIfAborted();
     const [program, ...first] = this.#env.processes.self;
     const { home, address, port } = host;
+    const { mesh } = options;
     const listen = host.listen.length > 0 ? host.listen : [`tcp:${hostInUrl(address)}:${port}`];
     const process = await LineProcess.start(this.#env, {
       program: program as string,
       args: [
         ...first,
         "daemon",
-        "--enrol",
-        "--detach",
-        ...["--mesh", options.mesh, "--node", host.name],
-        ...listen.flatMap((endpoint) => ["--listen", endpoint]),
+        ...enrolArguments({ mesh, node: host.name, listen, detach: true }),
       ],
       ...(home === undefined ? {} : { environment: this.#foldersBelow(home) }),
     });

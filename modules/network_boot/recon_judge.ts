@@ -6,9 +6,11 @@
 import { formatDuration } from "../shared/duration.ts";
 import { formatSize } from "../shared/size.ts";
 import type { HostReason } from "./host_error.ts";
-import { CLOCK_OFFSET_MS_MAX, DISK_MARGIN_BYTES, GLIBC_OLDEST } from "./limits.ts";
+import { GLIBC_NEEDED, readLibc } from "./libc.ts";
+import { CLOCK_OFFSET_MS_MAX, DISK_MARGIN_BYTES } from "./limits.ts";
 import type { HostFacts, PlaceFacts } from "./recon_facts.ts";
 import { TOOLS_NEEDED } from "./recon_script.ts";
+import { clockOffsetMs } from "./script_facts.ts";
 
 /** Something that would make boot fail, or (`isWarning`) that somebody should know. */
 export interface Finding {
@@ -50,15 +52,6 @@ export function judgeHost(facts: HostFacts, needs: ReconNeeds): Finding[] {
   ];
 }
 
-/** How far the host's clock is from ours at least, ms; 0 when both may agree. Positive: ahead. */
-export function clockOffset(facts: HostFacts, asked: ReconNeeds["asked"]): number {
-  if (facts.time === undefined) return 0;
-  // Its clock was read in whole seconds, at some moment while we waited.
-  if (facts.time > asked.to) return facts.time - asked.to;
-  const latest = facts.time + 999;
-  return latest < asked.from ? latest - asked.from : 0;
-}
-
 function judgeMachine(
   { system, cpu, libc }: HostFacts,
   available: readonly string[] | undefined,
@@ -74,26 +67,22 @@ function judgeMachine(
       problem("wrong-cpu", `CPU is ${cpu}, there is no "minime-${cpu}" beside the program`),
     );
   }
-  const [major, minor] = GLIBC_OLDEST;
-  const needed = `minime needs glibc ${major}.${minor} or newer`;
-  const version = glibcVersion(libc);
-  if (version === undefined) {
-    found.push(
-      /musl/i.test(libc)
-        ? problem("wrong-libc", `C library is musl, ${needed}`)
-        : warning("wrong-libc", `C library is unknown (${quoted(libc)}), ${needed}`),
-    );
-  } else if (version[0] < major || (version[0] === major && version[1] < minor)) {
-    found.push(problem("wrong-libc", `glibc ${version.join(".")}, ${needed}`));
-  }
-  return found;
+  return [...found, ...judgeLibc(libc)];
 }
 
-/** From "glibc 2.36", or ldd's "ldd (Debian GLIBC 2.36-9) 2.36". */
-function glibcVersion(libc: string): readonly [number, number] | undefined {
-  if (!/glibc|gnu libc|^ldd /i.test(libc)) return undefined;
-  const found = /(\d{1,4})\.(\d{1,4})(\.\d+)?$/.exec(libc.trim());
-  return found === null ? undefined : [Number(found[1]), Number(found[2])];
+function judgeLibc(text: string): Finding[] {
+  const libc = readLibc(text);
+  const needed = `minime needs ${GLIBC_NEEDED}`;
+  switch (libc.kind) {
+    case "fits":
+      return [];
+    case "old":
+      return [problem("wrong-libc", `glibc ${libc.found}, ${needed}`)];
+    case "musl":
+      return [problem("wrong-libc", `C library is musl, ${needed}`)];
+    case "unknown":
+      return [warning("wrong-libc", `C library is unknown (${quoted(text)}), ${needed}`)];
+  }
 }
 
 function judgeTools({ missing }: HostFacts): Finding[] {
@@ -174,7 +163,8 @@ function judgePorts({ daemonPid, takenPorts }: HostFacts): Finding[] {
 
 function judgeClock(facts: HostFacts, asked: ReconNeeds["asked"]): Finding[] {
   if (facts.time === undefined) return [warning("clock", "the host does not tell its time")];
-  const offset = clockOffset(facts, asked);
+  // Its clock was read in whole seconds, at some moment while we waited.
+  const offset = clockOffsetMs(facts.time / 1_000, asked);
   const most = formatDuration(CLOCK_OFFSET_MS_MAX);
   if (Math.abs(offset) <= CLOCK_OFFSET_MS_MAX) return [];
   const direction = offset > 0 ? "ahead of" : "behind";

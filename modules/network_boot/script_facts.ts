@@ -6,7 +6,8 @@
 import { formatDuration } from "../shared/duration.ts";
 import { formatSize } from "../shared/size.ts";
 import { HostError } from "./host_error.ts";
-import { CLOCK_OFFSET_MS_MAX, DISK_MARGIN_BYTES, GLIBC_OLDEST } from "./limits.ts";
+import { GLIBC_NEEDED, readLibc } from "./libc.ts";
+import { CLOCK_OFFSET_MS_MAX, DISK_MARGIN_BYTES } from "./limits.ts";
 
 /** "arch", "date", "free", "get", "ipv6", "libc" as the script says them. */
 export class ScriptFacts {
@@ -62,15 +63,10 @@ export function checkClock(
 
 /** @throws HostError */
 export function checkLibc(facts: ScriptFacts): void {
-  const text = facts.get("libc") ?? "";
-  const [major, minor] = GLIBC_OLDEST;
-  const needed = `glibc ${major}.${minor} or newer is needed`;
-  if (/musl/i.test(text)) throw new HostError("wrong-libc", `it has musl, ${needed}`);
-  const found = /(?:glibc|GNU libc|GLIBC|ldd)\D{0,60}?(\d{1,3})\.(\d{1,3})/.exec(text);
-  if (found === null) return;
-  const [, a, b] = found.map(Number) as [number, number, number];
-  if (a > major || (a === major && b >= minor)) return;
-  throw new HostError("wrong-libc", `it has glibc ${a}.${b}, ${needed}`);
+  const libc = readLibc(facts.get("libc") ?? "");
+  if (libc.kind !== "musl" && libc.kind !== "old") return;
+  const has = libc.kind === "musl" ? "musl" : `glibc ${libc.found}`;
+  throw new HostError("wrong-libc", `it has ${has}, ${GLIBC_NEEDED} is needed`);
 }
 
 /**

@@ -12,7 +12,7 @@ import { LineProcess } from "./line_process.ts";
 import { sshFailure } from "./ssh_failure.ts";
 
 /** What ssh exits with when the failure is its own. */
-const SSH_FAILED = 255;
+export const SSH_FAILED = 255;
 
 export interface SshOptions {
   readonly connectTimeoutMs: number;

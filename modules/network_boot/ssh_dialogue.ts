@@ -9,9 +9,10 @@ import { parseAnswer, type ScriptAnswer } from "./boot_script.ts";
 import { HOST_REASONS, HostError, type HostReason } from "./host_error.ts";
 import type { ScriptFacts } from "./script_facts.ts";
 import type { LaunchedProcess } from "./launcher.ts";
+import { GLIBC_NEEDED } from "./libc.ts";
 import { NOISE_LINES_MAX } from "./limits.ts";
 import type { LineProcess, LineProcessEnd } from "./line_process.ts";
-import { failureOf } from "./ssh.ts";
+import { failureOf, SSH_FAILED } from "./ssh.ts";
 
 /** An answer that ends a question. */
 export type Outcome = Exclude<ScriptAnswer, { word: "FACT" | "BAD" }>;
@@ -25,7 +26,6 @@ interface Within {
 /** Exit codes of a shell (POSIX 2.8.2): found but not to be run, and not found. */
 const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
-const SSH_FAILED = 255;
 
 export class SshDialogue implements LaunchedProcess {
   readonly #process: LineProcess;
@@ -132,7 +132,7 @@ function runFailure({ code, signal, stderr }: LineProcessEnd): HostError {
   const detail = lines.at(-1);
   const old = lines.find((line) => /GLIBC_[0-9.]+.{0,20}not found|libc\.so/.test(line));
   if (old !== undefined) {
-    return new HostError("wrong-libc", "glibc 2.27 or newer is needed", { detail: old });
+    return new HostError("wrong-libc", `${GLIBC_NEEDED} is needed`, { detail: old });
   }
   if (/No space left on device|isk quota exceeded/.test(stderr)) {
     return new HostError("no-space", detail ?? "", { detail });

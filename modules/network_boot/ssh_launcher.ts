@@ -6,6 +6,7 @@
 
 import { type Environment, hostInUrl } from "../../core/mod.ts";
 import { formatDuration } from "../shared/duration.ts";
+import { enrolArguments } from "../shared/enrolment.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { Binaries, Binary } from "./binary.ts";
 import { bootScript } from "./boot_script.ts";
@@ -54,13 +55,9 @@ export class SshLauncher implements Launcher {
       const facts = new ScriptFacts();
       await this.#install(host, { ...options, dialogue, facts, begun });
       options.onStep("starting");
-      const words = [
-        "--enrol",
-        "--detach",
-        ...["--mesh", options.mesh, "--node", host.name],
-        ...listenEndpoints(host, facts).flatMap((endpoint) => ["--listen", endpoint]),
-      ];
-      await dialogue.run(words);
+      const { mesh } = options;
+      const listen = listenEndpoints(host, facts);
+      await dialogue.run(enrolArguments({ mesh, node: host.name, listen, detach: true }));
       return dialogue;
     } catch (error) {
       await dialogue[Symbol.asyncDispose]();

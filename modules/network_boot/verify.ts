@@ -3,11 +3,11 @@
  * command would ask, until it sees all of them or time is up.
  */
 
-import * as v from "valibot";
 import { CallError, ConnectionError, type Environment, errorText } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
-import { MeshViewSchema, type NodeView } from "../shared/mesh_view.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
+import { readMeshView } from "../shared/mesh_query.ts";
+import type { NodeView } from "../shared/mesh_view.ts";
 import { LINK_MS_MAX, LINK_POLL_MS } from "./limits.ts";
 
 export interface Sighting {
@@ -57,8 +57,7 @@ export async function sightNodes(
     await using client = await context.connect({ mesh, timeoutMs });
     for (;;) {
       const deadlineMs = Math.max(LINK_POLL_MS, deadline - clock.monotonic());
-      const reply = await client.request("mesh.nodes", undefined, { deadlineMs });
-      const view = v.parse(MeshViewSchema, reply);
+      const view = await readMeshView(client, { deadlineMs });
       seen = new Map(
         view.nodes.filter(({ state }) => state === "up").map((node) => [node.name, node]),
       );

@@ -12,8 +12,26 @@
 import * as v from "valibot";
 import { ProtocolError } from "../../core/mod.ts";
 
-/** A line may hold a certificate chain, a policy and some thousand peers. */
-export const ENROLMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
+/** The arguments of `minime daemon` that make it enrol; boot's script brings the word itself. */
+export function enrolArguments(
+  options: {
+    readonly mesh: string;
+    readonly node: string;
+    readonly listen: readonly string[];
+    /** Run in the background once it is up. */
+    readonly detach: boolean;
+  },
+): string[] {
+  return [
+    "--enrol",
+    ...(options.detach ? ["--detach"] : []),
+    "--mesh",
+    options.mesh,
+    "--node",
+    options.node,
+    ...options.listen.flatMap((endpoint) => ["--listen", endpoint]),
+  ];
+}
 
 const Base64 = v.pipe(v.string(), v.base64());
 const Endpoints = v.array(v.string());

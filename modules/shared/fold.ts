@@ -1,7 +1,6 @@
 /**
- * Folds equal answers: who said the same? Collects (target, value) and gives `nodeset -> value`, the
- * largest set first, then by name. A target is a name, or an index into a list of names that
- * the reader has: relays of a group call know indices only. Memory holds one value of each kind.
+ * Folds equal answers: who said the same? Collects (name, value) and gives `nodeset -> value`, the
+ * largest set first, then by name. Memory holds one value of each kind.
  */
 import { canonicalKey } from "./canonical.ts";
 import { foldNodeset } from "./nodeset.ts";
@@ -15,36 +14,20 @@ export type FoldGroup<Value> = {
 };
 
 export class Fold<Value> {
-  readonly #kinds = new Map<string, { value: Value; targets: Set<string | number> }>();
-  #size = 0;
+  readonly #kinds = new Map<string, { value: Value; names: Set<string> }>();
 
-  /** Targets collected, over all kinds. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Kinds of different values. */
-  get kinds(): number {
-    return this.#kinds.size;
-  }
-
-  /** A target that gives the same value again counts once. @throws ProtocolError see canonicalKey */
-  add(target: string | number, value: Value): void {
+  /** A name that gives the same value again counts once. @throws ProtocolError see canonicalKey */
+  add(name: string, value: Value): void {
     const key = canonicalKey(value);
     const kind = this.#kinds.get(key);
-    if (kind === undefined) {
-      this.#kinds.set(key, { value, targets: new Set([target]) });
-      this.#size++;
-    } else if (!kind.targets.has(target)) {
-      kind.targets.add(target);
-      this.#size++;
-    }
+    if (kind === undefined) this.#kinds.set(key, { value, names: new Set([name]) });
+    else kind.names.add(name);
   }
 
-  /** Largest set first, then by its first name; `names` gives the name of each index. */
-  groups(names: readonly string[] = []): FoldGroup<Value>[] {
-    const groups = [...this.#kinds.values()].map(({ value, targets }) => {
-      const own = [...targets].map((target) => nameOf(target, names)).sort(compareNames);
+  /** Largest set first, then by its first name. */
+  groups(): FoldGroup<Value>[] {
+    const groups = [...this.#kinds.values()].map(({ value, names }) => {
+      const own = [...names].sort(compareNames);
       return { nodeset: foldNodeset(own), names: own, value };
     });
     return groups.sort((a, b) =>
@@ -70,8 +53,3 @@ export function formatFold<Value>(
 }
 
 const RULE = "-".repeat(15);
-
-/** An index that the list lacks shows as `#7`: an answer nobody asked for is seen, not hidden. */
-function nameOf(target: string | number, names: readonly string[]): string {
-  return typeof target === "string" ? target : names[target] ?? `#${target}`;
-}

@@ -15,7 +15,6 @@ export type FailureSet = typeof FAILURE_SETS[number];
 
 /** Of a target that is unreachable or timed out: it did nothing, or nobody can know. */
 export const RAN = ["never", "maybe"] as const;
-export type Ran = typeof RAN[number];
 
 /** Nodes that failed for one reason. */
 export const FailureSchema = v.object({

@@ -1,5 +1,7 @@
 /** Every number that bounds something in the shared nouns, with its unit in the name and its reason. */
 
+import { STEPS_MAX } from "../../core/mod.ts";
+
 /** Text of one nodeset: a file of 100,000 plain names still fits. */
 export const NODESET_CHARACTERS_MAX = 4 * 1024 * 1024;
 /** Names that one nodeset may expand to, counted over all its terms before they are combined. */
@@ -26,6 +28,9 @@ export const MESH_FILE_PROBLEMS_SHOWN_MAX = 20;
 /** Paths and free texts in a mesh file. */
 export const MESH_FILE_TEXT_CHARACTERS_MAX = 1_024;
 
+/** A line of the enrolment may hold a certificate chain, a policy and some thousand peers. */
+export const ENROLMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
+
 /** Columns of a source line that are shown around a caret. */
 export const EXCERPT_COLUMNS_MAX = 100;
 
@@ -48,7 +53,7 @@ export const FOLD_KEY_CHARACTERS_MAX = 16 * 1024 * 1024;
 /** Targets of one group operation: all hosts of the largest mesh. */
 export const GROUP_TARGETS_MAX = MESH_HOSTS_MAX;
 /** Verbs in one group operation; the core executes no more at once. */
-export const GROUP_STEPS_MAX = 64;
+export const GROUP_STEPS_MAX = STEPS_MAX;
 /** How long the slowest target may take, unless the caller says otherwise; and at most. */
 export const GROUP_MS_DEFAULT = 30_000;
 export const GROUP_MS_MAX = 7 * 86_400_000;

@@ -1,12 +1,15 @@
 /** Lines of a stream of bytes, bounded; the last one may lack its line feed. */
 
 import { ProtocolError } from "../../core/mod.ts";
-import { ENROLMENT_LINE_BYTES_MAX } from "./enrolment.ts";
+import { ENROLMENT_LINE_BYTES_MAX } from "./limits.ts";
 
 /** Yields lines without their line feeds. Throws ProtocolError for one that is too long. */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
-  options: { readonly bytesMax?: number } = {},
+  options: {
+    /** @default ENROLMENT_LINE_BYTES_MAX */
+    readonly bytesMax?: number;
+  } = {},
 ): AsyncGenerator<string, void, void> {
   const bytesMax = options.bytesMax ?? ENROLMENT_LINE_BYTES_MAX;
   const decoder = new TextDecoder();

@@ -204,11 +204,6 @@ export class MeshHome {
     await this.#storeJson("boot.json", LastBootSchema, boot);
   }
 
-  /** With all keys in it. A mesh whose home is gone can only be wiped from its file. */
-  async remove(): Promise<void> {
-    await this.#env.files.remove(this.folder);
-  }
-
   async #loadJson<S extends v.GenericSchema>(
     file: string,
     schema: S,

@@ -68,7 +68,11 @@ export async function reachMesh(
 /** As the daemon at the other end sees it; nodes sorted by name. */
 export async function readMeshView(
   caller: Caller,
-  options: { readonly signal?: AbortSignal } = {},
+  options: {
+    readonly signal?: AbortSignal;
+    /** @default VIEW_MS_MAX */
+    readonly deadlineMs?: number;
+  } = {},
 ): Promise<MeshView> {
   const reply = await caller.request("mesh.nodes", {}, { deadlineMs: VIEW_MS_MAX, ...options });
   const parsed = v.safeParse(MeshViewSchema, reply, { abortEarly: true });
@@ -99,4 +103,12 @@ export function selectNodes(
     throw new UsageError(`The mesh has no node "${name}"${didYouMean(name, known)}`);
   }
   return nodes.filter(({ name }) => names.has(name));
+}
+
+/** As {@link selectNodes}, but nodes that left only when somebody named them. */
+export function selectPresent(
+  nodes: readonly NodeView[],
+  selection: Pick<NodeSelection, "names" | "named">,
+): readonly NodeView[] {
+  return selectNodes(nodes, selection).filter(({ state }) => selection.named || state !== "left");
 }

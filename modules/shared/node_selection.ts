@@ -16,6 +16,8 @@ interface Needs {
 }
 
 export interface NodeSelection {
+  /** Nodes or groups were named, by -w or -g. */
+  readonly named: boolean;
   /** Something was named. Without it `names` gives all nodes, less the excluded ones. */
   readonly given: boolean;
   /** Sorted, each once. @throws UsageError for a set that cannot be read, or an unknown group */
@@ -31,9 +33,11 @@ export async function readSelection(
   const unwanted = await Promise.all(options.exclude.map((text) => readOperand(context, text)));
   const groups: Operand[] = options.group.map((name) => [{ text: `@${name.replace(/^@/, "")}` }]);
   const everything: Operand[] = [[{ text: "*" }]];
-  const given = wanted.length + groups.length > 0 || options.all;
+  const named = wanted.length + groups.length > 0;
+  const given = named || options.all;
   const included = options.all || !given ? everything : [...wanted, ...groups];
   return {
+    named,
     given,
     names: (source) =>
       differenceNames(

@@ -68,7 +68,7 @@ export function shellQuoted(text: string): string {
  */
 export function baseFolder(
   env: Pick<Environment, "processes">,
-  variable: "XDG_CONFIG_HOME" | "XDG_STATE_HOME",
+  variable: "XDG_CACHE_HOME" | "XDG_CONFIG_HOME" | "XDG_STATE_HOME",
   fallback: string,
 ): string {
   const given = env.processes.variable(variable);

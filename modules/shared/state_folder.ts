@@ -23,7 +23,10 @@ export interface StatePaths {
   readonly folder: string;
   readonly pid: string;
   readonly log: string;
+  /** A folder. */
   readonly audit: string;
+  /** Says where the socket lies when it does not lie in the folder. */
+  readonly socketPointer: string;
 }
 
 /** Of all daemons of this user; throws when neither XDG_STATE_HOME nor HOME is set. */
@@ -38,7 +41,8 @@ export function statePaths(root: string, mesh: string, node: string): StatePaths
     folder,
     pid: `${folder}/pid`,
     log: `${folder}/log`,
-    audit: `${folder}/audit.jsonl`,
+    audit: `${folder}/audit`,
+    socketPointer: `${folder}/sock.path`,
   };
 }
 
@@ -53,12 +57,12 @@ export async function makeStateFolder(
   await makePrivateFolder(env, paths.folder);
   const wanted = `${paths.folder}/sock`;
   if (fits(wanted)) {
-    await env.files.remove(`${paths.folder}/sock.path`);
+    await env.files.remove(paths.socketPointer);
     return { socket: wanted, elsewhere: undefined };
   }
   const folder = await shortFolder(env);
   const socket = `${folder}/${shortName(paths.folder)}`;
-  await env.files.write(`${paths.folder}/sock.path`, socket, { mode: 0o600 });
+  await env.files.write(paths.socketPointer, socket, { mode: 0o600 });
   const elsewhere = `The socket lies at "${socket}", because "${wanted}" is longer than ` +
     `${SOCKET_PATH_BYTES_MAX} bytes`;
   return { socket, elsewhere };
@@ -67,7 +71,7 @@ export async function makeStateFolder(
 /** For clients: where the daemon's socket is, or undefined when there is no such state folder. */
 export async function findSocket(env: Needs, paths: StatePaths): Promise<string | undefined> {
   if (!await checkPrivateFolder(env, paths.folder)) return undefined;
-  const pointer = await readPrivateFile(env, `${paths.folder}/sock.path`);
+  const pointer = await readPrivateFile(env, paths.socketPointer);
   if (pointer === undefined) return `${paths.folder}/sock`;
   const socket = new TextDecoder().decode(pointer);
   // The file is ours, its content is checked all the same: the folder may have been cleaned and taken.
@@ -78,13 +82,6 @@ export async function findSocket(env: Needs, paths: StatePaths): Promise<string 
 /** Names of the nodes of `mesh` that have a state folder here, whether they run or not. */
 export async function stateNodes(env: Needs, root: string, mesh: string): Promise<string[]> {
   return (await env.files.list(`${root}/${mesh}`)).filter(isName);
-}
-
-/** The whole folder and a socket that lies elsewhere. */
-export async function removeStateFolder(env: Needs, paths: StatePaths): Promise<void> {
-  const socket = await findSocket(env, paths);
-  if (socket !== undefined) await env.files.remove(socket);
-  await env.files.remove(paths.folder);
 }
 
 async function shortFolder(env: Needs): Promise<string> {

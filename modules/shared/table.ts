@@ -1,5 +1,5 @@
 /**
- * Plain text tables and key-value summaries for people; the same input gives the same bytes. Cells
+ * Plain text tables for people; the same input gives the same bytes. Cells
  * may come from other machines, so whatever could move a terminal's cursor is made harmless. There
  * are no colours in here: `style` may wrap a cell after its width is settled.
  */
@@ -47,19 +47,6 @@ export function formatTable(
     }).join(" ".repeat(GAP)).trimEnd() + "\n"
   );
   return lines.join("");
-}
-
-/** One line for each pair, values aligned: `links:     3`. */
-export function formatSummary(
-  pairs: readonly (readonly [key: string, value: string])[],
-  options: { width?: number } = {},
-): string {
-  const keys = pairs.map(([key]) => `${cell(key)}:`);
-  const width = maximum(keys.map(displayWidth));
-  return pairs.map(([, value], i) => {
-    const line = `${padText(keys[i] ?? "", width)} ${cell(value)}`.trimEnd();
-    return (options.width === undefined ? line : truncateText(line, options.width)) + "\n";
-  }).join("");
 }
 
 function cell(text: string | undefined): string {

@@ -5,7 +5,7 @@ import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts
 import { exitCodeOf } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { failureLines } from "../shared/group_report.ts";
-import { readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
 import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { uptimeOptions } from "./commands.ts";
@@ -66,10 +66,7 @@ async function look(
     return new UptimeReport(result, { view, now: env.clock.now() });
   }
   const view = await readMeshView(client, { signal });
-  const named = options.nodes.length + options.group.length > 0;
-  const names = selectNodes(view.nodes, selection)
-    .filter(({ state }) => named || state !== "left")
-    .map(({ name }) => name);
+  const names = selectPresent(view.nodes, selection).map(({ name }) => name);
   const result = await ask(foldNodeset(names));
   return new UptimeReport(result, { view, now: env.clock.now() });
 }

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { type HostFacts, parseHostFacts } from "../../../modules/network_boot/recon_facts.ts";
 import {
-  clockOffset,
   type Finding,
   judgeHost,
   type ReconNeeds,
@@ -15,6 +14,7 @@ import {
   type ReconReport,
 } from "../../../modules/network_boot/recon_report.ts";
 import { reconScript } from "../../../modules/network_boot/recon_script.ts";
+import { clockOffsetMs } from "../../../modules/network_boot/script_facts.ts";
 import { printable } from "../../../modules/shared/text.ts";
 
 const ANSWER = [
@@ -157,7 +157,7 @@ Deno.test("recon: a port of our own daemon is not taken by somebody else", () =>
 
 Deno.test("recon: the clock counts only when it was off for the whole time of asking", () => {
   const asked = { from: 10_000, to: 15_000 };
-  const at = (seconds: number) => clockOffset(facts(`time ${seconds}`), asked);
+  const at = (seconds: number) => clockOffsetMs(seconds, asked);
   assert.deepEqual([at(9), at(10), at(15), at(16), at(8), at(100)], [
     -1,
     0,

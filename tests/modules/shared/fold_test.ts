@@ -8,8 +8,6 @@ Deno.test("fold: equal answers become one set, the largest first and then by nam
   fold.add("n9", { cores: 2, kernel: "6.1" });
   fold.add("n2", { cores: 4, kernel: "6.1" });
   fold.add("n1", "unknown");
-  assert.equal(fold.size, 4);
-  assert.equal(fold.kinds, 3);
   assert.deepEqual(fold.groups(), [
     { nodeset: "n[9-10]", names: ["n9", "n10"], value: { kernel: "6.1", cores: 2 } },
     { nodeset: "n1", names: ["n1"], value: "unknown" },
@@ -17,18 +15,10 @@ Deno.test("fold: equal answers become one set, the largest first and then by nam
   ]);
 });
 
-Deno.test("fold: indices stand for names of the reader's list", () => {
-  const fold = new Fold<number>();
-  for (const index of [2, 0, 1, 7]) fold.add(index, 1);
-  const [group] = fold.groups(["n1", "n2", "n3"]);
-  assert.equal(group?.nodeset, "#7,n[1-3]");
-});
-
 Deno.test("fold: a target that repeats itself counts once", () => {
   const fold = new Fold<string>();
   fold.add("n1", "a");
   fold.add("n1", "a");
-  assert.equal(fold.size, 1);
   assert.deepEqual(fold.groups()[0]?.names, ["n1"]);
 });
 

@@ -170,16 +170,6 @@ Deno.test("mesh home: one that cannot be read does not hide the others", async (
   assert.equal((await homes.choose()).home.name, "lab");
 });
 
-Deno.test("mesh home: is removed with its keys", async () => {
-  using place = makePlace();
-  const homes = new MeshHomes(place.env);
-  const home = await homes.create("lab");
-  await home.store("root.key", "k");
-  await home.remove();
-  assert.equal(await homes.open("lab"), undefined);
-  assert.deepEqual(await homes.list(), []);
-});
-
 Deno.test("mesh home: writers at the same time never tear a file", async () => {
   using place = makePlace();
   const homes = new MeshHomes(place.env);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { formatSummary, formatTable } from "../../../modules/shared/table.ts";
+import { formatTable } from "../../../modules/shared/table.ts";
 import { displayWidth } from "../../../modules/shared/text.ts";
 
 const COLUMNS = [{ header: "NODE" }, { header: "LOAD", align: "right" }, {
@@ -61,11 +61,4 @@ Deno.test("table: style wraps finished cells and knows where they are", () => {
   const text = formatTable([{ header: "A" }, { header: "B" }], [["aaa", "b"]], { style });
   assert.equal(text, "<A  >  <B>\naaa  b\n");
   assert.deepEqual(seen, ["-1,0", "-1,1", "0,0", "0,1"]);
-});
-
-Deno.test("table: a summary aligns its values", () => {
-  const text = formatSummary([["nodes", "4 up"], ["load", "0.5"], ["note", ""]]);
-  assert.equal(text, "nodes: 4 up\nload:  0.5\nnote:\n");
-  assert.equal(formatSummary([["nodes", "4 up, 1 down"]], { width: 10 }), "nodes: 4 …\n");
-  assert.equal(formatSummary([]), "");
 });
