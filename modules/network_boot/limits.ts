@@ -60,6 +60,8 @@ export const PACKED_KEPT_MS = 5 * 60_000;
 
 /** How long the launcher may take to end after the daemon is up. */
 export const GOODBYE_MS_MAX = 2_000;
+/** Of one node: whoever enrols says them, and all others are told. */
+export const ENDPOINTS_MAX = 16;
 /** Nodes that a new one is told of; their adverts bring the rest. */
 export const PEERS_MAX = 32;
 /** How long boot looks for a mesh that lives already. */

@@ -24,7 +24,9 @@ export const ServeSchema = v.strictObject({
 });
 
 /** Its reply: on all addresses of the node. */
-export const ServedSchema = v.strictObject({ port: v.number() });
+export const ServedSchema = v.strictObject({
+  port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535)),
+});
 
 /** Registered by modules/mod.ts. */
 export function createNetworkBoot(): Module {

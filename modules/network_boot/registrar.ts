@@ -17,7 +17,7 @@ import type { Admit, Csr } from "../shared/enrolment.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
 import { HostError } from "./host_error.ts";
-import { PEERS_MAX } from "./limits.ts";
+import { ENDPOINTS_MAX, PEERS_MAX } from "./limits.ts";
 
 /** Its certificate says that it links segments; nothing else makes a node one. */
 export const GATEWAY_GROUP = "gateway";
@@ -118,7 +118,8 @@ export class Registrar {
 
 /** Where others reach it: what it bound, at the file's address when it bound all of its own. */
 function reachableEndpoints(host: MeshHost, bound: readonly string[]): string[] {
-  const endpoints = bound.filter((endpoint) => endpoint.startsWith("tcp:")).map((endpoint) => {
+  const tcp = bound.filter((endpoint) => endpoint.startsWith("tcp:")).slice(0, ENDPOINTS_MAX);
+  const endpoints = tcp.map((endpoint) => {
     const address = parseEndpoint(endpoint);
     if (address.transport !== "tcp" || !EVERYWHERE.has(address.host)) return endpoint;
     return formatEndpoint({ ...address, host: host.address });

@@ -4,10 +4,12 @@
  */
 
 import * as v from "valibot";
+import { isName, parseEndpoint, UsageError } from "../../core/mod.ts";
 
-const Name = v.string();
-const KeyId = v.string();
-const Endpoints = v.array(v.string());
+// What one node says of all others is shown on terminals and kept in files: it is what it must be.
+const Name = v.pipe(v.string(), v.check(isName, "Expected a name"));
+const KeyId = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "Expected 64 hex digits"));
+const Endpoints = v.array(v.pipe(v.string(), v.check(isTcpEndpoint, "Expected a tcp endpoint")));
 
 /** `left`: said goodbye. `down`: was there, and cannot be reached over edges that both ends claim. */
 export const NODE_STATES = ["up", "down", "left"] as const;
@@ -17,22 +19,22 @@ export const NodeViewSchema = v.object({
   name: Name,
   /** Hex of SHA-256 of its signing key; tables of nodes are keyed by this, never by name. */
   keyId: KeyId,
-  groups: v.array(v.string()),
-  segment: v.string(),
+  groups: v.array(Name),
+  segment: Name,
   /** Best first. */
   endpoints: Endpoints,
   state: v.picklist(NODE_STATES),
   /** Unix ms by our clock: since when it is in this state. */
   since: v.number(),
   /** Of the program that runs there. */
-  version: v.string(),
-  instance: v.string(),
+  version: v.pipe(v.string(), v.regex(/^[0-9A-Za-z.+-]{1,32}$/, "Expected a version")),
+  instance: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "Expected 32 hex digits")),
   /** Times this key was started: its first life is 1. */
   incarnation: v.number(),
   /** Key ids of the nodes that it claims links to. */
   links: v.array(KeyId),
   /** Where the way to a lost node ended: the name of the last node before it, if known. */
-  lostAt: v.optional(v.string()),
+  lostAt: v.optional(Name),
 });
 export type NodeView = Readonly<v.InferOutput<typeof NodeViewSchema>>;
 
@@ -131,4 +133,13 @@ export function shortestWays(
 
 function rank(node: NodeView): number {
   return node.state === "up" ? 2 : node.state === "down" ? 1 : 0;
+}
+
+function isTcpEndpoint(text: string): boolean {
+  try {
+    return parseEndpoint(text).transport === "tcp";
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
 }

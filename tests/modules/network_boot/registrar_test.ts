@@ -150,3 +150,25 @@ Deno.test("registrar: everybody is told of somebody, so that all find each other
     if (name !== "n50") assert.ok(!peers.includes("n50"));
   }
 });
+
+Deno.test("registrar: a host that says it listens on a command of boot's dialogue is refused", async () => {
+  // It went into the dialogue with the next host, which then installed and ran the first one's program.
+  const primitives = await testPrimitives();
+  const [host] = hostsOf('[[hosts]]\nnames = "n1"') as [MeshHost];
+  for (
+    const endpoint of [
+      "tcp:h 1 5 1\n00\nUSE evil 9 x86_64\nRUN 0\n:7117",
+      "tcp:h$(id):1",
+      "tcp:-h:1",
+      "tcp:h\u001b[2J:1",
+      "tcp:h h:1",
+    ]
+  ) {
+    const { registrar } = makeRegistrar(primitives);
+    registrar.open(host);
+    assert.throws(() => registrar.admit(host, makeCsr(primitives, { endpoints: [endpoint] })), {
+      name: "UsageError",
+      message: /^Endpoint "[ -~]+" is not usable: its host is neither a name nor an address$/,
+    });
+  }
+});
