@@ -175,23 +175,25 @@ Deno.test("deadline: ends the handler of a caller that says nothing more", async
 });
 
 Deno.test("deadline: counts from the arrival, also for a handler that looks at it late", async () => {
-  const clock = new ManualClock();
-  const serve: Serve = async (incoming) => {
-    await clock.sleep(600);
-    await clock.sleep(600, { signal: incoming.signal });
-    return "too late";
-  };
-  await using pair = callPair({}, { serve }, { clock });
-  const call = assert.rejects(
-    pair.near.request("a.b", {}, { deadlineMs: 1_000 }),
-    isError("timeout"),
-  );
-  let ended = false;
-  void pair.far.idle().then(() => ended = true);
-  await clock.advance(1_000);
-  await call;
+  const { calls, clock, hand } = handDriven({
+    serve: async (incoming) => {
+      await clock.sleep(600);
+      await clock.sleep(600, { signal: incoming.signal });
+      return "too late";
+    },
+  });
+  const taker = new Taker(hand);
+  const change = { kind: KIND.request, verb: "a.slow", stream: 1, deadlineMs: 1_000 };
+  await hand.send(message({}, change));
+  await clock.advance(999);
+  assert.equal(calls.incomingCount, 1);
+  await clock.advance(1);
   await quiet();
-  assert.equal(ended, true);
+  assert.equal(calls.incomingCount, 0);
+  assert.equal((await taker.next()).kind, KIND.error);
+  const rest = taker.rest();
+  await calls.close("over");
+  await rest;
 });
 
 Deno.test("deadline: who has no patience left does not call, and 0 means to wait for ever", async () => {

@@ -337,3 +337,18 @@ Deno.test("shutdown: a client that comes in the middle of it is closed too", asy
     assert.equal((await client.done).text, "maintenance");
   });
 });
+
+Deno.test("shutdown: a client that comes when the others are being closed is closed too", async () => {
+  await inWorld(async (world) => {
+    const [n1, n2] = [await world.start("n1"), await world.start("n2")];
+    await world.dial(n1, n2);
+    // Its goodbye is waited for.
+    world.simulation.powerOff("n2");
+    world.nodes.splice(world.nodes.indexOf(n2), 1);
+    const stopped = n1.daemon.stop("maintenance");
+    await world.pass(1_000);
+    const client = await world.client(n1, world.keys.person({ name: "alice", type: "user" }));
+    await stopped;
+    assert.equal((await client.done).text, "maintenance");
+  });
+});
