@@ -95,11 +95,11 @@ export class StreamOutput implements Output {
   }
 
   detail(text: string): void {
-    if (this.#settings.verbose) this.#put("stderr", line(text));
+    if (this.#settings.verbose) this.#put("stderr", line(harmless(text)));
   }
 
   warn(text: string): void {
-    this.#put("stderr", line(`${this.paintError("yellow", "Warning:")} ${text}`));
+    this.#put("stderr", line(`${this.paintError("yellow", "Warning:")} ${harmless(text)}`));
   }
 
   progress(text: string | undefined): void {
@@ -213,6 +213,11 @@ export class StreamOutput implements Output {
   #isTerminal(stream: Stream): boolean {
     return stream === "stdout" ? this.#terminal.stdoutIsTerminal : this.#terminal.stderrIsTerminal;
   }
+}
+
+/** Reasons of failures may be another machine's words. */
+function harmless(text: string): string {
+  return text.split("\n").map((each) => printable(each)).join("\n");
 }
 
 function line(text: string): string {

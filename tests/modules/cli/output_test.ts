@@ -29,6 +29,19 @@ Deno.test("output: data goes to stdout and words for people to stderr, in the or
   ]);
 });
 
+Deno.test("output: what another machine said in a detail or a warning moves no cursor", async () => {
+  const terminal = new MemoryTerminal({ terminal: true });
+  const { out } = outputOver(terminal, { plain: true });
+  out.configure(VERBOSE);
+  out.detail("it said \x1b]0;title\x07");
+  out.warn("it said \x1b[2J");
+  await out.finish();
+  assert.equal(
+    terminal.stderr,
+    "it said \uFFFD]0;title\uFFFD\nWarning: it said \uFFFD[2J\n",
+  );
+});
+
 Deno.test("output: --quiet silences notes but not warnings, details need --verbose", async () => {
   const terminal = new MemoryTerminal({ terminal: true });
   const { out } = outputOver(terminal, { plain: true });
