@@ -27,7 +27,7 @@ export function printTable(header: Row, rows: readonly Row[]): void {
   print([line(header), rule, ...rows.map(line)].join("\n"));
 }
 
-/** A budget of DESIGN.md, section 16, and whether it is met: two cells. */
+/** A budget, and whether it is met: two cells. */
 export function budgetCell(measured: number, budget: Budget): [string, string] {
   const { most, least, unit } = budget;
   const met = (most === undefined || measured <= most) &&
