@@ -12,7 +12,8 @@
  *   host -> origin   HAVE | BAD reason words | AGAIN words        AGAIN: take it from elsewhere
  *
  * The file lies at $XDG_CACHE_HOME/minime/bin/minime-HASH. It gets that name only when its hash is
- * right; what was begun is removed however the script ends. No secret is in an argv: the ticket,
+ * right, in a folder that nobody else can write, so that later its name and size are enough; what was
+ * begun is removed however the script ends. No secret is in an argv: the ticket,
  * which is good for one copy of the program, comes on stdin.
  */
 
@@ -42,6 +43,7 @@ fits() { [ -f "$1" ] && [ "$(wc -c <"$1")" -eq "$size" ]; }
 look() {
   file=$bin/minime-$hash run=
   if [ "$(uname -m)" != "$arch" ]; then say CPU; return; fi
+  private
   if fits "$file"; then
     [ -x "$file" ] || bad noexec "$file cannot be run"
     run=$file
@@ -64,6 +66,7 @@ prepare() {
     command -v "$tool" >/dev/null || bad script "$tool is missing"
   done
   err=$(mkdir -p "$bin" 2>&1) || judge "$err"
+  private
   new=$file.$(uname -n).$$
   find "$bin" -name 'minime-*.*.*' -mmin +60 -exec rm -f {} + 2>/dev/null
   libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>&1 | head -n 1)
@@ -76,6 +79,17 @@ prepare() {
   get=no
   if command -v bash >/dev/null && command -v timeout >/dev/null; then get=yes; fi
   say FACT get "$get"
+}
+
+private() {
+  for dir in "$XDG_CACHE_HOME/minime" "$bin"; do
+    [ -d "$dir" ] || continue
+    set -- $(ls -ldn "$dir/.")
+    case $1:$3 in
+    d????-??-*:0 | d????-??-*:"$(id -u)") ;;
+    *) bad denied "$dir belongs to another user or can be written by others" ;;
+    esac
+  done
 }
 
 judge() {

@@ -157,6 +157,27 @@ for (const shell of SHELLS) {
       assert.equal(visit.facts.get("free"), undefined);
     }));
 
+  Deno.test(`${title}: runs nothing from a folder in which others could have put it`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      const bin = `${home}/.cache/minime/bin`;
+      await Deno.mkdir(bin, { recursive: true, mode: 0o700 });
+      const planted = new Uint8Array(program.bytes.length);
+      await Deno.writeFile(`${bin}/${program.fileName}`, planted, { mode: 0o700 });
+      for (const folder of [bin, `${home}/.cache/minime`]) {
+        for (const mode of [0o770, 0o707]) {
+          await Deno.chmod(folder, mode);
+          await using visit = await Visit.start(shell, { home, program });
+          await assert.rejects(visit.answer(), {
+            reason: "denied",
+            message:
+              `permission denied: ${folder} belongs to another user or can be written by others`,
+          });
+        }
+        await Deno.chmod(folder, 0o755);
+      }
+    }));
+
   Deno.test(`${title}: runs the daemon with words that no shell has touched`, () =>
     withHome(async (home) => {
       const program = new Program();
