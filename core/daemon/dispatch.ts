@@ -158,7 +158,8 @@ export class Dispatcher {
       const path = getDotPath(issue);
       const where = path === null ? "" : ` at "${path}"`;
       // It quotes what was sent, which may be megabytes.
-      const complaint = `${where}: ${issue.message}`.slice(0, COMPLAINT_CHARACTERS_MAX);
+      const text = issue.expected === "never" ? "Unknown key" : issue.message;
+      const complaint = `${where}: ${text}`.slice(0, COMPLAINT_CHARACTERS_MAX);
       throw new CallError("invalid", `Arguments of "${name}" are wrong${complaint}`);
     }
     this.counts.served++;

@@ -54,7 +54,7 @@ type AuditFiles = Pick<Files, "append" | "facts" | "list" | "makeFolder" | "remo
 
 export interface AuditLogOptions {
   readonly files: AuditFiles;
-  /** Holds "audit-00000001.jsonl" and its successors. */
+  /** Holds "audit-00000001.jsonl", "refused-00000001.jsonl" and their successors. */
   readonly folder: string;
   /** @default AUDIT_FILE_BYTES_MAX */
   readonly fileBytesMax?: number;
@@ -64,29 +64,50 @@ export interface AuditLogOptions {
 
 /** Appends records to numbered files, one after the other. */
 export class AuditLog {
+  readonly #allowed: NumberedFiles;
+  readonly #refused: NumberedFiles;
+
+  /** Call {@link AuditLog.open}. */
+  private constructor(options: AuditLogOptions) {
+    this.#allowed = new NumberedFiles("audit", options);
+    this.#refused = new NumberedFiles("refused", options);
+  }
+
+  /** Goes on with the newest files in the folder, which is made if missing. */
+  static async open(options: AuditLogOptions): Promise<AuditLog> {
+    const log = new AuditLog(options);
+    await options.files.makeFolder(options.folder, { mode: 0o700 });
+    await Promise.all([log.#allowed.open(), log.#refused.open()]);
+    return log;
+  }
+
+  /** Resolves when the line is written; rejects with the system's reason when it is not. */
+  append(record: AuditRecord): Promise<void> {
+    const files = record.allowed ? this.#allowed : this.#refused;
+    return files.append(new TextEncoder().encode(auditLine(record)));
+  }
+}
+
+/** "audit-00000001.jsonl" and its successors. */
+class NumberedFiles {
+  readonly #prefix: string;
   readonly #options: AuditLogOptions;
   #number = 0;
   #bytes = 0;
   /** Never rejects. */
   #last: Promise<void> = Promise.resolve();
 
-  /** Call {@link AuditLog.open}. */
-  private constructor(options: AuditLogOptions) {
+  constructor(prefix: string, options: AuditLogOptions) {
+    this.#prefix = prefix;
     this.#options = options;
   }
 
-  /** Goes on with the newest file in the folder, which is made if missing. */
-  static async open(options: AuditLogOptions): Promise<AuditLog> {
-    const log = new AuditLog(options);
-    await options.files.makeFolder(options.folder, { mode: 0o700 });
-    log.#number = Math.max(1, ...await log.#numbers());
-    log.#bytes = (await options.files.facts(log.#path(log.#number)))?.size ?? 0;
-    return log;
+  async open(): Promise<void> {
+    this.#number = Math.max(1, ...await this.#numbers());
+    this.#bytes = (await this.#options.files.facts(this.#path(this.#number)))?.size ?? 0;
   }
 
-  /** Resolves when the line is written; rejects with the system's reason when it is not. */
-  append(record: AuditRecord): Promise<void> {
-    const line = new TextEncoder().encode(auditLine(record));
+  append(line: Uint8Array): Promise<void> {
     const done = this.#last.then(() => this.#write(line));
     this.#last = done.catch(() => {
       // Told to who appended; the next one tries for itself.
@@ -114,14 +135,16 @@ export class AuditLog {
     const { files, folder } = this.#options;
     const numbers: number[] = [];
     for (const name of await files.list(folder)) {
-      const found = /^audit-(\d{8})\.jsonl$/.exec(name);
-      if (found) numbers.push(Number(found[1]));
+      const [prefix, number = "", ...rest] = name.split(/[-.]/);
+      const ours = prefix === this.#prefix && rest.join(".") === "jsonl";
+      if (ours && /^\d{8}$/.test(number)) numbers.push(Number(number));
     }
     return numbers;
   }
 
   #path(number: number): string {
-    return `${this.#options.folder}/audit-${String(number).padStart(8, "0")}.jsonl`;
+    const digits = String(number).padStart(8, "0");
+    return `${this.#options.folder}/${this.#prefix}-${digits}.jsonl`;
   }
 }
 

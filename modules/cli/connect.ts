@@ -4,7 +4,14 @@
  * next one is tried when one has not answered soon, so dead nodes at the head of the list cost little.
  */
 
-import { Calls, ConnectionError, errorText, type TcpFront, UnixFront } from "../../core/mod.ts";
+import {
+  Calls,
+  ConnectionError,
+  type ConnectionReason,
+  errorText,
+  type TcpFront,
+  UnixFront,
+} from "../../core/mod.ts";
 import type { ConnectOptions, MeshClient } from "../shared/command.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { findSocket, stateNodes, statePaths, stateRoot } from "../shared/state_folder.ts";
@@ -106,7 +113,7 @@ async function race(
   const timer = clock.after(timeoutMs, () => {
     over.abort(new ConnectionError("timeout", `No answer within ${timeoutMs} ms`));
   });
-  const failures: string[] = [];
+  const failures: { text: string; reason: ConnectionReason }[] = [];
   const won = Promise.withResolvers<Reached>();
   let winner: Reached | undefined;
   const attempt = async (node: KnownNode): Promise<void> => {
@@ -125,7 +132,8 @@ async function race(
         return won.resolve(winner);
       } catch (error) {
         if (winner !== undefined) return;
-        failures.push(`${node.name} (${endpoint}): ${errorText(error)}`);
+        const reason = error instanceof ConnectionError ? error.reason : "other";
+        failures.push({ text: `${node.name} (${endpoint}): ${errorText(error)}`, reason });
       }
     }
   };
@@ -152,11 +160,17 @@ async function race(
   }
 }
 
-function unreachable(count: number, failures: readonly string[]): ConnectionError {
-  const shown = failures.slice(0, 4).join("; ");
+/** Its reason is that of all attempts, if they had the same. */
+function unreachable(
+  count: number,
+  failures: readonly { readonly text: string; readonly reason: ConnectionReason }[],
+): ConnectionError {
+  const first = failures[0]?.reason ?? "other";
+  const reason = failures.every((each) => each.reason === first) ? first : "other";
+  const shown = failures.slice(0, 4).map(({ text }) => text).join("; ");
   const more = failures.length > 4 ? `; and ${failures.length - 4} more` : "";
   return new ConnectionError(
-    "other",
+    reason,
     `Cannot reach any of ${count} known nodes of the mesh: ${shown}${more}`,
   );
 }

@@ -18,7 +18,7 @@ export function programHelp(entries: readonly Entry[]): string {
     ["Examples", [
       ["minime boot --hosts hosts.toml", "boot a mesh on the hosts of a file"],
       ["minime nodes", "who is there"],
-      ["minime uptime -w n[1-16] -b", "sixteen nodes, equal answers folded"],
+      ["minime uptime -w 'n[1-16]' -b", "sixteen nodes, equal answers folded"],
     ]],
     [
       "Commands",

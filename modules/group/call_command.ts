@@ -1,6 +1,6 @@
 /** `minime call`: any verb on any nodes. */
 
-import { errorText, UsageError } from "../../core/mod.ts";
+import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { formatFold } from "../shared/fold.ts";
 import { callGroup } from "../shared/group_client.ts";
@@ -54,9 +54,7 @@ async function targetsOf(
   const selection = await readSelection(context, options);
   return async (client) => {
     const { nodes } = await readMeshView(client, { signal: context.signal });
-    const names = new Set(selectPresent(nodes, selection).map(({ name }) => name));
-    if (names.size === 0) throw new UsageError("No node is selected");
-    return [...names];
+    return [...new Set(selectPresent(nodes, selection).map(({ name }) => name))];
   };
 }
 
@@ -66,7 +64,7 @@ function parseArguments(text: string): unknown {
   } catch (cause) {
     throw new UsageError(`Cannot read arguments ${JSON.stringify(printable(text, 80))}`, {
       cause,
-      hint: `JSON is expected (${errorText(cause)}), as in '{"coarse": true}'`,
+      hint: `JSON is expected, as in '{"coarse": true}'`,
     });
   }
 }

@@ -1,7 +1,7 @@
 /** The command of the group module, as data: any verb on any nodes, for who looks under the hood. */
 
 import { command, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { duration, flag, value } from "../shared/option.ts";
+import { flag, timeLimit, value } from "../shared/option.ts";
 import { parseReduce } from "./reduce_option.ts";
 
 /** Of `minime call`. */
@@ -12,7 +12,7 @@ export const callOptions = {
     placeholder: "KIND[:FIELD]",
     default: "fold",
   }),
-  timeout: duration("How long the slowest node may take", { letter: "t", default: "30s" }),
+  timeout: timeLimit("How long the slowest node may take", { letter: "t", default: "30s" }),
   sign: flag("Sign the request as you, for verbs that policy guards"),
   ...JSON_OUTPUT,
 };
@@ -26,7 +26,7 @@ export const call = command({
     "(equal answers once, with their nodes), list (each node by itself), count, sum, min, max, " +
     "mean, histogram[:FIELD[:WIDTH]], top[:FIELD[:COUNT]] or first-error; FIELD is a path into the " +
     "answer, as in load.0. Nodes that did not answer are named on stderr.\n\n" +
-    "Exit code: 0 all nodes answered, 1 some did not, 3 none did.",
+    "Exit code: 0 all nodes answered, 1 some did not, 3 none did, 5 all refused.",
   examples: [
     ["minime call -r fold:version core.hello", "which nodes run which version"],
     ["minime call -r max:load.0 uptime.get", "the busiest node"],

@@ -1,11 +1,11 @@
 /** The commands that take nodes down through the mesh, as data: all of them, or some for good. */
 
 import { command, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { duration } from "../shared/option.ts";
+import { timeLimit } from "../shared/option.ts";
 
 /** Of `minime halt`. */
 export const haltOptions = {
-  timeout: duration("How long all nodes together may take", { default: "30s" }),
+  timeout: timeLimit("How long all nodes together may take", { default: "30s" }),
   ...JSON_OUTPUT,
 };
 
@@ -31,7 +31,7 @@ export const shrinkOptions = {
   nodes: NODES.nodes,
   exclude: NODES.exclude,
   group: NODES.group,
-  timeout: duration("How long the nodes together may take to shut down", { default: "30s" }),
+  timeout: timeLimit("How long the nodes together may take to shut down", { default: "30s" }),
   ...JSON_OUTPUT,
 };
 

@@ -8,7 +8,7 @@
  *   5. wait for it too
  */
 
-import { CallError, errorText, MinimeError } from "../../core/mod.ts";
+import { CallError, ConnectionError, errorText, MinimeError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { readMeshView } from "../shared/mesh_query.ts";
@@ -152,16 +152,16 @@ class TakeDown {
     await inWindow(nodes, PROBES_AT_ONCE, async (node) => {
       const state = states[nodes.indexOf(node)];
       if (state === "unknown") this.#silent.add(node.keyId);
-      const isAsked = state === "lives" && await this.#askDirectly(node);
+      const lives = state === "lives" && await this.#askDirectly(node);
       // Whatever listens where it was, if anything does, is not the node.
-      if (!isAsked && node.state !== "up") {
+      if (!lives && node.state !== "up") {
         this.#left.delete(node.keyId);
         this.#wasDown.add(node.keyId);
       }
     });
   }
 
-  /** False when it is not there, or does not let us in. */
+  /** False when it is not there. Who takes connections and says nothing is: frozen, not down. */
   async #askDirectly({ name, keyId }: Doomed): Promise<boolean> {
     const { signal } = this.#context;
     const timeoutMs = Math.min(STRAGGLER_MS_MAX, this.#remainingMs());
@@ -176,6 +176,10 @@ class TakeDown {
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof MinimeError)) throw error;
+      if (isTimeout(error)) {
+        this.#why.set(keyId, "takes connections but does not answer");
+        return true;
+      }
       this.#why.set(keyId, errorText(error));
       return false;
     }
@@ -248,4 +252,9 @@ class TakeDown {
       `${this.#options.doing} ${nodes}: ${count - this.#left.size} down${waiting}`,
     );
   }
+}
+
+function isTimeout(error: MinimeError): boolean {
+  return (error instanceof ConnectionError && error.reason === "timeout") ||
+    (error instanceof CallError && error.class === "timeout");
 }

@@ -1,7 +1,7 @@
 /** The commands of the mesh module, as data: who is there, and does it answer. */
 
 import { command, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { duration, flag, whole } from "../shared/option.ts";
+import { duration, flag, timeLimit, whole } from "../shared/option.ts";
 
 /** Of `minime nodes`. */
 export const nodesOptions = {
@@ -17,7 +17,7 @@ export const nodes = command({
   description:
     "Up: can be reached over links that both ends confirm. Down: was there and cannot be " +
     "reached; the table says for how long, and the last node on the way to it. Left: shut down in " +
-    "order. --toml takes users, ports and launchers from the file that booted the mesh.",
+    "order. A narrow terminal shows fewer columns. --toml takes users, ports and launchers from the file that booted the mesh.",
   examples: [
     ["minime nodes", "all of them"],
     ["minime nodes -w 'n[1-8]' --json", "some, for programs"],
@@ -36,7 +36,7 @@ export const pingOptions = {
     letter: "c",
   }),
   interval: duration("Between two pings", { letter: "i", default: "1s" }),
-  timeout: duration("How long an answer may take", { letter: "W", default: "5s" }),
+  timeout: timeLimit("How long an answer may take", { letter: "W", default: "5s" }),
   ...JSON_OUTPUT,
 };
 

@@ -13,11 +13,11 @@ const COLUMNS = [
   { header: "STATE" },
   { header: "FOR", align: "right" },
   { header: "LOST AT" },
-  { header: "ADDRESS" },
-  { header: "GROUPS" },
-  { header: "SEGMENT" },
-  { header: "LINKS", align: "right" },
-  { header: "VERSION" },
+  { header: "ADDRESS", spare: true },
+  { header: "GROUPS", spare: true },
+  { header: "SEGMENT", spare: true },
+  { header: "LINKS", align: "right", spare: true },
+  { header: "VERSION", spare: true },
 ] as const;
 
 const STATE_COLUMN = 1;

@@ -8,7 +8,7 @@ import { CallError, ConnectionError, errorText } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
-import { reachMesh, selectNodes } from "../shared/mesh_query.ts";
+import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
 import { MeshPicture, type NodeView } from "../shared/mesh_view.ts";
 import { sortedNames } from "../shared/names.ts";
 import { operandNames, readOperand } from "../shared/node_selection.ts";
@@ -30,7 +30,8 @@ export async function runPing(
   const operands = await Promise.all(args.map((text) => readOperand(context, text)));
   await using way = new Way(context);
   const nodes = await way.nodes();
-  const targets = selectNodes(nodes, {
+  const targets = selectPresent(nodes, {
+    named: true,
     names: (source) => operands.flatMap((operand) => operandNames(operand, source)),
   });
   const names = sortedNames(targets.map(({ name }) => name));

@@ -1,7 +1,7 @@
 /** The commands that reach hosts by ssh, as data: boot and grow, recon and wipe. */
 
 import { command, JSON_OUTPUT } from "../shared/command.ts";
-import { duration, flag, text, whole } from "../shared/option.ts";
+import { duration, flag, text, timeLimit, whole } from "../shared/option.ts";
 import { HOSTS_FILE } from "./hosts_options.ts";
 
 /** How to boot; the mesh file may say so too, and this counts more. */
@@ -12,8 +12,8 @@ export const bootOptions = {
     completion: "files",
   }),
   window: whole("Boot so many hosts at the same time", { minimum: 1, maximum: 1_024 }),
-  timeout: duration("How long a host may take for each phase but copying"),
-  connectTimeout: duration("How long a host may take to answer ssh"),
+  timeout: timeLimit("How long a host may take for each phase but copying"),
+  connectTimeout: timeLimit("How long a host may take to answer ssh"),
   acceptNew: flag("Accept the keys of hosts that ssh does not know yet"),
   ...JSON_OUTPUT,
 };
@@ -29,7 +29,7 @@ export const boot = command({
     "others are up and stay so.",
   examples: [
     ["minime boot --hosts hosts.toml", "all hosts of the file"],
-    ["minime boot --hosts hosts.toml -w n[1-4]", "only these"],
+    ["minime boot --hosts hosts.toml -w 'n[1-4]'", "only these"],
     ["minime boot --hosts bhost.def --bhost --mesh lab", "with a file of LAM"],
   ],
   options: bootOptions,
@@ -54,7 +54,7 @@ export const reconOptions = {
     placeholder: "FILE",
     completion: "files",
   }),
-  timeout: duration("Give up on a host after this long; default: the file's"),
+  timeout: timeLimit("Give up on a host after this long; default: the file's"),
   ...JSON_OUTPUT,
 };
 

@@ -34,7 +34,7 @@ export async function readHostsFile(
   return { ...mesh, name: context.meshName };
 }
 
-/** The hosts that -w, -x and -g leave. @throws UsageError for a name that is not in the file */
+/** The hosts that -w, -x and -g leave. @throws UsageError for none, or a name that is not in the file */
 export async function selectHosts(
   context: CommandContext,
   mesh: MeshFile,
@@ -42,6 +42,7 @@ export async function selectHosts(
 ): Promise<readonly MeshHost[]> {
   const selection = await readSelection(context, { ...options, all: false });
   const names = selection.names(meshSource(mesh));
+  if (names.length === 0) throw new UsageError("No host is selected");
   const known = new Map(mesh.hosts.map((host) => [host.name, host]));
   return names.map((name) => {
     const host = known.get(name);

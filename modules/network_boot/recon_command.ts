@@ -6,7 +6,7 @@
 
 import { parseEndpoint } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
+import { exitCodeOf } from "../shared/exit_code.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import { probe } from "../shared/probe.ts";
 import type { reconOptions } from "./commands.ts";
@@ -34,10 +34,6 @@ export async function runRecon(
   const { out } = context;
   const mesh = await readHostsFile(context, options);
   const hosts = await selectHosts(context, mesh, options);
-  if (hosts.length === 0) {
-    out.note("No hosts are left to look at");
-    return EXIT.ok;
-  }
   const program = await programOf(context, options.binary);
   const probes = new Map(hosts.map((host) => [host.name, probePorts(context, host)]));
   // What is interrupted ends the visits too, and they say so.

@@ -5,7 +5,7 @@
 
 import { errorText, MinimeError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
+import { exitCodeOf } from "../shared/exit_code.ts";
 import { Fold } from "../shared/fold.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
@@ -36,10 +36,6 @@ export async function runWipe(
   const { out } = context;
   const mesh = await readHostsFile(context, options);
   const hosts = await selectHosts(context, mesh, options);
-  if (hosts.length === 0) {
-    out.note("No hosts are left to wipe");
-    return EXIT.ok;
-  }
   const workMs = options.grace + WIPE_KILL_SECONDS * 1_000 + REMOVE_MS_MAX;
   const visits = await visitHosts(context, hosts, {
     boot: mesh.boot,

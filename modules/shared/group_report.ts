@@ -1,7 +1,7 @@
 /** How commands tell a person which targets of a group operation did not answer, and why. */
 
 import { formatDuration } from "./duration.ts";
-import { exitCodeOf } from "./exit_code.ts";
+import { EXIT, exitCodeOf } from "./exit_code.ts";
 import type { FailureSet, GroupResult, NodeFailure } from "./group_result.ts";
 import { foldNodeset } from "./nodeset.ts";
 import type { Output } from "./output.ts";
@@ -26,7 +26,7 @@ export function failureLines(failures: Iterable<NodeFailure>, options: { now: nu
   return [...kinds].map(([text, names]) => printable(`${foldNodeset(names)}: ${text}`));
 }
 
-/** Prints all that did not answer; the exit code says whether some or all did not. */
+/** Prints all that did not answer; the exit code says whether some or all did not, or were not let. */
 export function reportFailures(
   result: GroupResult,
   options: { readonly out: Pick<Output, "writeError">; readonly now: number },
@@ -34,7 +34,8 @@ export function reportFailures(
   for (const line of failureLines(result.failures.values(), options)) {
     options.out.writeError(`${line}\n`);
   }
-  return exitCodeOf(result.targets.length, result.failures.size);
+  const { asked, refused } = result.counts;
+  return refused === asked ? EXIT.refused : exitCodeOf(asked, result.failures.size);
 }
 
 function failureText({ set, reason, ran, at, since, step }: NodeFailure, now: number): string {

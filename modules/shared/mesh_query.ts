@@ -105,10 +105,17 @@ export function selectNodes(
   return nodes.filter(({ name }) => names.has(name));
 }
 
-/** As {@link selectNodes}, but nodes that left only when somebody named them. */
+/**
+ * As {@link selectNodes}, but nodes that left only when somebody named them.
+ *
+ * @throws UsageError when nothing is left: a set that happens to be empty must never mean all nodes
+ */
 export function selectPresent(
   nodes: readonly NodeView[],
   selection: Pick<NodeSelection, "names" | "named">,
 ): readonly NodeView[] {
-  return selectNodes(nodes, selection).filter(({ state }) => selection.named || state !== "left");
+  const selected = selectNodes(nodes, selection)
+    .filter(({ state }) => selection.named || state !== "left");
+  if (selected.length === 0) throw new UsageError("No node is selected");
+  return selected;
 }

@@ -126,6 +126,18 @@ export function duration(brief: string, extras: Extras & { default?: string } = 
   return value(brief, parseDuration, { placeholder: "TIME", ...extras });
 }
 
+/** As {@link duration}, for how long something may take: more than nothing. */
+export function timeLimit(brief: string, extras: WithDefault): ValueOption<number, true>;
+export function timeLimit(brief: string, extras?: Extras): ValueOption<number, false>;
+export function timeLimit(brief: string, extras: Extras & { default?: string } = {}): ValueOption {
+  const parse = (given: string): number => {
+    const ms = parseDuration(given);
+    if (ms > 0) return ms;
+    throw new UsageError(`"${given}" leaves no time at all`);
+  };
+  return value(brief, parse, { placeholder: "TIME", ...extras });
+}
+
 /** `--name a|b|c`. */
 export function choice<const C extends string>(
   brief: string,

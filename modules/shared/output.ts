@@ -20,7 +20,7 @@ export interface Output {
   /** One JSON document to stdout: on one line, or indented on a terminal. Bytes become base64url. */
   json(value: unknown): void;
   /**
-   * A table to stdout, cut to the terminal's width and with a bold header where there are colours.
+   * A table to stdout, fitted to the terminal's width and with a bold header where there are colours.
    * `style` names the style of a cell, by row and column from 0.
    */
   table(

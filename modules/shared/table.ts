@@ -10,10 +10,15 @@ export type Column = {
   readonly header: string;
   /** @default "left" */
   readonly align?: "left" | "right";
+  /** Left out where a line would not fit otherwise, the rightmost such column first. */
+  readonly spare?: boolean;
 };
 
 export type TableOptions = {
-  /** Columns of the terminal; the widest cells are cut until a line fits. @default no limit */
+  /**
+   * Columns of the terminal. What is spare gives way first, then the widest cells are cut until a
+   * line fits. @default no limit
+   */
   readonly width?: number | undefined;
   /** Wraps a finished cell, for colours; row -1 is the header. Must not change its width. */
   readonly style?: ((text: string, row: number, column: number) => string) | undefined;
@@ -32,12 +37,13 @@ export function formatTable(
 ): string {
   const header = columns.map((column) => printable(column.header, CELL_CHARACTERS_MAX));
   const cells = [header, ...rows.map((row) => columns.map((_, i) => cell(row[i])))];
-  const widths = columns.map((_, i) => maximum(cells.map((row) => displayWidth(row[i] ?? ""))));
-  if (options.width !== undefined) shrink(widths, options.width);
+  const natural = columns.map((_, i) => maximum(cells.map((row) => displayWidth(row[i] ?? ""))));
+  const { shown, widths } = fit(columns, natural, options.width ?? Infinity);
   const lines = cells.map((row, r) =>
-    columns.map((column, c) => {
+    shown.map((c, position) => {
+      const column = columns[c] as Column;
       const text = truncateText(row[c] ?? "", widths[c] ?? 0);
-      const isLast = c === columns.length - 1;
+      const isLast = position === shown.length - 1;
       const padded = padText(
         text,
         isLast && column.align !== "right" ? 0 : widths[c] ?? 0,
@@ -53,10 +59,33 @@ function cell(text: string | undefined): string {
   return printable(text ?? "", CELL_CHARACTERS_MAX);
 }
 
+/** Which columns a line of this width shows, and the width of each. */
+function fit(
+  columns: readonly Column[],
+  natural: readonly number[],
+  width: number,
+): { shown: readonly number[]; widths: readonly number[] } {
+  const shown = columns.map((_, index) => index);
+  while (excessOf(shown.map((index) => natural[index] ?? 0), width) > 0) {
+    const spare = shown.findLastIndex((index) => columns[index]?.spare === true);
+    if (spare < 0) break;
+    shown.splice(spare, 1);
+  }
+  const kept = shown.map((index) => natural[index] ?? 0);
+  shrink(kept, width);
+  const widths = [...natural];
+  shown.forEach((index, position) => widths[index] = kept[position] ?? 0);
+  return { shown, widths };
+}
+
+function excessOf(widths: readonly number[], width: number): number {
+  const gaps = GAP * Math.max(0, widths.length - 1);
+  return widths.reduce((sum, each) => sum + each, gaps) - width;
+}
+
 /** Takes from the widest column until a line fits; equal ones share, the rightmost first. */
 function shrink(widths: number[], width: number): void {
-  const gaps = GAP * Math.max(0, widths.length - 1);
-  let excess = widths.reduce((sum, each) => sum + each, gaps) - width;
+  let excess = excessOf(widths, width);
   for (const floor of [NARROWEST, 1]) {
     while (excess > 0) {
       const widest = maximum(widths);

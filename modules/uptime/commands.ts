@@ -1,7 +1,7 @@
 /** The command of the uptime module, as data. */
 
 import { command, FOLD, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { duration, flag } from "../shared/option.ts";
+import { duration, flag, timeLimit } from "../shared/option.ts";
 
 /** Of `minime uptime`. */
 export const uptimeOptions = {
@@ -9,7 +9,7 @@ export const uptimeOptions = {
   ...FOLD,
   watch: flag("Look again and again until ^C"),
   interval: duration("Between two looks of --watch", { letter: "n", default: "2s" }),
-  timeout: duration("How long the slowest node may take", { letter: "t", default: "10s" }),
+  timeout: timeLimit("How long the slowest node may take", { letter: "t", default: "10s" }),
   ...JSON_OUTPUT,
 };
 
@@ -20,7 +20,7 @@ export const uptime = command({
   description:
     "One line for each node, those that are down with how long. STARTS counts the starts of the " +
     "daemon with its key, MESSAGES the requests it has executed. -b rounds what nodes answer and " +
-    "shows those in the same state as one line.\n\n" +
+    "shows those in the same state as one line. A narrow terminal shows fewer columns.\n\n" +
     "Exit code: 0 all nodes answered, 1 some did not, 3 none did. A node that is known to be " +
     "down counts only if -w, -g or -a asked for it.",
   examples: [

@@ -14,14 +14,14 @@ const COLUMNS: readonly Column[] = [
   { header: "NODE" },
   { header: "UP" },
   { header: "LOAD", align: "right" },
-  { header: "CORES", align: "right" },
-  { header: "MEMORY", align: "right" },
-  { header: "USERS", align: "right" },
-  { header: "DAEMON", align: "right" },
-  { header: "STARTS", align: "right" },
-  { header: "LINKS", align: "right" },
-  { header: "MESSAGES", align: "right" },
-  { header: "VERSION" },
+  { header: "CORES", align: "right", spare: true },
+  { header: "MEMORY", align: "right", spare: true },
+  { header: "USERS", align: "right", spare: true },
+  { header: "DAEMON", align: "right", spare: true },
+  { header: "STARTS", align: "right", spare: true },
+  { header: "LINKS", align: "right", spare: true },
+  { header: "MESSAGES", align: "right", spare: true },
+  { header: "VERSION", spare: true },
 ];
 const MESSAGES_COLUMN = 9;
 const STATE_COLUMN = 1;

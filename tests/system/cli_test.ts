@@ -209,6 +209,8 @@ for (const form of FORMS) {
       child.kill(signal);
       const status = await child.status;
       assert.equal(status.code, code);
+      // By the signal itself: after a mere exit code, a shell would go on with its loop.
+      assert.equal(status.signal, signal);
       assert.equal(await new Response(child.stdout).text(), "");
       assert.equal(await new Response(child.stderr).text(), "");
       await writer.close().catch(() => {});

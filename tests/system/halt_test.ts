@@ -75,6 +75,26 @@ Deno.test("halt: names a node that does not go, and wipe ends it", async () => {
   assert.deepEqual(mesh.processes(), []);
 });
 
+Deno.test("halt: a frozen node that the mesh took for dead is still up", async () => {
+  await using mesh = await LocalMesh.start({ nodes: "n[1-2]" });
+  await mesh.signal("n2", "SIGSTOP");
+  await until(
+    "n2 is down",
+    async () => (await mesh.nodes()).some(({ name, state }) => name === "n2" && state === "down"),
+  );
+  const halted = await mesh.run("halt", "--timeout", "5s");
+  assert.equal(halted.code, 1);
+  assert.equal(
+    halted.stdout,
+    "n1: down\nn2: still up: takes connections but does not answer\n" +
+      'Mesh "lab" is not all down after 5 s\n',
+  );
+  // It is not forgotten: once it runs again, it can be halted.
+  await mesh.signal("n2", "SIGCONT");
+  assert.equal((await mesh.run("halt")).code, 0);
+  assert.deepEqual(mesh.processes(), []);
+});
+
 Deno.test("shrink: nodes go and are forgotten, dead ones too, and the last one stays", async () => {
   await using mesh = await LocalMesh.start();
   const before = await mesh.nodes();

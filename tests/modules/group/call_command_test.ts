@@ -54,7 +54,7 @@ Deno.test("call: who did not answer is named on stderr, and the exit code says s
     "n3: failed: Answer of 100010 bytes is too large: 65536 bytes per node are allowed\n",
   );
   const all = await call(mesh, ["probe.act"], { nodes: ["n[1-2]"] });
-  assert.equal(all.code, 3);
+  assert.equal(all.code, 5);
   assert.equal(all.stderr, 'n[1-2]: refused: "probe.act" needs a request signed by a user\n');
 });
 
@@ -92,6 +92,7 @@ Deno.test("call: wrong command lines are explained", async () => {
   assert.equal(unknown.code, 2);
   assert.equal(unknown.stderr, 'The mesh has no node "n22", did you mean "n2"?\n');
   const none = await call(mesh, ["probe.say"], { exclude: ["n1,n2"] });
+  assert.equal(none.code, 2);
   assert.equal(none.stderr, "No node is selected\n");
 });
 

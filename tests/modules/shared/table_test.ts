@@ -33,6 +33,22 @@ Deno.test("table: the widest cells give way to the width", () => {
   );
 });
 
+Deno.test("table: spare columns give way before any cell is cut", () => {
+  const columns = [{ header: "NODE" }, { header: "CORES", spare: true }, { header: "LOAD" }, {
+    header: "VERSION",
+    spare: true,
+  }];
+  const rows = [["n1", "8", "0.5"], ["n2", "8", "1.5", "0.1.0"]];
+  const width = (width: number) => formatTable(columns, rows, { width }).split("\n").slice(0, 2);
+  assert.deepEqual(width(26), ["NODE  CORES  LOAD  VERSION", "n1    8      0.5"]);
+  assert.deepEqual(width(25), ["NODE  CORES  LOAD", "n1    8      0.5"]);
+  assert.deepEqual(width(16), ["NODE  LOAD", "n1    0.5"]);
+  assert.deepEqual(width(9), ["NODE  LO…", "n1    0.5"]);
+  const styled: number[] = [];
+  formatTable(columns, [], { width: 16, style: (text, _, column) => (styled.push(column), text) });
+  assert.deepEqual(styled, [0, 2]);
+});
+
 Deno.test("table: no line is wider than the width, as long as each column keeps one", () => {
   const cell = fc.string({ unit: "binary", maxLength: 30 });
   const row = fc.array(cell, { minLength: 3, maxLength: 3 });

@@ -158,3 +158,14 @@ Deno.test("uptime: --watch looks again until it is stopped", async () => {
   const { stdout } = await watching;
   assert.ok((stdout.match(/^2 up/gm)?.length ?? 0) >= 2, stdout);
 });
+
+Deno.test("uptime: a set that happens to be empty does not mean all nodes", async () => {
+  await using mesh = await startMesh(["n1", "n2"]);
+  for (const options of [{ nodes: [""] }, { exclude: ["n[1-2]"] }, { nodes: ["n1!n1"] }]) {
+    assert.deepEqual(await uptime(mesh, options), {
+      code: 2,
+      stdout: "",
+      stderr: "No node is selected\n",
+    });
+  }
+});
