@@ -1,8 +1,9 @@
 /**
  * The audit log: one JSON line for each guarded decision, allowed or not (SECURITY.md 3). Arguments
- * appear only as a hash. Files are numbered, mode 0600, and a
- * full one is followed by the next; the oldest are removed. Who appends waits until the line is
- * handed to the system, and decides what a failure means (policy's `audit`).
+ * appear only as a hash. Files are numbered, mode 0600, and a full one is followed by the next; the
+ * oldest are removed. What was refused has files of its own: a user who may do nothing could
+ * otherwise push out what was done. Who appends waits until the line is handed to the system, and
+ * decides what a failure means (policy's `audit`).
  */
 import type { Files } from "../environment/environment.ts";
 import { AUDIT_FILE_BYTES_MAX, AUDIT_FILES_MAX, AUDIT_TEXT_CHARACTERS_MAX } from "../limits.ts";
@@ -135,16 +136,18 @@ class NumberedFiles {
     const { files, folder } = this.#options;
     const numbers: number[] = [];
     for (const name of await files.list(folder)) {
-      const [prefix, number = "", ...rest] = name.split(/[-.]/);
-      const ours = prefix === this.#prefix && rest.join(".") === "jsonl";
-      if (ours && /^\d{8}$/.test(number)) numbers.push(Number(number));
+      const number = Number(/^\w+-(\d{8})\.jsonl$/.exec(name)?.[1]);
+      if (name === this.#name(number)) numbers.push(number);
     }
     return numbers;
   }
 
   #path(number: number): string {
-    const digits = String(number).padStart(8, "0");
-    return `${this.#options.folder}/${this.#prefix}-${digits}.jsonl`;
+    return `${this.#options.folder}/${this.#name(number)}`;
+  }
+
+  #name(number: number): string {
+    return `${this.#prefix}-${String(number).padStart(8, "0")}.jsonl`;
   }
 }
 

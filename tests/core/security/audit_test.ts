@@ -107,6 +107,19 @@ Deno.test("audit: a full file is followed by the next, and the oldest are remove
   });
 });
 
+Deno.test("audit: somebody who is refused again and again does not push out what was allowed", async () => {
+  await inFolder(async (folder) => {
+    const log = await open(folder, { fileBytesMax: 1, filesMax: 2 });
+    await log.append(RECORD);
+    for (let count = 0; count < 5; count++) await log.append({ ...RECORD, allowed: false });
+    assert.deepEqual(names(folder), [
+      "audit-00000001.jsonl",
+      "refused-00000004.jsonl",
+      "refused-00000005.jsonl",
+    ]);
+  });
+});
+
 Deno.test("audit: foreign files in the folder are left alone", async () => {
   await inFolder(async (folder) => {
     await Deno.mkdir(folder);
