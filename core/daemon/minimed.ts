@@ -6,12 +6,11 @@
 
 import type { Conduit, ConduitListener, Peer } from "../conduit/conduit.ts";
 import type { HandshakeContext } from "../conduit/handshake.ts";
-import { InternalFront } from "../conduit/internal.ts";
 import { TcpFront } from "../conduit/tcp.ts";
 import { UnixFront } from "../conduit/unix.ts";
 import type { Environment, Timer } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText } from "../errors.ts";
-import { CLOCK_SKEW_MS_MAX, USER_CONDUITS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
+import { CLOCK_SKEW_MS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
 import { limitedLog } from "../limited_log.ts";
 import type { Log } from "../log.ts";
 import { AuditLog } from "../security/audit.ts";
@@ -22,11 +21,12 @@ import type { Self, Trust } from "../security/trust.ts";
 import { encodeCanonical } from "../wire/codec.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { Caller } from "./call.ts";
-import { Calls, type CallsOptions } from "./calls.ts";
+import { Clients } from "./clients.ts";
 import { coreVerbs } from "./core_verbs.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { Guard } from "./guard.ts";
 import type { Incoming } from "./incoming.ts";
+import { Internals } from "./internals.ts";
 import { Lifecycle, type LifeState } from "./lifecycle.ts";
 import { LinkTable } from "./link_table.ts";
 import type { Module, ModuleHost } from "./module.ts";
@@ -34,7 +34,6 @@ import { signForModule, verifyForModule } from "./module_signature.ts";
 import { shutDown } from "./shutdown.ts";
 import type { StepResult } from "./step.ts";
 import { whyNoLongerValid } from "./still_valid.ts";
-import { UserLimits } from "./user_limits.ts";
 
 export interface MinimedOptions {
   readonly env: Environment;
@@ -57,7 +56,6 @@ export class Minimed {
   readonly #options: MinimedOptions;
   readonly #life = new Lifecycle();
   readonly #log: Log;
-  readonly #internal = new InternalFront();
   readonly #tcp: TcpFront;
   readonly #unix: UnixFront;
   readonly #dispatcher: Dispatcher;
@@ -65,13 +63,8 @@ export class Minimed {
   readonly #links: LinkTable;
   readonly #listeners: ConduitListener[] = [];
   readonly #started: Module[] = [];
-  /** Calls of clients, and both ends of the internal conduits. */
-  readonly #clients = new Map<Calls, Peer>();
-  readonly #internals = new Set<Calls>();
-  /** To `internal:NAME`, one for each pair of caller and called. */
-  readonly #callers = new Map<string, Calls>();
-  /** By key id. Kept for a while when a user goes: to dial again must not renew what they may do. */
-  readonly #users = new Map<string, UserLimits>();
+  readonly #clients: Clients;
+  readonly #internals: Internals;
   readonly #stopping = new AbortController();
   readonly #startedAt: number;
   #trust: Trust;
@@ -109,13 +102,14 @@ export class Minimed {
       context: () => this.#handshakeContext(),
       admit: (peer) => this.#admit(peer),
     });
+    const serving = { clock, serve: this.#serve, onBug: this.#onBug };
+    this.#clients = new Clients(serving);
+    this.#internals = new Internals(serving);
     this.#links = new LinkTable({
-      clock,
+      ...serving,
       log: options.log("links"),
       selfKeyId: self.identity.keyId,
       front: this.#tcp,
-      serve: this.#serve,
-      onBug: this.#onBug,
     });
   }
 
@@ -140,7 +134,7 @@ export class Minimed {
 
   /** The daemon's own verbs and its modules', for the program that embeds it. */
   caller(name: string): Caller {
-    return this.#callerOf(name, "embedder");
+    return this.#internals.callerOf(name, "embedder");
   }
 
   actions(): ReturnType<Dispatcher["actions"]> {
@@ -212,7 +206,7 @@ export class Minimed {
       stopping: this.#stopping,
       dispatcher: this.#dispatcher,
       links: this.#links,
-      clients: () => [...this.#clients.keys()],
+      clients: this.#clients,
       internals: this.#internals,
       modules: this.#started,
       listeners: this.#listeners,
@@ -225,17 +219,7 @@ export class Minimed {
 
   async #declare(name: string, verbs: Module["verbs"]): Promise<void> {
     this.#dispatcher.add(name, verbs);
-    await this.#internal.listen(`internal:${name}`, (conduit) => {
-      const calls = this.#serveOn(conduit, {
-        deadlineMsDefault: 0,
-        serve: (incoming: Incoming) => {
-          if (incoming.verb.startsWith(`${name}.`)) return this.#dispatcher.serve(incoming);
-          throw new CallError("unknown-verb", `"${incoming.verb}" is not a verb of "${name}"`);
-        },
-      });
-      this.#internals.add(calls);
-      calls.done.then(() => this.#internals.delete(calls));
-    });
+    await this.#internals.open(name);
   }
 
   async #listen(endpoint: string): Promise<void> {
@@ -255,13 +239,8 @@ export class Minimed {
   #admit(peer: Extract<Peer, { kind: "node" | "user" }>): void {
     const why = this.#whyNoLongerValid(peer.identity);
     if (why !== undefined) throw new AuthenticationError("revoked", why);
-    if (peer.kind === "node") return this.#links.admit(peer);
-    if (this.#users.get(peer.identity.keyId)?.full === true) {
-      throw new AuthenticationError(
-        "quota",
-        `User "${peer.identity.name}" has ${USER_CONDUITS_MAX} connections to us already`,
-      );
-    }
+    if (peer.kind === "node") this.#links.admit(peer);
+    else this.#clients.admit(peer.identity);
   }
 
   #whyNoLongerValid(identity: Identity): string | undefined {
@@ -272,51 +251,24 @@ export class Minimed {
   #watchValidity(): void {
     this.#validityTimer = this.#options.env.clock.after(VALIDITY_CHECK_MS, () => {
       this.#recheck();
-      for (const [keyId, limits] of this.#users) if (limits.unused) this.#users.delete(keyId);
       this.#watchValidity();
     });
   }
 
   /** Conduits outlive neither the certificate of their peer nor its revocation. */
   #recheck(): void {
-    this.#links.recheck((identity) => this.#whyNoLongerValid(identity));
-    for (const [calls, peer] of this.#clients) {
-      const why = peer.kind === "user" ? this.#whyNoLongerValid(peer.identity) : undefined;
-      if (why !== undefined) void calls.close(why);
-    }
+    const why = (identity: Identity) => this.#whyNoLongerValid(identity);
+    this.#links.recheck(why);
+    this.#clients.recheck(why);
   }
 
   #accept(conduit: Conduit): void {
-    const { peer } = conduit;
-    if (peer.kind === "node") {
-      try {
-        this.#links.adopt(conduit, { dialled: false, endpoint: "accepted" });
-      } catch (error) {
-        this.#log("debug", `Conduit not taken: ${errorText(error)}`);
-      }
-      return;
+    if (conduit.peer.kind !== "node") return this.#clients.adopt(conduit);
+    try {
+      this.#links.adopt(conduit, { dialled: false, endpoint: "accepted" });
+    } catch (error) {
+      this.#log("debug", `Conduit not taken: ${errorText(error)}`);
     }
-    const limits = peer.kind === "user" ? this.#limitsOf(peer.identity.keyId) : undefined;
-    limits?.addConduit();
-    const calls = this.#serveOn(conduit, { serve: this.#serve, ...(limits && { limits }) });
-    this.#clients.set(calls, peer);
-    calls.done.then(() => {
-      this.#clients.delete(calls);
-      limits?.dropConduit();
-    });
-  }
-
-  #limitsOf(keyId: string): UserLimits {
-    let limits = this.#users.get(keyId);
-    if (limits === undefined) {
-      this.#users.set(keyId, limits = new UserLimits(this.#options.env.clock));
-    }
-    return limits;
-  }
-
-  #serveOn(conduit: Conduit, options: Partial<CallsOptions>): Calls {
-    const { clock } = this.#options.env;
-    return new Calls({ conduit, clock, dialled: false, onBug: this.#onBug, ...options });
   }
 
   #hostFor(name: string): ModuleHost {
@@ -328,7 +280,7 @@ export class Minimed {
       log: this.#options.log(name),
       stopping: this.#stopping.signal,
       links: this.#links,
-      module: (other) => this.#callerOf(other, name),
+      module: (other) => this.#internals.callerOf(other, name),
       endpoints: () => this.endpoints(),
       sign: (domain, bytes) => signForModule(primitives, { domain, bytes, seed: self.signSeed }),
       verify: (domain, signed) => verifyForModule(primitives, { domain, ...signed }),
@@ -348,19 +300,6 @@ export class Minimed {
       revocations: trust.revocations,
       cache: trust.verified,
     });
-  }
-
-  #callerOf(name: string, from: string): Caller {
-    const pair = `${from} ${name}`;
-    const known = this.#callers.get(pair);
-    if (known !== undefined) return known;
-    const conduit = this.#internal.dialNow(`internal:${name}`, from);
-    const { clock } = this.#options.env;
-    const calls = new Calls({ conduit, clock, dialled: true, deadlineMsDefault: 0 });
-    this.#internals.add(calls);
-    this.#callers.set(pair, calls);
-    calls.done.then(() => this.#internals.delete(calls));
-    return calls;
   }
 
   #handshakeContext(): HandshakeContext {

@@ -20,9 +20,8 @@ export interface ShutdownParts {
   readonly stopping: AbortController;
   readonly dispatcher: Dispatcher;
   readonly links: LinkTable;
-  /** Those who are connected now. */
-  readonly clients: () => readonly Calls[];
-  readonly internals: ReadonlySet<Calls>;
+  readonly clients: { list(): readonly Calls[] };
+  readonly internals: { list(): readonly Calls[] };
   /** Those that were started, in start order. */
   readonly modules: readonly Module[];
   readonly listeners: readonly ConduitListener[];
@@ -36,7 +35,7 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
   // 2. What is being answered gets its answer: among it the request that asked for this shutdown,
   //    and group operations that we carry for others.
   await within(parts, SHUTDOWN_DRAIN_MS_MAX, "Running requests", async () => {
-    await Promise.all([parts.links.idle(), ...parts.clients().map((calls) => calls.idle())]);
+    await Promise.all([parts.links.idle(), ...parts.clients.list().map((calls) => calls.idle())]);
   });
   // 3. Nothing new is begun that would not be finished.
   parts.dispatcher.close("This daemon is shutting down");
@@ -47,14 +46,16 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
   }
   // 5. Conduits, with a goodbye that tells the peers this is no failure.
   await within(parts, 2 * CLOSE_MS_MAX, "Conduits", async () => {
-    const calls = [...parts.clients(), ...parts.internals].map((one) => one.close(reason));
+    const calls = [...parts.clients.list(), ...parts.internals.list()].map((one) =>
+      one.close(reason)
+    );
     await Promise.all([parts.links.close(reason), ...calls]);
   });
   // 6. Listeners last: as long as somebody can connect, we are not gone.
   await within(parts, CLOSE_MS_MAX, "Listeners", async () => {
     await Promise.all(parts.listeners.map((listener) => listener.close()));
     // Who came while the others were being closed.
-    await Promise.all(parts.clients().map((calls) => calls.close(reason)));
+    await Promise.all(parts.clients.list().map((calls) => calls.close(reason)));
   });
 }
 
