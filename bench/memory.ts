@@ -7,7 +7,8 @@ import { budgetCell, number, printTable, type Row } from "./table.ts";
 import { median } from "./turns.ts";
 
 const NODES = [16, 64];
-const SETTLE_MS = 5_000;
+/** Adverts of 64 nodes that have just booted travel for a while. */
+const SETTLE_MS = 30_000;
 const IDLE_MS = 20_000;
 const MEMORY_RATIO_MAX = 1.4;
 const CPU_PERCENT_MAX = 0.2;
@@ -26,8 +27,8 @@ export async function memory(): Promise<void> {
       "ratio",
       "budget",
       "",
-      "own, empty",
-      "own, minime",
+      "anonymous, empty",
+      "anonymous, minime",
       "CPU, empty",
       "CPU, minime",
       "budget",
@@ -51,7 +52,7 @@ async function measure(program: Program, count: number): Promise<Row> {
   // The mean: a tick of the kernel's clock is coarse for one daemon.
   const meanCpu = cpu.reduce((sum, each) => sum + each, 0) / cpu.length;
   const [emptyMemory, ...memories] = await Promise.all([empty.pid, ...pids].map(memoryOf));
-  const { resident = 0, own = 0 } = emptyMemory ?? {};
+  const { resident = 0, anonymous = 0 } = emptyMemory ?? {};
   const ours = median(memories.map((each) => each.resident));
   return [
     `${count} nodes, ${program.form}`,
@@ -59,8 +60,8 @@ async function measure(program: Program, count: number): Promise<Row> {
     number(ours / 1e6, 0),
     number(ours / resident, 2),
     ...budgetCell(ours / resident, { most: MEMORY_RATIO_MAX, unit: "x" }),
-    number(own / 1e6, 0),
-    number(median(memories.map((each) => each.own)) / 1e6, 0),
+    number(anonymous / 1e6, 0),
+    number(median(memories.map((each) => each.anonymous)) / 1e6, 0),
     `${number(emptyCpu, 2)} %`,
     `${number(meanCpu, 2)} %`,
     ...budgetCell(meanCpu, { most: CPU_PERCENT_MAX, unit: "%" }),

@@ -1,6 +1,5 @@
 /** Starting programs and looking at them from outside, as a user would time them. */
 
-const PAGE_BYTES = 4096;
 const TICKS_PER_SECOND = 100;
 
 export interface ProcessOptions {
@@ -30,13 +29,15 @@ export async function outputOf(
   return new TextDecoder().decode(stdout);
 }
 
-/** Resident memory in bytes, and the part of it that no other process shares. */
-export async function memoryOf(pid: number): Promise<{ resident: number; own: number }> {
-  const [, resident = "0"] = (await Deno.readTextFile(`/proc/${pid}/statm`)).split(" ");
-  const rollup = await Deno.readTextFile(`/proc/${pid}/smaps_rollup`);
-  let own = 0;
-  for (const [, kib = "0"] of rollup.matchAll(/^Private_\w+: +(\d+) kB$/gm)) own += Number(kib);
-  return { resident: Number(resident) * PAGE_BYTES, own: own * 1024 };
+/**
+ * Resident memory in bytes, and the part of it that lies in no file: the rest is mostly the runtime's
+ * executable, which all daemons of one machine share.
+ */
+export async function memoryOf(pid: number): Promise<{ resident: number; anonymous: number }> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const kib = (name: string) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]);
+  return { resident: kib("VmRSS") * 1024, anonymous: kib("RssAnon") * 1024 };
 }
 
 /** Seconds of CPU that it has used since it started. */
