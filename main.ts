@@ -12,33 +12,20 @@ const runtime: Runtime = {
   compiled: Deno.build.standalone,
 };
 
-/** By exit code: 128 and the signal's number. */
-const SIGNALS: ReadonlyMap<number, Deno.Signal> = new Map([
-  [129, "SIGHUP"],
-  [130, "SIGINT"],
-  [143, "SIGTERM"],
-]);
-
 if (asksVersion(Deno.args)) {
   const text = versionText(runtime, { json: Deno.args.includes("--json") });
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 } else {
-  const [{ runCli }, { commands }, { createRealEnvironment }, { RealTerminal }] = await Promise.all(
-    [
+  const [{ runCli }, { commands }, { createRealEnvironment }, { RealTerminal }, { endProcess }] =
+    await Promise.all([
       import("./modules/cli/run_cli.ts"),
       import("./modules/commands.ts"),
       import("./core/environment/real.ts"),
       import("./core/environment/real_terminal.ts"),
-    ],
-  );
-  const end = (code: number) => {
-    // A shell ends its own loop after ^C only if it sees that the signal was what ended us.
-    const signal = SIGNALS.get(code);
-    if (signal !== undefined) Deno.kill(Deno.pid, signal);
-    Deno.exit(code);
-  };
+      import("./core/environment/real_exit.ts"),
+    ]);
   // Not at the end of the event loop: what a command left running must not keep the program alive.
-  end(
+  endProcess(
     await runCli(Deno.args, {
       env: createRealEnvironment(),
       terminal: new RealTerminal(),
