@@ -18,6 +18,8 @@ export interface DiskEntry {
 export class Disk {
   /** A write that would need more fails with "no space". */
   capacityBytes = Infinity;
+  /** Who holds a lock, by path; the dead hold none. */
+  readonly locks = new Map<string, { readonly process: { readonly dead: boolean } }>();
   readonly #uid: number;
   readonly #entries = new Map<string, DiskEntry>();
   readonly #denied = new Set<string>();

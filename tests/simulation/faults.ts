@@ -4,6 +4,7 @@
  * has an end, at the latest when {@link Faults.healAll} is called; some of the dead stay dead.
  */
 
+import { errorText } from "../../core/mod.ts";
 import type { MeshSimulation } from "./mesh_simulation.ts";
 import type { SeededRandom } from "./random.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
@@ -29,14 +30,14 @@ type Kind = typeof KINDS[number];
 export class Faults {
   /** How long each node was frozen, by name. */
   readonly frozenMs = new Map<string, number>();
+  /** Starts and stops that failed. */
+  readonly problems: string[] = [];
   readonly #mesh: MeshSimulation;
   readonly #random: SeededRandom;
   readonly #note: (text: string) => void;
   /** How many faults cut a way, "n1>n2". */
   readonly #cut = new Map<string, number>();
   readonly #ends = new Set<() => void>();
-  /** Starts and stops under way; they never reject. */
-  readonly #running = new Set<Promise<void>>();
   #healed = false;
 
   constructor(
@@ -61,11 +62,10 @@ export class Faults {
     });
   }
 
-  /** Ends all faults. Resolves when every node that is to live has started. */
-  async healAll(): Promise<void> {
+  /** Ends all faults: whoever is to live starts now. */
+  healAll(): void {
     this.#healed = true;
     for (const end of [...this.#ends]) end();
-    await Promise.all(this.#running);
   }
 
   #begin(kind: Kind, forMs: number, draw: SeededRandom): void {
@@ -147,7 +147,7 @@ export class Faults {
       if (kind === "power") simulation.powerOn(node.name);
       // One that still says goodbye is not waited for.
       if (kind === "leave") mesh.kill(node);
-      this.#follow(node.start(mesh.peersOf(node), { newKey }));
+      this.#follow(node.start(mesh.livingPeersOf(node), { newKey }));
     });
   }
 
@@ -177,11 +177,9 @@ export class Faults {
     }
   }
 
-  /** A start or stop whose process is killed meanwhile never settles: nobody waits for it then. */
+  /** Nobody waits for it: one whose process is killed meanwhile never settles. */
   #follow(promise: Promise<void>): void {
-    const running = promise.catch((error: unknown) => this.#note(`failed: ${error}`))
-      .finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    promise.catch((error: unknown) => this.problems.push(`start or stop: ${errorText(error)}`));
   }
 
   #one(draw: SeededRandom): SimulatedNode {

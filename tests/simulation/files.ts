@@ -7,6 +7,8 @@ import type { SimulatedProcess } from "./machine.ts";
 const READ_MS = 0.05;
 /** Two syncs of a good disk. */
 const WRITE_MS = 0.5;
+/** How often a process that waits for a lock looks whether it is free. */
+const LOCK_LOOK_MS = 1;
 
 export class SimulatedFiles implements Files {
   readonly #process: SimulatedProcess;
@@ -73,6 +75,23 @@ export class SimulatedFiles implements Files {
     return this.#do(`change the mode of "${path}"`, READ_MS, () => {
       this.#disk.get(path).mode = mode;
     });
+  }
+
+  async lock(path: string, { signal }: { signal: AbortSignal }): Promise<Disposable> {
+    signal.throwIfAborted();
+    await this.append(path, "");
+    const { locks } = this.#disk;
+    while (locks.get(path)?.process.dead === false) {
+      await this.#process.later(LOCK_LOOK_MS, () => {});
+      signal.throwIfAborted();
+    }
+    const held = { process: this.#process };
+    locks.set(path, held);
+    return {
+      [Symbol.dispose]: () => {
+        if (locks.get(path) === held) locks.delete(path);
+      },
+    };
   }
 
   #do<T>(action: string, ms: number, run: () => T): Promise<T> {

@@ -25,6 +25,8 @@ import { SimulatedNode } from "./simulated_node.ts";
 const LOOK_MS = 50;
 /** Longest pause between two dials is 30 s; a few of them may be needed. */
 const AGREE_MS_MAX = 120_000;
+/** More than anything that daemons wait for. */
+const FINISH_MS_MAX = 300_000;
 /** In one run: ten times what the boot of 64 nodes needs. */
 const EVENTS_MAX = 1_000_000;
 
@@ -107,16 +109,21 @@ export class MeshSimulation {
     return this.simulation.run({ eventsMax: EVENTS_MAX, ...options });
   }
 
-  /** Runs until the promise has settled, and gives what it gave. */
+  /** Runs until the promise has settled, and gives what it gave; rejects after some minutes. */
   finish<T>(promise: Promise<T>): Promise<T> {
-    return this.simulation.finish(promise, { eventsMax: EVENTS_MAX });
+    return this.simulation.finish(promise, { eventsMax: EVENTS_MAX, forMs: FINISH_MS_MAX });
   }
 
   async startAll(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.start(this.peersOf(node))));
   }
 
-  /** The next node, so that nobody is alone, and some by chance. */
+  /** All that live: what boot, or a mesh file, tells a node that starts later than the others. */
+  livingPeersOf(node: SimulatedNode): Seed[] {
+    return this.living.filter((one) => one !== node).map(({ seed }) => seed);
+  }
+
+  /** At the start of the mesh: the next node, so that nobody is alone, and some by chance. */
   peersOf(node: SimulatedNode): Seed[] {
     const at = this.nodes.indexOf(node);
     const peers = new Set([this.nodes[(at + 1) % this.nodes.length] as SimulatedNode]);

@@ -10,7 +10,7 @@ import { WatchedCalls } from "./watched_calls.ts";
 
 const START_MS_MAX = 2_000;
 const TROUBLE_FROM_MS = 3_000;
-const HEAL_MS = 40_000;
+const HEAL_MS = 30_000;
 /** The longest operation, its slack, and a start that waits for nothing. */
 const CALLS_END_MS = 15_000;
 /** Agreement must last. */
@@ -64,14 +64,14 @@ async function play(seed: number): Promise<ScenarioOutcome> {
     simulation.skew(node.name, random.below(20_000) - 10_000);
     simulation.after(random.fraction() * START_MS_MAX, () => void node.start(mesh.peersOf(node)));
   }
-  for (let i = 3 + random.below(9); i > 0; i--) faults.plan(TROUBLE_FROM_MS, HEAL_MS);
+  for (let i = 4 + random.below(12); i > 0; i--) faults.plan(TROUBLE_FROM_MS, HEAL_MS);
   for (let i = 6 + random.below(10); i > 0; i--) calls.plan(START_MS_MAX, HEAL_MS);
   const problems: string[] = [];
   let healedMs: number | undefined;
   try {
     await mesh.run({ forMs: HEAL_MS });
     story.push([simulation.now, "heal"]);
-    await mesh.finish(faults.healAll());
+    faults.healAll();
     healedMs = await mesh.untilAgreed();
     story.push([simulation.now, "agreed"]);
     await mesh.run({ forMs: Math.max(STABLE_MS, CALLS_END_MS - healedMs) });
@@ -83,6 +83,7 @@ async function play(seed: number): Promise<ScenarioOutcome> {
   } catch (error) {
     problems.push(errorText(error));
   }
+  problems.push(...faults.problems);
   for (const { level, node, text } of mesh.log) {
     if (level === "error") problems.push(`log of ${node}: ${text}`);
   }
