@@ -141,3 +141,5 @@ export const BODY_VALUES_MAX = 1_048_576;
 export const BODY_CONTAINERS_MAX = 262_144;
 /** Lines about what strangers and their requests did wrong; a log holds some ten thousands. */
 export const LIMITED_LINES_PER_SECOND_MAX = 5;
+/** Requests under way on one conduit with their bodies, and what they have not read of their input. */
+export const INCOMING_BYTES_MAX = 64 * 1024 * 1024;

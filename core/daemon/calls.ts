@@ -7,7 +7,7 @@
 import type { CloseReason, Conduit } from "../conduit/conduit.ts";
 import type { Clock } from "../environment/environment.ts";
 import { CallError, errorText, ProtocolError } from "../errors.ts";
-import { CALL_MS_DEFAULT, LINK_STREAMS_MAX } from "../limits.ts";
+import { CALL_MS_DEFAULT, INCOMING_BYTES_MAX, LINK_STREAMS_MAX } from "../limits.ts";
 import { KIND, type Message, PRIORITY, type Priority } from "../wire/message.ts";
 import type { Call, Caller, CallOptions } from "./call.ts";
 import { encodeCallError } from "./call_error.ts";
@@ -46,6 +46,8 @@ export class Calls implements Caller {
   readonly #incoming = new Map<number, Incoming>();
   /** Requests and events that are being executed. */
   readonly #running = new Set<Incoming>();
+  /** What they hold at most. */
+  #held = 0;
   readonly #idleWaiters: (() => void)[] = [];
   #nextStream: number;
   #heardAt: number;
@@ -168,7 +170,20 @@ export class Calls implements Caller {
     const incoming = this.#incoming.get(message.stream);
     if (message.kind === KIND.cancel) {
       incoming?.abort(new CallError("cancelled", "Cancelled by the caller"));
+    } else if (message.kind === KIND.item && !this.#mayHold(message.weight)) {
+      incoming?.abort(tooMuch());
     } else incoming?.receive(message);
+  }
+
+  /** Whether the peer may put so much more here. Counted anew only when it might be too much. */
+  #mayHold(bytes: number): boolean {
+    if (this.#held + bytes > INCOMING_BYTES_MAX) {
+      this.#held = 0;
+      for (const incoming of this.#running) this.#held += incoming.held;
+    }
+    if (this.#held + bytes > INCOMING_BYTES_MAX) return false;
+    this.#held += bytes;
+    return true;
   }
 
   #serve(message: Message): void {
@@ -210,6 +225,7 @@ export class Calls implements Caller {
     if (this.#running.size >= streamsMax) {
       return new CallError("busy", `More than ${streamsMax} requests at once`);
     }
+    if (!this.#mayHold(message.weight)) return tooMuch();
     return limits?.enter();
   }
 
@@ -219,6 +235,10 @@ export class Calls implements Caller {
       // The conduit closed meanwhile: the caller knows.
     });
   }
+}
+
+function tooMuch(): CallError {
+  return new CallError("busy", `More than ${INCOMING_BYTES_MAX} bytes of requests at once`);
 }
 
 /** A conduit that swallows the answer to an event. */

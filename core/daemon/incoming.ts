@@ -60,6 +60,11 @@ export class Incoming implements Context {
     return this.#controller.signal;
   }
 
+  /** Bytes that the caller has put here: the body, and items that nobody has read. */
+  get held(): number {
+    return this.#message.weight + (this.#input?.waiting ?? 0);
+  }
+
   get input(): AsyncIterable<unknown> {
     return this.#receiver();
   }

@@ -28,6 +28,11 @@ export class StreamReceiver implements AsyncIterable<unknown> {
     this.#giveCredit = giveCredit;
   }
 
+  /** Bytes that nobody has read yet. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** Throws ProtocolError when the peer sends without credit. */
   push(body: unknown, weight: number): void {
     if (this.#over !== undefined) return;
