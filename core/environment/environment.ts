@@ -104,6 +104,11 @@ export interface Files {
   facts(path: string): Promise<FileFacts | undefined>;
   /** Changes permission bits. */
   setMode(path: string, mode: number): Promise<void>;
+  /**
+   * Waits until nobody else holds the lock on that file, which is made when it is missing. It is
+   * held until disposed or the process ends. Rejects with the signal's reason.
+   */
+  lock(path: string, options: { signal: AbortSignal }): Promise<Disposable>;
 }
 
 export interface ChildStatus {

@@ -85,6 +85,25 @@ export class RealFiles implements Files {
   async setMode(path: string, mode: number): Promise<void> {
     await guarded(`change the mode of "${path}"`, () => Deno.chmod(path, mode));
   }
+
+  async lock(path: string, { signal }: { signal: AbortSignal }): Promise<Disposable> {
+    signal.throwIfAborted();
+    const file = await guarded(`open "${path}"`, () => openForAppend(path, FILE_MODE));
+    const locking = guarded(`lock "${path}"`, () => file.lock(true));
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    try {
+      await Promise.race([locking, aborted]);
+    } catch (error) {
+      // The kernel goes on waiting for the lock, and nobody wants it any more.
+      locking.then(() => file.close(), () => file.close());
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+    return { [Symbol.dispose]: () => file.close() };
+  }
 }
 
 async function guarded<T>(action: string, run: () => Promise<T>): Promise<T> {

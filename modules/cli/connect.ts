@@ -88,12 +88,23 @@ async function reachRemote(
   }
   const front = await user.front();
   const reached = await race(needs, { front, nodes, options });
-  const nearest = nodes.find(({ name }) => name === reached.name) as KnownNode;
   // Who asked for one node says nothing about which is nearest.
-  if (options.node === undefined && all[0] !== nearest) {
-    await home.storeNodes([nearest, ...all.filter((node) => node !== nearest)]);
+  if (options.node === undefined && reached.name !== all[0]?.name) {
+    await putFirst(home, reached.name);
   }
   return reached;
+}
+
+/** Reads the list anew: a boot or a halt may have changed it since. */
+async function putFirst(home: MeshHome, name: string): Promise<void> {
+  const nodes = await home.nodes();
+  const first = nodes.find((node) => node.name === name);
+  if (first !== undefined) {
+    await home.storeNodes([
+      first,
+      ...nodes.filter((node) => node !== first),
+    ]);
+  }
 }
 
 /** Dials one after the other, each with a head start; the first that answers wins. */

@@ -7,6 +7,7 @@ import { ConnectionError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
+import { lockHome } from "../shared/home_lock.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { type ReachedMesh, reachMesh } from "../shared/mesh_query.ts";
 import type { MeshView } from "../shared/mesh_view.ts";
@@ -24,6 +25,7 @@ export async function runHalt(
   options: OptionsOf<typeof haltOptions>,
 ): Promise<number> {
   const home = await context.home();
+  using _lock = await lockHome(context, home);
   const known = (await home.nodes()).toSorted((a, b) => compareNames(a.name, b.name));
   let reached: ReachedMesh;
   try {

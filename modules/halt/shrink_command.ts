@@ -8,6 +8,7 @@ import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts
 import { formatDuration } from "../shared/duration.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
+import { lockHome } from "../shared/home_lock.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { reachMesh, readMeshView, selectNodes } from "../shared/mesh_query.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
@@ -31,6 +32,7 @@ export async function runShrink(
     throw new UsageError("No nodes are named", { hint: "Name them: -w NODESET, or -g GROUP" });
   }
   const home = await context.home();
+  using _lock = await lockHome(context, home);
   const reached = await reachMesh(context);
   await using first = reached.client;
   const { nodes } = reached.view;

@@ -2,6 +2,7 @@
 
 import { choosePrimitives } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { lockHome } from "../shared/home_lock.ts";
 import { formatMeshFile } from "../shared/mesh_file_format.ts";
 import type { bootOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
@@ -20,6 +21,7 @@ export async function runBoot(
   const { env } = context;
   using primitives = await choosePrimitives();
   const home = await context.homes.create(mesh.name);
+  using _lock = await lockHome(context, home);
   const authority = await prepareKeys(env, primitives, home);
   const policy = await preparePolicy(env, primitives, { home, authority, mesh });
   await home.store("mesh.toml", formatMeshFile(mesh));

@@ -2,6 +2,7 @@
 
 import { choosePrimitives, ConnectionError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { lockHome } from "../shared/home_lock.ts";
 import { type MeshFile, parseMeshFile } from "../shared/mesh_file.ts";
 import { formatMeshFile } from "../shared/mesh_file_format.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
@@ -19,6 +20,7 @@ export async function runGrow(
 ): Promise<number> {
   const { env } = context;
   const home = await context.home();
+  using _lock = await lockHome(context, home);
   const booted = await bootedMesh(home);
   const mesh = options.hosts === undefined ? booted : await readHostsFile(context, options);
   if (options.hosts !== undefined && mesh.name !== home.name && !options.bhost) {

@@ -7,6 +7,7 @@ import { errorText, MinimeError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
 import { Fold } from "../shared/fold.ts";
+import { lockHome } from "../shared/home_lock.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { shellQuoted } from "../shared/private_folder.ts";
@@ -53,7 +54,11 @@ export async function runWipe(
   const reports = visits.map(reportOf);
   const dirty = reports.filter(({ isClean }) => !isClean).map(({ name }) => name);
   const home = await openHome(context, mesh.name);
-  if (home !== undefined) await forgetNodes(home, reports);
+  if (home !== undefined) {
+    // Only now: what hangs and holds the lock may be the very reason for a wipe.
+    using _lock = await lockHome(context, home);
+    await forgetNodes(home, reports);
+  }
   if (options.json) {
     out.json({
       mesh: mesh.name,

@@ -43,6 +43,16 @@ Deno.test("boot here: four daemons come up, and only once", async () => {
   assert.equal(mesh.processes().length, 4);
 });
 
+Deno.test("boot here: two boots at once make one mesh, with one set of keys", async () => {
+  await using mesh = await LocalMesh.start({ boot: false });
+  const boots = await Promise.all([1, 2].map(() => mesh.run("boot", "--hosts", mesh.file)));
+  assert.deepEqual(boots.map(({ code }) => code), [0, 0], JSON.stringify(boots));
+  const already = boots.filter(({ stdout }) => stdout.includes("n1  up already"));
+  assert.equal(already.length, 1);
+  assert.deepEqual((await mesh.nodes()).map(({ state }) => state), ["up", "up", "up", "up"]);
+  assert.equal(mesh.processes().length, 4);
+});
+
 Deno.test("boot here: says which host failed and why, and the exit code says how many", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;

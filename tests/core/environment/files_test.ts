@@ -39,6 +39,29 @@ for (const [name, play] of STAGES) {
     assert.equal((await files.facts(`${folder}/private`))?.mode, 0o640);
   });
 
+  test(
+    "lets one hold a lock at a time, and the next one when that lets go",
+    async (files, folder) => {
+      const path = `${folder}/lock`;
+      const { signal } = new AbortController();
+      const order: string[] = [];
+      const first = await files.lock(path, { signal });
+      const second = files.lock(path, { signal }).then((lock) => {
+        order.push("second");
+        lock[Symbol.dispose]();
+      });
+      using _other = await files.lock(`${folder}/other`, { signal });
+      order.push("first");
+      first[Symbol.dispose]();
+      await second;
+      assert.deepEqual(order, ["first", "second"]);
+      assert.equal((await files.facts(path))?.mode.toString(8), "600");
+      await assert.rejects(files.lock(path, { signal: AbortSignal.abort(new Error("Stop")) }), {
+        message: "Stop",
+      });
+    },
+  );
+
   test("appends, in order, also several at once", async (files, folder) => {
     const path = `${folder}/log`;
     await files.append(path, "one ");
