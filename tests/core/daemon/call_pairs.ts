@@ -1,8 +1,11 @@
 /** Two ends that call each other over framed conduits in memory, under a clock that the test moves. */
 
+import assert from "node:assert/strict";
 import type { Peer } from "../../../core/conduit/conduit.ts";
 import { FramedConduit } from "../../../core/conduit/framed.ts";
 import { Calls, type CallsOptions } from "../../../core/daemon/calls.ts";
+import type { Incoming, Serve } from "../../../core/daemon/incoming.ts";
+import { CallError, type CallErrorClass } from "../../../core/errors.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { type MemoryPipe, type MemoryPipeOptions, memoryPipes } from "../../support/memory_pipe.ts";
 
@@ -63,4 +66,30 @@ export function handDriven(side: Side = {}, dialled = false): HandDriven {
     calls: new Calls({ conduit, clock, dialled, ...side }),
     hand: new FramedConduit({ pipe: far, clock, peer: LOCAL }),
   };
+}
+
+/** Executes by verb. */
+export function serving(
+  handlers: Readonly<Record<string, (incoming: Incoming) => unknown>>,
+): Serve {
+  return (incoming) => {
+    const handler = handlers[incoming.verb];
+    if (handler === undefined) throw new CallError("unknown-verb", `No "${incoming.verb}" here`);
+    return handler(incoming);
+  };
+}
+
+/** For assert.rejects: an error of that class, and with that text if one is given. */
+export function isError(errorClass: CallErrorClass, text?: string): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof CallError, String(error));
+    assert.equal(error.class, errorClass, error.message);
+    if (text !== undefined) assert.equal(error.message, text);
+    return true;
+  };
+}
+
+/** A handler that never answers. */
+export function never(): Promise<never> {
+  return new Promise(() => {});
 }

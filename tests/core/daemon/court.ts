@@ -1,5 +1,6 @@
 /** A dispatcher and its guard with everything real behind them but the clock and the audit's disk. */
 
+import assert from "node:assert/strict";
 import * as v from "valibot";
 import type { Conduit, Peer } from "../../../core/conduit/conduit.ts";
 import { Dispatcher } from "../../../core/daemon/dispatch.ts";
@@ -7,7 +8,7 @@ import { Guard } from "../../../core/daemon/guard.ts";
 import { Incoming } from "../../../core/daemon/incoming.ts";
 import { type Context, type Verb, verb } from "../../../core/daemon/module.ts";
 import type { StepResult } from "../../../core/daemon/step.ts";
-import { errorText } from "../../../core/errors.ts";
+import { CallError, errorText } from "../../../core/errors.ts";
 import type { Self, Trust } from "../../../core/mod.ts";
 import type { AuditRecord } from "../../../core/security/audit.ts";
 import { Journal, type JournalOptions } from "../../../core/security/journal.ts";
@@ -128,4 +129,38 @@ export async function court(
   } finally {
     made.journal[Symbol.dispose]();
   }
+}
+
+/** A guarded verb. */
+export const VERB = "exec.run";
+export const SIGNED = { signed: true };
+
+/** A court where VERB is declared. */
+export async function withVerb(
+  run: (bench: Court) => Promise<void>,
+  options: CourtOptions = {},
+): Promise<void> {
+  await court(async (bench) => {
+    bench.declare(VERB, "guarded");
+    await run(bench);
+  }, options);
+}
+
+function reasonOf(error: unknown): unknown {
+  assert.ok(error instanceof CallError, String(error));
+  return error.detail?.reason;
+}
+
+/** Refused by the guard, for that reason and with that in its text. */
+export async function isRefused(
+  asking: Promise<unknown>,
+  reason: string,
+  text: string,
+): Promise<void> {
+  await assert.rejects(asking, (error: unknown) => {
+    assert.equal(reasonOf(error), reason, String(error));
+    assert.equal((error as CallError).class, "refused");
+    assert.ok((error as Error).message.includes(text), (error as Error).message);
+    return true;
+  });
 }
