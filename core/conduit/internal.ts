@@ -63,7 +63,7 @@ export class InternalFront implements Front {
 }
 
 /** Both ends of one internal conduit: the dialler's, whose peer is `to`, and the other's. */
-export function internalPair(to: string, from: string): [Conduit, Conduit] {
+function internalPair(to: string, from: string): [Conduit, Conduit] {
   const here = new InternalConduit({ kind: "internal", module: to });
   const there = new InternalConduit({ kind: "internal", module: from });
   here.join(there);

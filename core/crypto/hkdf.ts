@@ -3,7 +3,7 @@
 import { KEY_BYTES, type Primitives } from "./primitives.ts";
 
 /** RFC 5869 section 2.3: at most 255 blocks. */
-export const HKDF_BYTES_MAX = 255 * KEY_BYTES;
+const HKDF_BYTES_MAX = 255 * KEY_BYTES;
 
 export function hkdf(
   hmac: Primitives["hmac"],

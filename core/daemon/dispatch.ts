@@ -173,7 +173,7 @@ export class Dispatcher {
 }
 
 /** Whether somebody on such a conduit may execute verbs of that class without a signature (R1). */
-export function mayExecute(action: ActionClass, peer: Peer): boolean {
+function mayExecute(action: ActionClass, peer: Peer): boolean {
   switch (action) {
     case "internal":
       return peer.kind === "internal";

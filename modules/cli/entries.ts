@@ -28,7 +28,7 @@ export function optionsOf(command: Command): Readonly<Record<string, Option>> {
 }
 
 /** By name alone: words like "constructor" find nothing. */
-export function findEntry(entries: readonly Entry[], name: string): Entry | undefined {
+function findEntry(entries: readonly Entry[], name: string): Entry | undefined {
   return entries.find((entry) => entry.name === name);
 }
 

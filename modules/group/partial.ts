@@ -14,7 +14,7 @@ const RangesSchema = v.array(v.number());
 const Name = v.pipe(v.string(), v.maxLength(253));
 
 /** Why targets failed; `lost` asks the origin to try another way, around the edge `by` - `at`. */
-export const DetailSchema = v.strictObject({
+const DetailSchema = v.strictObject({
   reason: v.pipe(v.string(), v.maxLength(REASON_CHARACTERS_MAX)),
   ran: v.optional(v.picklist(RAN)),
   at: v.optional(Name),
@@ -27,7 +27,7 @@ export type Detail = Readonly<v.InferOutput<typeof DetailSchema>>;
 
 const failures = v.optional(v.array(v.tuple([RangesSchema, DetailSchema])), []);
 
-export const PartialSchema = v.strictObject({
+const PartialSchema = v.strictObject({
   answered: v.optional(RangesSchema, []),
   /** Of the reducer, for the answered ones. */
   state: v.optional(v.unknown()),

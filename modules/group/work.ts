@@ -14,7 +14,7 @@ import { AVOID_EDGES_MAX, HOPS_MAX } from "./limits.ts";
 const Name = v.pipe(v.string(), v.minLength(1), v.maxLength(253));
 
 /** Either steps or a signed request. */
-export const WorkSchema = v.strictObject({
+const WorkSchema = v.strictObject({
   id: GroupIdSchema,
   ...workEntries,
   reduce: ReduceSchema,

@@ -30,9 +30,9 @@ import type { NodeEntry, NodeTable } from "./node_table.ts";
 import { decodeSummary, encodeSummary, type SummaryItem } from "./summary.ts";
 
 /** Compares versions. */
-export const SYNC_VERB = "mesh.sync";
+const SYNC_VERB = "mesh.sync";
 /** Asks for nodes by key id. */
-export const FETCH_VERB = "mesh.fetch";
+const FETCH_VERB = "mesh.fetch";
 
 const Bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "Expected bytes");
 /** Question and answer of {@link SYNC_VERB}. */

@@ -19,7 +19,7 @@ import {
 import type { NodeEntry, NodeTable } from "./node_table.ts";
 
 /** Tells adverts, and which nodes are forgotten. */
-export const FLOOD_VERB = "mesh.flood";
+const FLOOD_VERB = "mesh.flood";
 
 export interface FloodingOptions {
   readonly clock: Clock;

@@ -11,7 +11,7 @@ import { Offer } from "./offer.ts";
 const HASH_CHARACTERS = 64;
 
 /** Arguments of `network_boot.serve`. */
-export const ServeSchema = v.strictObject({
+const ServeSchema = v.strictObject({
   /** SHA-256 of the program, hex. */
   hash: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   /** Good for one copy. */

@@ -27,7 +27,7 @@ export const RECON_MARK = "MINIME-RECON";
 /** Without these no host can be booted. */
 export const TOOLS_NEEDED = ["gzip", "sha256sum", "head", "tail", "tee", "wc", "df"] as const;
 /** Only copying from one booted node to the next wants them. */
-export const TOOLS_WANTED = ["bash", "timeout"] as const;
+const TOOLS_WANTED = ["bash", "timeout"] as const;
 
 /** Everything for the stdin of `sh`. */
 export function reconScript(question: ReconQuestion): string {

@@ -28,8 +28,8 @@ import type { MeshHome } from "./mesh_home.ts";
 
 const DAY_MS = 86_400_000;
 /** SECURITY.md 2: what boot issues, and to whom. */
-export const NODE_VALIDITY_MS = 30 * DAY_MS;
-export const USER_VALIDITY_MS = 30 * DAY_MS;
+const NODE_VALIDITY_MS = 30 * DAY_MS;
+const USER_VALIDITY_MS = 30 * DAY_MS;
 /** The booting user's group, which may do everything until a policy says otherwise. */
 export const OPS_GROUP = "ops";
 

@@ -83,7 +83,7 @@ function pair(large: number, largeUnit: string, small: number, smallUnit: string
 }
 
 /** The text of the decimal number at `at`: digits, and a fraction with digits on both sides. */
-export function readNumber(text: string, at: number): string | undefined {
+function readNumber(text: string, at: number): string | undefined {
   let end = digitsEnd(text, at);
   if (end === at) return undefined;
   if (text[end] === "." && isDigit(text.charCodeAt(end + 1))) end = digitsEnd(text, end + 1);

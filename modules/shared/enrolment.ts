@@ -36,7 +36,7 @@ export function enrolArguments(
 const Base64 = v.pipe(v.string(), v.base64());
 const Endpoints = v.array(v.string());
 
-export const CsrSchema = v.object({
+const CsrSchema = v.object({
   /** A certificate of type request, signed by its own key. */
   request: Base64,
   /** Endpoints really bound: port 0 is resolved. */
@@ -45,7 +45,7 @@ export const CsrSchema = v.object({
 });
 export type Csr = v.InferOutput<typeof CsrSchema>;
 
-export const AdmitSchema = v.object({
+const AdmitSchema = v.object({
   mesh: v.string(),
   certificate: Base64,
   issuer: v.optional(Base64),
@@ -62,11 +62,11 @@ export const AdmitSchema = v.object({
 });
 export type Admit = v.InferOutput<typeof AdmitSchema>;
 
-export const UpSchema = v.object({ endpoints: Endpoints, pid: v.number() });
+const UpSchema = v.object({ endpoints: Endpoints, pid: v.number() });
 export type Up = v.InferOutput<typeof UpSchema>;
 
 /** Grows only at the end. */
-export const ENROLMENT_FAILURES = [
+const ENROLMENT_FAILURES = [
   "port-taken",
   "no-space",
   "state-folder",
@@ -75,7 +75,7 @@ export const ENROLMENT_FAILURES = [
   "running",
   "other",
 ] as const;
-export const FailSchema = v.object({
+const FailSchema = v.object({
   reason: v.picklist(ENROLMENT_FAILURES),
   message: v.string(),
 });

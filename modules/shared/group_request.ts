@@ -19,7 +19,7 @@ const Field = v.optional(
 );
 
 /** How answers that need no field or number of their own are put together. */
-export const PLAIN_REDUCERS = [
+const PLAIN_REDUCERS = [
   "fold",
   "list",
   "count",
@@ -60,7 +60,7 @@ export type Reduce = v.InferOutput<typeof ReduceSchema>;
 export const GroupIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "Not 32 hex digits"));
 
 /** Verbs with arguments, run in order on each target until one fails. */
-export const StepsSchema = v.pipe(
+const StepsSchema = v.pipe(
   v.array(
     v.strictObject({
       verb: v.pipe(v.string(), v.minLength(1), v.maxLength(127)),

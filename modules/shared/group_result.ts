@@ -17,7 +17,7 @@ export type FailureSet = typeof FAILURE_SETS[number];
 export const RAN = ["never", "maybe"] as const;
 
 /** Nodes that failed for one reason. */
-export const FailureSchema = v.object({
+const FailureSchema = v.object({
   nodes: v.string(),
   reason: v.string(),
   ran: v.optional(v.picklist(RAN)),
@@ -46,7 +46,7 @@ export const GroupPartSchema = v.object({
 });
 export type GroupPart = Readonly<v.InferOutput<typeof GroupPartSchema>>;
 
-export const GroupCountsSchema = v.object({
+const GroupCountsSchema = v.object({
   asked: v.number(),
   answered: v.number(),
   failed: v.number(),
