@@ -9,6 +9,7 @@ export class Trace {
   #low = 0x811c9dc5;
   #high = 0x2b7e1516;
   #entries = 0;
+  #bytes = 0;
 
   constructor(keep: boolean) {
     this.#keep = keep;
@@ -16,6 +17,11 @@ export class Trace {
 
   get entries(): number {
     return this.#entries;
+  }
+
+  /** Delivered by the network so far. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Hex digits. */
@@ -31,6 +37,7 @@ export class Trace {
     this.#mix(Math.round((time % 1) * 1e6));
     for (let i = 0; i < what.length; i++) this.#mix(what.charCodeAt(i));
     if (bytes !== undefined) this.#mixBytes(bytes);
+    this.#bytes += bytes?.length ?? 0;
     if (!this.#keep) return;
     const size = bytes === undefined ? "" : ` ${bytes.length} bytes`;
     this.lines.push(`${time.toFixed(3)} ${what}${size}`);
