@@ -316,6 +316,34 @@ for (const shell of SHELLS) {
     }));
 
   systemTest(
+    `${title}: a node that serves without end does not fill the disk`,
+    () =>
+      withHome(async (home) => {
+        const program = new Program();
+        const first = `mount -t tmpfs -o size=8m tmpfs ${home}`;
+        await using visit = await Visit.start(shell, { home, program, first });
+        assert.equal((await visit.answer()).word, "NEED");
+        if (visit.facts.get("get") !== "yes") return;
+        const bomb = new Blob([new Uint8Array(32 * 1024 * 1024)]).stream();
+        const packed = new Uint8Array(
+          await new Response(bomb.pipeThrough(new CompressionStream("gzip"))).arrayBuffer(),
+        );
+        using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+        const serving = (async () => {
+          (await listener.accept()).close();
+          using connection = await listener.accept();
+          await connection.read(new Uint8Array(64));
+          for (let at = 0; at < packed.length;) at += await connection.write(packed.subarray(at));
+        })();
+        await visit.dialogue.say(`GET 127.0.0.1 ${listener.addr.port} 10 2\n${"0".repeat(32)}`);
+        // With a full disk this would be the end, and for a reason that is not true.
+        assert.equal((await visit.answer()).word, "AGAIN");
+        // It may have hung up on us in the middle.
+        await serving.catch(() => {});
+      }),
+  );
+
+  systemTest(
     `${title}: a disk that fills up in the middle is named, and left as it was`,
     () =>
       withHome(async (home) => {
