@@ -9,6 +9,7 @@ import {
   ConnectionError,
   type ConnectionReason,
   errorText,
+  FileError,
   type TcpFront,
   UnixFront,
 } from "../../core/mod.ts";
@@ -99,11 +100,12 @@ async function reachRemote(
 async function putFirst(home: MeshHome, name: string): Promise<void> {
   const nodes = await home.nodes();
   const first = nodes.find((node) => node.name === name);
-  if (first !== undefined) {
-    await home.storeNodes([
-      first,
-      ...nodes.filter((node) => node !== first),
-    ]);
+  if (first === undefined) return;
+  try {
+    await home.storeNodes([first, ...nodes.filter((node) => node !== first)]);
+  } catch (error) {
+    // On a read-only or full disk every command looks for the nearest node itself.
+    if (!(error instanceof FileError)) throw error;
   }
 }
 

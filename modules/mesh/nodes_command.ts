@@ -1,5 +1,6 @@
 /** `minime nodes`: who is there, who was, and since when. */
 
+import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { reachMesh, selectNodes } from "../shared/mesh_query.ts";
@@ -33,6 +34,9 @@ export async function runNodes(
   options: OptionsOf<typeof nodesOptions>,
 ): Promise<void> {
   const { out, env } = context;
+  if (options.toml && options.json) {
+    throw new UsageError("--toml and --json cannot be printed at the same time");
+  }
   const selection = await readSelection(context, options);
   const { client, view } = await reachMesh(context);
   await client.close();

@@ -92,7 +92,11 @@ export async function preparePolicy(
   return signed;
 }
 
+/** Or missing: a disk that was full may have stopped a first boot. */
 async function isUserEnding(home: MeshHome, needs: Needs): Promise<boolean> {
+  for (const file of ["root.pub", "user.key", "user.cert"] as const) {
+    if (await home.load(file) === undefined) return true;
+  }
   try {
     const { self } = await loadUser(home, needs);
     return self.identity.notAfter - needs.now < USER_RENEWAL_MS;

@@ -50,24 +50,24 @@ export interface Authority {
   readonly psk: Uint8Array;
 }
 
-/** Makes root key, PSK and the user's keys in a home that has none. */
+/**
+ * Makes root key, PSK and the user's keys in a home that has none. A full disk may stop it anywhere:
+ * root.key comes after what cannot be made again from it, and before the rest.
+ */
 export async function createCredentials(
   home: MeshHome,
   needs: Needs & { readonly user: string; readonly unixUser: string },
 ): Promise<void> {
-  const { primitives, random } = needs;
+  const { random } = needs;
   if (await home.load("root.key") !== undefined) {
     throw new MinimeError(`Home of mesh "${home.name}" has a root key already`);
   }
-  const rootSeed = random.bytes(KEY_BYTES);
-  const rootPublicKey = primitives.signPublicKey(rootSeed);
-  await home.store("root.key", rootSeed);
-  await home.store("root.pub", rootPublicKey);
   await home.store("psk", random.bytes(KEY_BYTES));
+  await home.store("root.key", random.bytes(KEY_BYTES));
   await issueUser(home, needs);
 }
 
-/** New keys and a certificate for the user, signed by the root key of the home. */
+/** New keys and a certificate for the user, signed by the root key of the home; root.pub too. */
 export async function issueUser(
   home: MeshHome,
   needs: Needs & { readonly user: string; readonly unixUser: string },
@@ -90,6 +90,7 @@ export async function issueUser(
       unixUser: needs.unixUser,
     },
   });
+  await home.store("root.pub", authority.rootPublicKey);
   await home.store("user.key", key);
   await home.store("user.cert", certificate.bytes);
 }

@@ -58,6 +58,24 @@ Deno.test("mesh setup: makes keys once; the user's certificate is renewed in its
   }
 });
 
+Deno.test("mesh setup: what a full disk kept from being written is made by the next boot", async () => {
+  await using world = new World();
+  const primitives = await testPrimitives();
+  const home = await world.home();
+  const first = await prepareKeys(world.env, primitives, home);
+  const needs = { primitives, random: world.env.random, now: Math.floor(world.env.clock.now()) };
+  for (const files of [["user.cert"], ["user.key", "user.cert"], ["root.pub", "user.key"]]) {
+    for (const file of files) await Deno.remove(`${home.folder}/${file}`);
+    assert.deepEqual(await prepareKeys(world.env, primitives, home), first);
+    await loadUser(home, needs);
+  }
+  // Before the root key there was no mesh.
+  for (const file of ["root.key", "root.pub", "user.key", "user.cert"]) {
+    await Deno.remove(`${home.folder}/${file}`);
+  }
+  assert.notDeepEqual(await prepareKeys(world.env, primitives, home), first);
+});
+
 Deno.test("mesh setup: who only uses the mesh cannot admit nodes", async () => {
   await using world = new World();
   const primitives = await testPrimitives();
