@@ -7,6 +7,7 @@ import { requirements, Rig } from "../tests/system/rig/mod.ts";
 import { outputOf } from "./process.ts";
 import { print } from "./table.ts";
 
+const PEER_MS_MAX = 180_000;
 const PEERS = [["pdsh", "pdsh"], ["clush", "clustershell"]] as const;
 
 export async function startHosts(count: number): Promise<Rig> {
@@ -36,6 +37,6 @@ export async function installPeers(): Promise<void> {
 /** Milliseconds of a whole command on the origin. */
 export async function timeOnOrigin(rig: Rig, argv: readonly string[]): Promise<number> {
   const start = performance.now();
-  await rig.origin.must(argv);
+  await rig.origin.must(argv, { timeoutMs: PEER_MS_MAX });
   return performance.now() - start;
 }
