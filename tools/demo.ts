@@ -1,14 +1,15 @@
 /**
  * `deno task demo`: a mesh of four daemons on this machine, from boot to halt, by the commands that a
  * user would type. Everything lies in one temporary folder; afterwards nothing is left of it, and the
- * demo looks whether that is true.
+ * demo looks whether that is true. ^C in the middle leaves nothing either.
  */
 
 import { commandOf, ensureBinary } from "./binary.ts";
 
-const NODES = ["n1", "n2", "n3", "n4"];
 const VICTIM = "n3";
 const DOWN_MS_MAX = 10_000;
+const KILL_INTERVAL_MS = 10;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const encoder = new TextEncoder();
 
@@ -19,10 +20,12 @@ function say(text: string): void {
 class Demo implements AsyncDisposable {
   readonly #program: readonly string[];
   readonly #folder: string;
+  readonly #signal: AbortSignal;
 
-  constructor(program: readonly string[], folder: string) {
+  constructor(program: readonly string[], folder: string, signal: AbortSignal) {
     this.#program = program;
     this.#folder = folder;
+    this.#signal = signal;
   }
 
   get meshFile(): string {
@@ -33,11 +36,13 @@ class Demo implements AsyncDisposable {
   async show(...args: string[]): Promise<void> {
     say(`\n$ minime ${args.map((arg) => /[[\]* ]/.test(arg) ? `'${arg}'` : arg).join(" ")}\n`);
     const { code } = await this.#command(args, "inherit").spawn().status;
+    this.#signal.throwIfAborted();
     if (code !== 0) throw new Error(`minime ${args.join(" ")} ended with exit code ${code}`);
   }
 
   async json(...args: string[]): Promise<unknown> {
     const { code, stdout } = await this.#command([...args, "--json"], "piped").output();
+    this.#signal.throwIfAborted();
     if (code !== 0) throw new Error(`minime ${args.join(" ")} ended with exit code ${code}`);
     return JSON.parse(new TextDecoder().decode(stdout));
   }
@@ -49,13 +54,10 @@ class Demo implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Whatever went wrong before: no daemon of the demo outlives it.
-    for (const node of NODES) {
-      try {
-        Deno.kill(await this.pidOf(node), "SIGKILL");
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
+    // Whatever went wrong before: nothing that the demo started outlives it, half a daemon neither.
+    for (let pids; (pids = await processesOf(this.#folder)).length > 0;) {
+      for (const pid of pids) kill(pid);
+      await new Promise((resolve) => setTimeout(resolve, KILL_INTERVAL_MS));
     }
     await Deno.remove(this.#folder, { recursive: true });
   }
@@ -67,6 +69,7 @@ class Demo implements AsyncDisposable {
       stdin: "null",
       stdout,
       stderr: "inherit",
+      signal: this.#signal,
       env: {
         MINIME_MESH: "demo",
         XDG_CONFIG_HOME: `${this.#folder}/config`,
@@ -77,14 +80,14 @@ class Demo implements AsyncDisposable {
   }
 }
 
-/** Command lines of processes that mention the folder. */
-async function processesOf(folder: string): Promise<string[]> {
-  const found: string[] = [];
+/** Processes whose environment mentions the folder: all that was started with it, in any generation. */
+async function processesOf(folder: string): Promise<number[]> {
+  const found: number[] = [];
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
     try {
       const environment = await Deno.readTextFile(`/proc/${name}/environ`);
-      if (environment.includes(folder)) found.push(name);
+      if (environment.includes(folder)) found.push(Number(name));
     } catch (error) {
       // Gone meanwhile, or somebody else's.
       const ignored = error instanceof Deno.errors.NotFound ||
@@ -94,6 +97,14 @@ async function processesOf(folder: string): Promise<string[]> {
     }
   }
   return found;
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // Gone meanwhile.
+  }
 }
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -135,11 +146,25 @@ const binary = await ensureBinary();
 if (binary.kind === "source") {
   say(`Running from source, because there is no compiled file: ${binary.why}\n`);
 } else say(`Using ${binary.path} (${binary.runtime})\n`);
+const stop = new AbortController();
+let interrupt: typeof SIGNALS[number] | undefined;
+const listeners = SIGNALS.map((signal) => {
+  const listener = () => {
+    interrupt ??= signal;
+    stop.abort();
+  };
+  Deno.addSignalListener(signal, listener);
+  return () => Deno.removeSignalListener(signal, listener);
+});
 const folder = await Deno.makeTempDir({ prefix: "minime-demo-" });
-{
-  await using demo = new Demo(commandOf(binary), folder);
+try {
+  await using demo = new Demo(commandOf(binary), folder, stop.signal);
   await runDemo(demo);
   const left = await processesOf(folder);
   if (left.length > 0) throw new Error(`Processes are left: ${left.join(" ")}`);
+} catch (error) {
+  if (error !== stop.signal.reason) throw error;
 }
+for (const remove of listeners) remove();
+if (interrupt !== undefined) Deno.kill(Deno.pid, interrupt);
 say("\nNothing is left: no process, no socket, no folder.\n");
