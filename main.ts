@@ -25,7 +25,7 @@ if (asksVersion(Deno.args)) {
       import("./core/environment/real_exit.ts"),
     ]);
   // Not at the end of the event loop: what a command left running must not keep the program alive.
-  endProcess(
+  await endProcess(
     await runCli(Deno.args, {
       env: createRealEnvironment(),
       terminal: new RealTerminal(),

@@ -166,5 +166,8 @@ try {
   if (error !== stop.signal.reason) throw error;
 }
 for (const remove of listeners) remove();
-if (interrupt !== undefined) Deno.kill(Deno.pid, interrupt);
+if (interrupt !== undefined) {
+  Deno.kill(Deno.pid, interrupt);
+  await new Promise((resolve) => setTimeout(resolve, DOWN_MS_MAX)); // It takes a moment to arrive.
+}
 say("\nNothing is left: no process, no socket, no folder.\n");

@@ -10,9 +10,15 @@ const SIGNALS: ReadonlyMap<number, Deno.Signal> = new Map([
   [143, "SIGTERM"],
 ]);
 
+/** The signal may reach another thread first, and end us a moment later; this is long after. */
+const SIGNAL_MS_MAX = 1_000;
+
 /** Ends this process with a code, or by the signal that the code stands for. */
-export function endProcess(code: number): never {
+export async function endProcess(code: number): Promise<never> {
   const signal = SIGNALS.get(code);
-  if (signal !== undefined) Deno.kill(Deno.pid, signal);
+  if (signal !== undefined) {
+    Deno.kill(Deno.pid, signal);
+    await new Promise((resolve) => setTimeout(resolve, SIGNAL_MS_MAX));
+  }
   Deno.exit(code);
 }
