@@ -224,11 +224,15 @@ export class Operation {
     this.#changed();
   }
 
-  /** A relay knows of its own copy only: "never" holds where no other copy may have run. */
+  /**
+   * Who reports knows of one copy only: "never" holds where no other may have run. So does "refused",
+   * since a node that was restarted with a new key refuses what its former life may have run.
+   */
   #doubt(failure: PartialFailure): PartialFailure[] {
     const { mayHaveRan } = this.#options;
     const { set, indices, detail } = failure;
-    if (mayHaveRan === undefined || detail.ran !== "never") return [failure];
+    const saysNever = detail.ran === "never" || set === "refused";
+    if (mayHaveRan === undefined || !saysNever) return [failure];
     return [
       { set, indices: indices.filter((index) => !mayHaveRan(index)), detail },
       { set, indices: indices.filter(mayHaveRan), detail: { ...detail, ran: "maybe" } },

@@ -165,7 +165,7 @@ export class WatchedCalls {
       if (this.#runsOf(name, requestId) === 0) problems.push(`${text}: never ran on ${name}`);
     }
     for (const [name, { ran, set, reason }] of result.failures) {
-      const never = ran === "never" || set === "refused";
+      const never = ran === "never" || (set === "refused" && ran === undefined);
       if (!never || kind === "guarded twice" || this.#runsOf(name, requestId) === 0) continue;
       problems.push(`${text}: ran on ${name}, which was told as "${set}, never": ${reason}`);
     }
