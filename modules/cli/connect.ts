@@ -14,6 +14,7 @@ import {
   UnixFront,
 } from "../../core/mod.ts";
 import type { ConnectOptions, MeshClient } from "../shared/command.ts";
+import { Fold } from "../shared/fold.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { findSocket, stateNodes, statePaths, stateRoot } from "../shared/state_folder.ts";
 import { Client, type Reached, User } from "./client.ts";
@@ -23,6 +24,9 @@ import type { ConnectNeeds } from "./context.ts";
 const CONNECT_MS_MAX = 10_000;
 /** A node that has not answered after this long is not waited for alone. */
 const NEXT_NODE_MS = 250;
+/** Where so many have not answered, a whole rack is dark: the others are tried faster. */
+const PATIENT_NODES = 8;
+const NEXT_NODE_HASTY_MS = 25;
 /** A frozen daemon accepts a connection and never answers. */
 const LOCAL_ANSWER_MS_MAX = 1_000;
 
@@ -126,7 +130,7 @@ async function race(
   const timer = clock.after(timeoutMs, () => {
     over.abort(new ConnectionError("timeout", `No answer within ${timeoutMs} ms`));
   });
-  const failures: { text: string; reason: ConnectionReason }[] = [];
+  const failures: Failure[] = [];
   const won = Promise.withResolvers<Reached>();
   let winner: Reached | undefined;
   const attempt = async (node: KnownNode): Promise<void> => {
@@ -146,17 +150,19 @@ async function race(
       } catch (error) {
         if (winner !== undefined) return;
         const reason = error instanceof ConnectionError ? error.reason : "other";
-        failures.push({ text: `${node.name} (${endpoint}): ${errorText(error)}`, reason });
+        failures.push({ name: node.name, reason, text: errorText(error) });
+        needs.out.detail(`Node "${node.name}" at ${endpoint}: ${errorText(error)}`);
       }
     }
   };
   try {
     const attempts: Promise<void>[] = [];
-    for (const node of parts.nodes) {
+    for (const [index, node] of parts.nodes.entries()) {
       const one = attempt(node);
       attempts.push(one);
       const { promise: patience, resolve } = Promise.withResolvers<void>();
-      const headStart = clock.after(NEXT_NODE_MS, resolve);
+      const ms = index < PATIENT_NODES ? NEXT_NODE_MS : NEXT_NODE_HASTY_MS;
+      const headStart = clock.after(ms, resolve);
       await Promise.race([one, won.promise, patience]);
       headStart.cancel();
       if (winner !== undefined || over.signal.aborted) break;
@@ -173,17 +179,32 @@ async function race(
   }
 }
 
+/** An attempt that came to nothing. */
+interface Failure {
+  readonly name: string;
+  readonly reason: ConnectionReason;
+  readonly text: string;
+}
+
+/** What most attempts have in common, whatever the address was. */
+const WORDS: Readonly<Partial<Record<ConnectionReason, string>>> = {
+  "refused": "connection refused",
+  "timeout": "no answer",
+  "no-route": "no route",
+  "unknown-name": "name unknown",
+};
+/** Reasons that one message tells; --verbose tells all. */
+const REASONS_SHOWN_MAX = 4;
+
 /** Its reason is that of all attempts, if they had the same. */
-function unreachable(
-  count: number,
-  failures: readonly { readonly text: string; readonly reason: ConnectionReason }[],
-): ConnectionError {
+function unreachable(count: number, failures: readonly Failure[]): ConnectionError {
   const first = failures[0]?.reason ?? "other";
   const reason = failures.every((each) => each.reason === first) ? first : "other";
-  const shown = failures.slice(0, 4).map(({ text }) => text).join("; ");
-  const more = failures.length > 4 ? `; and ${failures.length - 4} more` : "";
-  return new ConnectionError(
-    reason,
-    `Cannot reach any of ${count} known nodes of the mesh: ${shown}${more}`,
-  );
+  const fold = new Fold<string>();
+  for (const each of failures) fold.add(each.name, WORDS[each.reason] ?? each.text);
+  const groups = fold.groups().map(({ nodeset, value }) => `${nodeset}: ${value}`);
+  const more = groups.length > REASONS_SHOWN_MAX ? "; …" : "";
+  const nodes = count === 1 ? "the one known node" : `any of ${count} known nodes`;
+  const why = groups.slice(0, REASONS_SHOWN_MAX).join("; ");
+  return new ConnectionError(reason, `Cannot reach ${nodes} of the mesh: ${why}${more}`);
 }

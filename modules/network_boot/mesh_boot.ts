@@ -3,7 +3,7 @@
  * happens, keeps the list of nodes in the home, and asks the mesh in the end whether it sees them.
  */
 
-import { type Primitives, UsageError } from "../../core/mod.ts";
+import { type Environment, type Primitives, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import type { Authority } from "../shared/credentials.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
@@ -64,6 +64,8 @@ export async function bootIntoMesh(
     .map((host): HostOutcome => ({ host, state: "already", ms: 0 }));
   for (const outcome of outcomes) report.outcome(outcome);
   const rest = hosts.filter(({ name }) => !isUp.has(name));
+  // Before anything is up: who interrupts a boot and halts means this mesh, and not the one before.
+  await storeBoot(context, { home, file: options.hosts, results: [] });
   try {
     const booted = await bootHosts({
       env,
@@ -183,9 +185,7 @@ async function storeBoot(
 ): Promise<void> {
   const { home, file, results } = parts;
   const before = await home.lastBoot();
-  const isRelative = file !== undefined && !file.startsWith("/");
-  const given = isRelative ? `${env.processes.variable("PWD") ?? "."}/${file}` : file;
-  const path = given ?? before?.file;
+  const path = file === undefined ? before?.file : absolutePath(env, file);
   await home.storeLastBoot({
     at: Math.floor(env.clock.now()),
     ...(path === undefined ? {} : { file: path }),
@@ -194,6 +194,16 @@ async function storeBoot(
       outcome.state === "failed" ? [{ name: outcome.host.name, reason: outcome.error.text }] : []
     ),
   });
+}
+
+/** Undefined for what cannot be read again: stdin, or a file in a folder that nobody knows. */
+function absolutePath(
+  { processes }: Pick<Environment, "processes">,
+  file: string,
+): string | undefined {
+  if (file === "-" || file.startsWith("/dev/")) return undefined;
+  const folder = processes.variable("PWD");
+  return file.startsWith("/") ? file : folder === undefined ? undefined : `${folder}/${file}`;
 }
 
 function resultsForPrograms(

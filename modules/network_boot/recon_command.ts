@@ -10,7 +10,7 @@ import { exitCodeOf } from "../shared/exit_code.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import { probe } from "../shared/probe.ts";
 import type { reconOptions } from "./commands.ts";
-import { HOST_REASONS } from "./host_error.ts";
+import { HOST_REASONS, type HostReason } from "./host_error.ts";
 import { type Visit, visitHosts } from "./host_visits.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
 import { FIREWALL_MS_MAX } from "./limits.ts";
@@ -72,8 +72,7 @@ function reportOf(
   const { host } = visit;
   if (visit.lines === undefined) {
     const { reason, text } = visit.error;
-    const words = text.replace(`${HOST_REASONS[reason]}: `, "");
-    return report(host, undefined, [{ reason, text: words, isWarning: false }]);
+    return report(host, undefined, [{ reason, text: afterReason(reason, text), isWarning: false }]);
   }
   const facts = parseHostFacts(visit.lines);
   if (facts === undefined) {
@@ -91,6 +90,13 @@ function reportOf(
     findings.push({ reason: "firewall", text, isWarning: true });
   }
   return report(host, facts, findings);
+}
+
+/** The report names the reason itself: "name unknown (…)" and "timed out: …" lose theirs. */
+function afterReason(reason: HostReason, text: string): string {
+  const words = HOST_REASONS[reason];
+  if (!text.startsWith(words)) return text;
+  return text.slice(words.length).replace(/^: /, "").replace(/^ \((.*)\)$/, "$1");
 }
 
 function report(
