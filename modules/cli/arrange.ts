@@ -25,7 +25,11 @@ export function arrange(entries: readonly Entry[], words: readonly string[]): st
   const { entry, path } = followWords(entries, words.slice(at));
   const rest = words.slice(at + path.length);
   if (leading.length > 0 && at === words.length) {
-    throw new UsageError("No command was given", { hint: 'See "minime --help"' });
+    const hint = 'See "minime --help"';
+    const last = leading.at(-1) as string;
+    const open = Object.entries(GLOBAL_OPTIONS).find(([name]) => last === `--${dashed(name)}`)?.[1];
+    if (open?.kind === "value") throw new UsageError(`Option "${last}" needs a value`, { hint });
+    throw new UsageError("No command was given", { hint });
   }
   if (entry?.kind !== "command") return [...path, ...rest];
   return [...path, ...leading, ...arrangeCommand(optionsOf(entry), entry.args?.verbatim, rest)];

@@ -111,7 +111,12 @@ function readToml(text: string, problems: MeshFileProblems): Record<string, unkn
     if (!(error instanceof TomlError)) throw error;
     const first = error.message.split("\n", 1)[0] ?? "";
     const reason = first.replace(/^Invalid TOML document: /, "");
-    problems.add(offsetOf(text, error), reason.charAt(0).toUpperCase() + reason.slice(1));
+    const offset = offsetOf(text, error);
+    // The parser sees a line break in a string; the person forgot a quote.
+    const isOpen = /^control characters .* strings/i.test(reason) &&
+      /^\r?\n/.test(text.slice(offset));
+    const problem = isOpen ? "String is not closed on its line" : reason;
+    problems.add(offset, problem.charAt(0).toUpperCase() + problem.slice(1));
     problems.throwIfAny();
     throw error;
   }

@@ -2,7 +2,7 @@
 #
 # The line is split at blanks here, because bash itself would split options and sets at = : and @.
 # What bash takes for the current word, $2, may be only the end of ours: the proposals lose what
-# stands before it.
+# stands before it. The program is called as it was typed, so its ~ is still a ~.
 _minime() {
   local line=${COMP_LINE:0:COMP_POINT} current kept value
   local -a words
@@ -19,6 +19,6 @@ _minime() {
       return
     fi
     [[ $value == "$current"* ]] && COMPREPLY+=("${value#"$kept"}")
-  done < <("$1" __complete -- "${words[@]:1}" 2> /dev/null)
+  done < <("${1/#\~\//$HOME/}" __complete -- "${words[@]:1}" 2> /dev/null)
 }
 complete -F _minime minime

@@ -212,6 +212,10 @@ Deno.test("command line: mistakes that are found before scanning", async () => {
     "No command was given",
     'See "minime --help"',
   ]);
+  assert.deepEqual(await complaint("-q", "--mesh"), [
+    'Option "--mesh" needs a value',
+    'See "minime --help"',
+  ]);
   assert.deepEqual(await complaint("uptime", "--b"), ['Unknown option "--b"', undefined]);
   assert.deepEqual(await complaint("uptime", "--fold=yes"), [
     'Option "--fold" takes no value',

@@ -311,6 +311,13 @@ Deno.test("mesh file: a syntax error has its place", () => {
     return true;
   });
   assert.equal(problemsOf(`name = ${"[".repeat(500)}`).length, 1);
+  for (const end of ["\n", "\r\n"]) {
+    assert.throws(() => read(`name = "lab${end}port = 5${end}`), {
+      message:
+        "Cannot use mesh.toml: 1 problem\nmesh.toml:1:12: String is not closed on its line\n" +
+        '    1 | name = "lab\n      |            ^',
+    });
+  }
 });
 
 Deno.test("mesh file: of very many problems the first ones are shown and the rest counted", () => {
