@@ -10,6 +10,7 @@ import { budgetCell, number, printTable, type Row } from "./table.ts";
 import { type Measure, takeTurns } from "./turns.ts";
 
 const ROUNDS = 9;
+const WARM_UP_ROUNDS = 3;
 const ROUND_TRIPS = 2_000;
 const BULK_BYTES = 120 * 1024 * 1024;
 const CHUNK_BYTES = 60 * 1024;
@@ -50,13 +51,13 @@ export async function links(): Promise<void> {
     "bare-unix": await bareRoundTrips(where("bare-unix"), stack),
     unix: roundTripsOf(caller("unix")),
     internal: await internalCalls(stack),
-  }, { rounds: ROUNDS });
+  }, { rounds: ROUNDS, warmUp: WARM_UP_ROUNDS });
   const bulk = await takeTurns({
     "bare-tcp": () => bareBulk(where("bare-tcp")),
     tcp: () => bulkOver(caller("tcp")),
     "bare-unix": () => bareBulk(where("bare-unix")),
     unix: () => bulkOver(caller("unix")),
-  }, { rounds: ROUNDS });
+  }, { rounds: ROUNDS, warmUp: WARM_UP_ROUNDS });
 
   const row = (what: string, ours: number, bare: number, digits: number): string[] => [
     what,
@@ -97,12 +98,13 @@ async function startPeer(
 ): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", new URL("peer.ts", import.meta.url).pathname, kind, folder],
+    stdin: "piped",
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
   stack.defer(async () => {
     await reader.cancel();
-    child.kill("SIGKILL");
+    await child.stdin.close();
     await child.status;
   });
   const { value } = await reader.read();

@@ -1,6 +1,6 @@
 /**
  * The other end of the benchmarks of links: a process of its own that echoes or swallows. Started by
- * bench/links.ts with one word for what to be; prints its endpoint and serves until it is killed.
+ * bench/links.ts with one word for what to be; prints its endpoint and serves until its stdin ends.
  */
 
 import { createRealEnvironment } from "../core/environment/real.ts";
@@ -11,6 +11,7 @@ const ACK_BYTES = 8 * 1024 * 1024;
 
 const [kind = "", folder = ""] = Deno.args;
 const env = createRealEnvironment();
+void endWithParent();
 
 if (kind === "bare-tcp" || kind === "bare-unix") {
   const listener = kind === "bare-tcp"
@@ -59,6 +60,12 @@ async function serveBare(conn: Deno.Conn): Promise<void> {
       }
     }
   }
+}
+
+/** However the bench ends, its end of our stdin closes. */
+async function endWithParent(): Promise<void> {
+  while (await Deno.stdin.read(new Uint8Array(16)) !== null);
+  Deno.exit(0);
 }
 
 function say(line: string): void {

@@ -8,12 +8,20 @@ export type Measure = () => Promise<number>;
 /** Runs each of `candidates` once a round; the medians, by the candidates' names. */
 export async function takeTurns<Name extends string>(
   candidates: Readonly<Record<Name, Measure>>,
-  options: { readonly rounds: number },
+  options: {
+    readonly rounds: number;
+    /** Rounds before those that count, for what a compiler at run time must see first. @default 0 */
+    readonly warmUp?: number;
+  },
 ): Promise<Record<Name, number>> {
   const names = Object.keys(candidates) as Name[];
   const results = new Map<Name, number[]>(names.map((name) => [name, []]));
-  for (let round = 0; round < options.rounds; round++) {
-    for (const name of names) results.get(name)?.push(await candidates[name]());
+  const { rounds, warmUp = 0 } = options;
+  for (let round = -warmUp; round < rounds; round++) {
+    for (const name of names) {
+      const value = await candidates[name]();
+      if (round >= 0) results.get(name)?.push(value);
+    }
   }
   const medians = names.map((name) => [name, median(results.get(name) ?? [])]);
   return Object.fromEntries(medians) as Record<Name, number>;
