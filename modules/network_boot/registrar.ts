@@ -16,11 +16,9 @@ import { type Authority, issueNode } from "../shared/credentials.ts";
 import type { Admit, Csr } from "../shared/enrolment.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
+import { GATEWAY_GROUP } from "../shared/mesh_view.ts";
 import { HostError } from "./host_error.ts";
 import { ENDPOINTS_MAX, PEERS_MAX } from "./limits.ts";
-
-/** Its certificate says that it links segments; nothing else makes a node one. */
-export const GATEWAY_GROUP = "gateway";
 
 const EVERYWHERE = new Set(["0.0.0.0", "::"]);
 

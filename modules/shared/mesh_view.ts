@@ -5,6 +5,17 @@
 
 import * as v from "valibot";
 import { isName, parseEndpoint, UsageError } from "../../core/mod.ts";
+import {
+  areLinked,
+  type Detour,
+  type Graph,
+  neighboursOf,
+  pathTo,
+  type Way,
+  waysFrom,
+} from "./ways.ts";
+
+export type { Detour, Edge, Way } from "./ways.ts";
 
 // What one node says of all others is shown on terminals and kept in files: it is what it must be.
 const Name = v.pipe(v.string(), v.check(isName, "Expected a name"));
@@ -53,12 +64,22 @@ export const MeshChangeSchema = v.object({
 });
 export type MeshChange = Readonly<v.InferOutput<typeof MeshChangeSchema>>;
 
+/** Group in the certificate of a node that links segments; nothing else makes a node a gateway. */
+export const GATEWAY_GROUP = "gateway";
+
+/** Whether it may link with nodes of other segments. */
+export function isGateway({ groups }: Pick<NodeView, "groups">): boolean {
+  return groups.includes(GATEWAY_GROUP);
+}
+
 /** The view kept up to date by the items of `mesh.watch`, with the tables that follow from it. */
 export class MeshPicture {
   readonly #nodes = new Map<string, NodeView>();
-  readonly #names = new Map<string, NodeView>();
-  #self: string;
-  #hops: Map<string, { readonly next: string; readonly distance: number }> | undefined;
+  readonly #self: string;
+  /** Made when asked for, as the others below; dropped at changes that concern them. */
+  #names: Map<string, NodeView> | undefined;
+  #ways: Map<string, Way> | undefined;
+  #gateways: Map<string, NodeView[]> | undefined;
 
   constructor(view: MeshView) {
     this.#self = view.self;
@@ -74,15 +95,16 @@ export class MeshPicture {
   }
 
   apply(change: MeshChange): void {
-    for (const node of change.changed) this.#nodes.set(node.keyId, node);
-    for (const keyId of change.forgotten) this.#nodes.delete(keyId);
-    this.#names.clear();
-    for (const node of this.#nodes.values()) {
-      const other = this.#names.get(node.name);
-      // A name may have been taken over by a new key: the living one is meant.
-      if (other === undefined || rank(node) > rank(other)) this.#names.set(node.name, node);
+    for (const node of change.changed) {
+      const old = this.#nodes.get(node.keyId);
+      this.#nodes.set(node.keyId, node);
+      this.#rename(node, old);
     }
-    this.#hops = undefined;
+    for (const keyId of change.forgotten) {
+      if (this.#nodes.delete(keyId)) this.#names = undefined;
+    }
+    this.#ways = undefined;
+    this.#gateways = undefined;
   }
 
   byKey(keyId: string): NodeView | undefined {
@@ -90,45 +112,85 @@ export class MeshPicture {
   }
 
   byName(name: string): NodeView | undefined {
+    this.#names ??= namesOf(this.#nodes.values());
     return this.#names.get(name);
   }
 
   /** The neighbour on the shortest way to a node, and its distance in hops; undefined: no way. */
-  wayTo(keyId: string): { readonly next: string; readonly distance: number } | undefined {
-    this.#hops ??= shortestWays(this.#nodes, this.#self);
-    return this.#hops.get(keyId);
+  wayTo(keyId: string): Way | undefined {
+    this.#ways ??= waysFrom(this.#nodes, this.#self);
+    return this.#ways.get(keyId);
+  }
+
+  /** As {@link MeshPicture.wayTo}, for all nodes that have a way past what is to be avoided. */
+  ways(detour: Detour): ReadonlyMap<string, Way> {
+    return waysFrom(this.#nodes, this.#self, detour);
+  }
+
+  /**
+   * A shortest path: key ids from the first hop to the node, which is the last; empty for ourselves.
+   * Undefined: there is none past what is to be avoided.
+   */
+  path(toKeyId: string, detour?: Detour): string[] | undefined {
+    return pathTo(this.#nodes, { self: this.#self, to: toKeyId }, detour);
+  }
+
+  /** Key ids of those with whom a node is linked, as both of them claim. */
+  neighboursOf(keyId: string): string[] {
+    return neighboursOf(this.#nodes, keyId);
+  }
+
+  /** Whether both claim the link between them. */
+  areLinked(a: string, b: string): boolean {
+    return areLinked(this.#nodes, a, b);
+  }
+
+  /** Those of a segment that are up, by rising key id. */
+  gatewaysOf(segment: string): readonly NodeView[] {
+    this.#gateways ??= gatewaysOf(this.#nodes.values());
+    return this.#gateways.get(segment) ?? [];
+  }
+
+  /** Most changes leave every name with its node. */
+  #rename(node: NodeView, old: NodeView | undefined): void {
+    const holder = this.#names?.get(node.name);
+    const same = holder !== undefined && holder.keyId === node.keyId &&
+      old !== undefined && rank(old) <= rank(node);
+    if (same) this.#names?.set(node.name, node);
+    else this.#names = undefined;
   }
 }
 
 /**
- * Breadth first over edges that both ends claim, from `self`; ties go to the smaller key id of the
- * first hop, so that every node computes the same. Nodes that left or have no way are not in it.
+ * From `self`, over edges that both ends claim; ties go to the smaller key id of the first hop, so
+ * that every node computes the same. Nodes that left or have no way are not in it.
  */
-export function shortestWays(
-  nodes: ReadonlyMap<string, Pick<NodeView, "keyId" | "links" | "state">>,
-  self: string,
-): Map<string, { readonly next: string; readonly distance: number }> {
-  const ways = new Map<string, { readonly next: string; readonly distance: number }>();
-  const claims = new Map<string, Set<string>>();
-  for (const node of nodes.values()) {
-    if (node.state !== "left") claims.set(node.keyId, new Set(node.links));
+export function shortestWays(nodes: Graph, self: string): Map<string, Way> {
+  return waysFrom(nodes, self);
+}
+
+function namesOf(nodes: Iterable<NodeView>): Map<string, NodeView> {
+  const names = new Map<string, NodeView>();
+  for (const node of nodes) {
+    const other = names.get(node.name);
+    // A name may have been taken over by a new key: the living one is meant.
+    if (other === undefined || rank(node) > rank(other)) names.set(node.name, node);
   }
-  let ring = [self];
-  ways.set(self, { next: self, distance: 0 });
-  for (let distance = 1; ring.length > 0; distance++) {
-    const following: string[] = [];
-    for (const from of ring) {
-      const via = ways.get(from) as { readonly next: string };
-      for (const to of [...claims.get(from) ?? []].sort()) {
-        if (ways.has(to) || !claims.get(to)?.has(from)) continue;
-        ways.set(to, { next: distance === 1 ? to : via.next, distance });
-        following.push(to);
-      }
-    }
-    ring = following;
+  return names;
+}
+
+function gatewaysOf(nodes: Iterable<NodeView>): Map<string, NodeView[]> {
+  const gateways = new Map<string, NodeView[]>();
+  for (const node of nodes) {
+    if (node.state !== "up" || !isGateway(node)) continue;
+    const segment = gateways.get(node.segment);
+    if (segment === undefined) gateways.set(node.segment, [node]);
+    else segment.push(node);
   }
-  ways.delete(self);
-  return ways;
+  for (const segment of gateways.values()) {
+    segment.sort((a, b) => a.keyId < b.keyId ? -1 : 1);
+  }
+  return gateways;
 }
 
 function rank(node: NodeView): number {

@@ -7,7 +7,8 @@ import {
   verifyChain,
 } from "../../../core/mod.ts";
 import { PEERS_MAX } from "../../../modules/network_boot/limits.ts";
-import { GATEWAY_GROUP, Registrar } from "../../../modules/network_boot/registrar.ts";
+import { Registrar } from "../../../modules/network_boot/registrar.ts";
+import { GATEWAY_GROUP } from "../../../modules/shared/mesh_view.ts";
 import type { Csr } from "../../../modules/shared/enrolment.ts";
 import { type MeshHost, parseMeshFile } from "../../../modules/shared/mesh_file.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
