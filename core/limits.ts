@@ -84,6 +84,8 @@ export const USER_CONDUITS_MAX = 64;
 export const LINK_STREAMS_MAX = 16_384;
 /** Conduits of one link: its carrier, its bulk half, and what comes while both are exchanged. */
 export const LINK_CONDUITS_MAX = 16;
+/** Peers to whom there is a conduit on demand at once, dialled by them or by us. */
+export const ON_DEMAND_PEERS_MAX = 1_024;
 /** How long the conduit that lost against another one of the same link may finish its calls. */
 export const LINK_DRAIN_MS = 2_000;
 /** Verbs in one request, signed or brought by a module. */

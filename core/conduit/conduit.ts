@@ -27,6 +27,8 @@ export type Peer =
     readonly instance: string;
     /** The conduit is the bulk half of a link. */
     readonly bulk: boolean;
+    /** It was dialled for some messages and is no link of the mesh. */
+    readonly onDemand: boolean;
     /** Newest protocol version it speaks. */
     readonly version: number;
     /** Difference of its wall clock to ours in milliseconds, as far as the handshake tells. */
@@ -35,7 +37,12 @@ export type Peer =
     readonly session: string;
   }
   /** A user's program, by certificate. */
-  | { readonly kind: "user"; readonly identity: Identity };
+  | {
+    readonly kind: "user";
+    readonly identity: Identity;
+    /** As of a node: a signed request can be bound to it. */
+    readonly session: string;
+  };
 
 /** Why a conduit is over. `error` is undefined only after an orderly close by either end. */
 export interface CloseReason {
@@ -69,6 +76,8 @@ export interface DialOptions {
   readonly expect?: { readonly name?: string; readonly keyId?: string };
   /** Dial the bulk half of a link. @default false */
   readonly bulk?: boolean;
+  /** Dial for some messages only; no link comes of it. @default false */
+  readonly onDemand?: boolean;
 }
 
 /** Something that accepts conduits until it is closed. */

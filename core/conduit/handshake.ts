@@ -76,10 +76,11 @@ export async function initiateHandshake(
     readonly pipe: BytePipe;
     readonly expect: Expectation;
     readonly bulk: boolean;
+    readonly onDemand: boolean;
     readonly signal?: AbortSignal;
   },
 ): Promise<Established> {
-  const { pipe } = options;
+  const { pipe, bulk, onDemand } = options;
   const kind = context.self.identity.type === "node" ? CONDUIT_KIND.link : CONDUIT_KIND.client;
   const secret = context.trust.secrets[0] as MeshSecret;
   const preamble = encodePreamble({ kind, pskId: secret.id });
@@ -91,7 +92,7 @@ export async function initiateHandshake(
     const answer = noise.readMessage(await readLengthPrefixed(reader));
     const hello = decodeHello(answer);
     const identity = checkPeer(context, hello, noise, { kind: "node", expect: options.expect });
-    const own = encodeHello(ownHello(context, options.bulk));
+    const own = encodeHello(ownHello(context, { bulk, onDemand }));
     await pipe.write(withLength(noise.writeMessage(own), NO_BYTES));
     const cipher = new NoiseFrameCipher(noise.split());
     try {
@@ -102,7 +103,7 @@ export async function initiateHandshake(
       cipher.dispose();
       throw error;
     }
-    const peer = peerOf(context, identity, { ...hello, bulk: options.bulk }, cipher);
+    const peer = peerOf(context, identity, { ...hello, bulk, onDemand }, cipher);
     return { peer, cipher, received: reader.rest() };
   } finally {
     reader.dispose();
@@ -136,7 +137,7 @@ export async function respondHandshake(
   }
   using noise = createNoise(context, "responder", preambleBytes, secret);
   noise.readMessage(body.subarray(2));
-  const own = encodeHello(ownHello(context, false));
+  const own = encodeHello(ownHello(context, { bulk: false, onDemand: false }));
   await pipe.write(withLength(noise.writeMessage(own), NO_BYTES));
   const hello = decodeHello(noise.readMessage(await readLengthPrefixed(reader)));
   const cipher = new NoiseFrameCipher(noise.split());
@@ -243,19 +244,24 @@ function peerOf(
   hello: Hello,
   cipher: NoiseFrameCipher,
 ): Established["peer"] {
-  if (identity.type === "user") return { kind: "user", identity };
+  const session = toHex(cipher.handshakeHash);
+  if (identity.type === "user") return { kind: "user", identity, session };
   return {
     kind: "node",
     identity,
     instance: toHex(hello.instance),
     bulk: hello.bulk,
+    onDemand: hello.onDemand,
     version: hello.newest,
     clockOffsetMs: hello.unixMs - context.clock.now(),
-    session: toHex(cipher.handshakeHash),
+    session,
   };
 }
 
-function ownHello(context: HandshakeContext, bulk: boolean): Hello {
+function ownHello(
+  context: HandshakeContext,
+  flags: Pick<Hello, "bulk" | "onDemand">,
+): Hello {
   return {
     chain: context.self.identity.chain,
     instance: context.self.instance,
@@ -264,7 +270,7 @@ function ownHello(context: HandshakeContext, bulk: boolean): Hello {
     policyVersion: context.trust.policyVersion,
     oldest: PROTOCOL_OLDEST,
     newest: PROTOCOL_NEWEST,
-    bulk,
+    ...flags,
   };
 }
 

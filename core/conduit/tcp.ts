@@ -54,6 +54,7 @@ export class TcpFront implements Front {
         pipe,
         expect: options.expect ?? {},
         bulk: options.bulk ?? false,
+        onDemand: options.onDemand ?? false,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       return new FramedConduit({ pipe, clock: context.clock, ...established });

@@ -1,5 +1,6 @@
 /**
- * Those who are connected and are no nodes: programs of users, and of the owner of the socket. What
+ * Those who are connected by no link: programs of users, of the owner of the socket, and whoever
+ * comes by a conduit that a module made. What
  * one user may have under way counts over all of their conduits, and is remembered for a while when
  * the last one goes: to dial again must not renew it.
  */
@@ -43,7 +44,7 @@ export class Clients {
     );
   }
 
-  /** Takes over a conduit whose peer is no node. */
+  /** Takes over a conduit that is no link. */
   adopt(conduit: Conduit): void {
     const { peer } = conduit;
     const limits = peer.kind === "user" ? this.#limitsOf(peer.identity.keyId) : undefined;
@@ -64,7 +65,7 @@ export class Clients {
   /** Closes the conduits of those of whom `why` says why they may not stay; forgets who is gone. */
   recheck(why: (identity: Identity) => string | undefined): void {
     for (const [calls, peer] of this.#connected) {
-      const text = peer.kind === "user" ? why(peer.identity) : undefined;
+      const text = "identity" in peer ? why(peer.identity) : undefined;
       if (text !== undefined) void calls.close(text);
     }
     for (const [keyId, limits] of this.#users) if (limits.unused) this.#users.delete(keyId);

@@ -15,12 +15,13 @@ export interface CoreVerbsOptions {
   readonly host: ModuleHost;
   readonly dispatcher: Dispatcher;
   readonly links: LinkTable;
+  readonly onDemand: LinkTable;
   /** Monotonic ms of the daemon's start. */
   readonly startedAt: number;
 }
 
 export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
-  const { host, dispatcher, links, startedAt } = options;
+  const { host, dispatcher, links, onDemand, startedAt } = options;
   const { clock } = host.env;
   return {
     hello: verb({
@@ -89,7 +90,9 @@ export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
       args: NOTHING,
       reply: v.strictObject({}),
       handle: async (_args, { peer }) => {
-        const link = peer.kind === "node" ? links.get(peer.identity.keyId) : undefined;
+        const link = peer.kind === "node"
+          ? (peer.onDemand ? onDemand : links).get(peer.identity.keyId)
+          : undefined;
         if (link === undefined || !link.dialled) {
           throw new CallError(
             "refused",

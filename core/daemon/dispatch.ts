@@ -9,6 +9,7 @@ import { CallError, MinimeError } from "../errors.ts";
 import { COMPLAINT_CHARACTERS_MAX } from "../limits.ts";
 import { toCallError } from "./call_error.ts";
 import type { AllowedStep, Guard, GuardedRun } from "./guard.ts";
+import { Handoff } from "./handoff.ts";
 import type { Incoming } from "./incoming.ts";
 import type { ActionClass, Context, Principal, Verb } from "./module.ts";
 import type { Step, StepResult } from "./step.ts";
@@ -55,7 +56,7 @@ export class Dispatcher {
       if (!incoming.signed || !(incoming.body instanceof Uint8Array)) {
         throw this.#refuse(`"${incoming.verb}" needs a request signed by a user`);
       }
-      return this.#runSigned(incoming.body, incoming, { verb: incoming.verb }).then(onlyValue);
+      return this.#serveSigned(incoming.body, incoming);
     }
     if (incoming.signed) throw this.#refuse(`"${incoming.verb}" takes no signed request`);
     incoming.principal = principalOf(incoming.peer);
@@ -89,14 +90,32 @@ export class Dispatcher {
     return await this.#runSigned(steps, context, listed);
   }
 
+  /**
+   * A signed request that came by itself. What its verb streams goes to whoever sent it, if the user
+   * has bound the request to this very session, or the conduit is the owner's own.
+   */
+  #serveSigned(bytes: Uint8Array, incoming: Incoming): unknown {
+    const { peer, verb, isEvent } = incoming;
+    const mayStream = (peer.kind === "user" || peer.kind === "local") && !isEvent;
+    const session = peer.kind === "user" ? { session: peer.session } : {};
+    const handoff = mayStream ? new Handoff() : undefined;
+    const results = this.#runSigned(bytes, incoming, { verb, ...session }, handoff);
+    return handoff === undefined ? results.then(onlyValue) : streamed(handoff, results);
+  }
+
   /** What a copy gets must not depend on the way by which it or the first one came. */
   async #runSigned(
     bytes: Uint8Array,
     context: Context,
     guarded: Omit<GuardedRun, "run">,
+    handoff?: Handoff,
   ): Promise<StepResult[]> {
-    const run = (steps: readonly AllowedStep[]) =>
-      this.#runSteps(steps, context, (step) => this.#runGuarded(step, context));
+    const run: GuardedRun["run"] = (steps, { bound }) => {
+      const isOwn = bound || context.peer.kind === "local";
+      const onItem = isOwn ? (item: unknown) => handoff?.put(item) : undefined;
+      const run = (step: AllowedStep) => this.#runGuarded(step, context, isOwn);
+      return this.#runSteps(steps, context, run, onItem);
+    };
     try {
       return await this.#guard.run(bytes, { ...guarded, run });
     } catch (error) {
@@ -106,23 +125,25 @@ export class Dispatcher {
   }
 
   /** Judged and remembered already. Verbs of class read may come along in a signed request. */
-  #runGuarded(step: AllowedStep, context: Context): unknown {
+  #runGuarded(step: AllowedStep, context: Context, isOwn: boolean): unknown {
     const verb = this.#find(step.verb);
     if (verb.action !== "guarded" && verb.action !== "read") {
       throw this.#refuse(`"${step.verb}" of class ${verb.action} takes no signed request`);
     }
-    return this.#invoke(verb, step.verb, step.args, withPrincipal(context, step.principal));
+    const { principal } = step;
+    return this.#invoke(verb, step.verb, step.args, onAuthority(context, { principal, isOwn }));
   }
 
   async #runSteps<S extends Step>(
     steps: readonly S[],
     context: Context,
     run: (step: S) => unknown,
+    onItem?: OnItem,
   ): Promise<StepResult[]> {
     const results: StepResult[] = [];
     for (const step of steps) {
       try {
-        results.push({ ok: true, value: await drain(run(step), context) });
+        results.push({ ok: true, value: await drain(run(step), context, onItem) });
       } catch (error) {
         // A bug is told to whoever watches for bugs.
         if (!(error instanceof MinimeError)) throw error;
@@ -201,16 +222,41 @@ function describe(peer: Peer): string {
   return peer.kind === "local" ? "the owner of the socket" : "somebody on the public socket";
 }
 
-function withPrincipal(context: Context, principal: Principal): Context {
+/** Takes one item that a step streams; resolves when there is room for the next one. */
+type OnItem = (item: unknown) => Promise<void> | undefined;
+
+/** `isOwn`: nobody but who signed can have put anything into the stream. */
+function onAuthority(
+  context: Context,
+  options: { readonly principal: Principal; readonly isOwn: boolean },
+): Context {
+  const { principal, isOwn } = options;
   return {
     principal,
     peer: context.peer,
     deadlineMs: context.deadlineMs,
-    input: context.input,
+    get input() {
+      return isOwn ? context.input : NO_INPUT;
+    },
     get signal() {
       return context.signal;
     },
   };
+}
+
+/** Items while it runs, then its reply. */
+async function* streamed(
+  handoff: Handoff,
+  results: Promise<StepResult[]>,
+): AsyncGenerator<unknown, unknown, void> {
+  const end = () => handoff.end();
+  results.then(end, end);
+  try {
+    yield* handoff.items();
+    return onlyValue(await results);
+  } finally {
+    handoff.end();
+  }
 }
 
 /** Of a request that is one step. */
@@ -221,8 +267,12 @@ function onlyValue(results: readonly StepResult[]): unknown {
   throw new CallError(errorClass, message, detail === undefined ? {} : { detail });
 }
 
+const NO_INPUT: AsyncIterable<unknown> = {
+  async *[Symbol.asyncIterator]() {},
+};
+
 /** A step's reply; items that it streams are not part of a collated answer. */
-async function drain(result: unknown, { signal }: Context): Promise<unknown> {
+async function drain(result: unknown, { signal }: Context, onItem?: OnItem): Promise<unknown> {
   const value = await result;
   if (typeof value !== "object" || value === null || !(Symbol.asyncIterator in value)) return value;
   const generator = value as AsyncGenerator<unknown, unknown, void>;
@@ -231,6 +281,7 @@ async function drain(result: unknown, { signal }: Context): Promise<unknown> {
       const next = await generator.next();
       if (next.done) return next.value;
       signal.throwIfAborted();
+      await onItem?.(next.value);
     }
   } finally {
     await generator.return(undefined);

@@ -17,7 +17,7 @@ import { parseRequest, SEQUENCE_VERB, type SignedRequest } from "../security/req
 import type { Self, Trust } from "../security/trust.ts";
 import { type VerifiedRequest, verifyRequest } from "../security/verify_request.ts";
 import { decodeValue } from "../wire/codec.ts";
-import { toHex } from "../wire/bytes.ts";
+import { fromHex, toHex } from "../wire/bytes.ts";
 import type { Principal } from "./module.ts";
 import type { Step, StepResult } from "./step.ts";
 
@@ -39,10 +39,15 @@ export interface GuardOptions {
 export interface GuardedRun {
   /** The verb that the message named; it must be the request's. @default any */
   readonly verb?: string;
+  /** Of the conduit that brought it, as hex, when its other end is a user's program. */
+  readonly session?: string;
   /** Beside a request whose target list is only hashed. */
   readonly listedNames?: readonly string[];
   /** Executes what was allowed; the result is what copies get too, whichever way they come. */
-  readonly run: (steps: readonly AllowedStep[]) => Promise<StepResult[]>;
+  readonly run: (
+    steps: readonly AllowedStep[],
+    how: { readonly bound: boolean },
+  ) => Promise<StepResult[]>;
 }
 
 /** A step, and on whose authority it runs: rules may allow different steps as different users. */
@@ -80,7 +85,7 @@ export class Guard {
       if (!last.allowed) {
         throw new CallError("refused", last.why, { detail: { reason: "policy" } });
       }
-      return await guarded.run(allowed);
+      return await guarded.run(allowed, { bound: request.bind !== undefined });
     });
   }
 
@@ -127,6 +132,7 @@ export class Guard {
         ttlMaxMs: trust.policy.limits.requestTtlMaxMs,
         self: self.identity,
         ownNotBefore: self.identity.notBefore,
+        ...(guarded.session === undefined ? {} : { bind: fromHex(guarded.session) }),
         ...(guarded.listedNames === undefined ? {} : { listedNames: guarded.listedNames }),
       });
     } catch (cause) {

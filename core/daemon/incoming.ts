@@ -20,6 +20,8 @@ export class Incoming implements Context {
   readonly signed: boolean;
   readonly deadlineMs: number;
   readonly peer: Peer;
+  /** Nobody waits for an answer. */
+  readonly isEvent: boolean;
   /** Set by the dispatcher, which alone may. */
   principal: Principal = { kind: "nobody" };
   readonly #message: Message;
@@ -39,6 +41,7 @@ export class Incoming implements Context {
     this.signed = message.signed;
     this.deadlineMs = message.deadlineMs;
     this.peer = conduit.peer;
+    this.isEvent = message.kind === KIND.event;
     this.#message = message;
     this.#conduit = conduit;
     this.#clock = clock;
@@ -104,7 +107,7 @@ export class Incoming implements Context {
 
   async #pump(generator: AsyncGenerator<unknown, unknown, void>): Promise<unknown> {
     // Nobody takes the items of an event, and nobody would ever stop them.
-    if (this.#message.kind === KIND.event) return await generator.return(undefined);
+    if (this.isEvent) return await generator.return(undefined);
     const sender = this.#sender();
     try {
       for (;;) {

@@ -8,10 +8,10 @@ import type { CloseReason } from "../conduit/conduit.ts";
 import type { Clock } from "../environment/environment.ts";
 import { CallError } from "../errors.ts";
 import { LINK_DRAIN_MS } from "../limits.ts";
-import { PRIORITY } from "../wire/message.ts";
-import type { Call, Caller, CallOptions } from "./call.ts";
+import { PRIORITY, type Priority } from "../wire/message.ts";
+import type { Call, CallOptions } from "./call.ts";
 import type { Calls } from "./calls.ts";
-import type { Link, NodePeer } from "./links.ts";
+import type { Link, NodePeer, Teller } from "./links.ts";
 
 /** A conduit of a link, and the calls on it. */
 export interface LinkConduit {
@@ -34,7 +34,7 @@ export class StandingLink implements Link {
   /** All that are open, bulk halves and surplus ones too, in the order in which they came. */
   readonly #conduits = new Set<LinkConduit>();
   #carrier: LinkConduit;
-  #opening: Promise<Caller> | undefined;
+  #opening: Promise<Teller> | undefined;
   #bulkCame: (() => void) | undefined;
   readonly #options: LinkOptions;
   #resolveClosed: (reason: CloseReason) => void = () => {};
@@ -81,11 +81,11 @@ export class StandingLink implements Link {
     return this.#carrier.calls.stream(verb, args, options);
   }
 
-  tell(verb: string, args: unknown): Promise<void> {
-    return this.#carrier.calls.tell(verb, args, PRIORITY.control);
+  tell(verb: string, args: unknown, priority: Priority = PRIORITY.control): Promise<void> {
+    return this.#carrier.calls.tell(verb, args, priority);
   }
 
-  bulk(): Promise<Caller> {
+  bulk(): Promise<Teller> {
     const here = this.#bulkCalls();
     if (here !== undefined) return Promise.resolve(here);
     this.#opening ??= this.#openBulk().finally(() => this.#opening = undefined);
@@ -123,7 +123,7 @@ export class StandingLink implements Link {
     return [...this.#conduits].find(({ peer }) => peer.bulk)?.calls;
   }
 
-  async #openBulk(): Promise<Caller> {
+  async #openBulk(): Promise<Teller> {
     const { clock, dialBulk } = this.#options;
     const came = new Promise<void>((resolve) => this.#bulkCame = resolve);
     await dialBulk(this);

@@ -25,6 +25,10 @@ export interface LinkTableOptions {
   readonly log: Log;
   readonly selfKeyId: string;
   readonly front: Front;
+  /** What this table holds was dialled for some messages; it is no link of the mesh. */
+  readonly onDemand: boolean;
+  /** Peers at once. @default no limit: there is one link for a certificate */
+  readonly peersMax?: number;
   readonly serve: Serve;
   readonly onBug: (error: unknown, verb: string) => void;
 }
@@ -55,21 +59,31 @@ export class LinkTable implements Links {
   }
 
   async dial(endpoint: string, options: DialOptions = {}): Promise<Link> {
-    const conduit = await this.#options.front.dial(endpoint, options);
+    const { front, onDemand } = this.#options;
+    const conduit = await front.dial(endpoint, { ...options, onDemand });
     return this.adopt(conduit, { dialled: true, endpoint });
   }
 
   /** Refuses a second living daemon with a key that is linked already (cloned machine). */
+  refuseTwin({ identity, instance }: NodePeer): void {
+    const link = this.#links.get(identity.keyId);
+    if (link === undefined || link.peer.instance === instance) return;
+    throw new AuthenticationError(
+      "duplicate",
+      `Key of "${identity.name}" is in use by another daemon that is linked to us; ` +
+        "two machines must not share one key",
+    );
+  }
+
+  /** Refuses a twin, and whoever is too many. */
   admit(peer: NodePeer): void {
+    this.refuseTwin(peer);
     const link = this.#links.get(peer.identity.keyId);
-    if (link === undefined) return;
     const { name } = peer.identity;
-    if (link.peer.instance !== peer.instance) {
-      throw new AuthenticationError(
-        "duplicate",
-        `Key of "${name}" is in use by another daemon that is linked to us; ` +
-          "two machines must not share one key",
-      );
+    const { peersMax = Infinity } = this.#options;
+    if (link === undefined) {
+      if (this.#links.size < peersMax) return;
+      throw new AuthenticationError("quota", `We have ${peersMax} conduits on demand already`);
     }
     if (link.size >= LINK_CONDUITS_MAX) {
       throw new AuthenticationError(
@@ -181,12 +195,12 @@ export class LinkTable implements Links {
       return;
     }
     const { endpoint, peer } = link;
-    const { clock, front } = this.#options;
+    const { clock, front, onDemand } = this.#options;
     const text = `Bulk half of the link to "${peer.identity.name}" did not come up`;
     const late = () => new CallError("timeout", `${text} within ${CALL_MS_DEFAULT} ms`);
     const expect = { keyId: peer.identity.keyId };
     const conduit = await withTimeLimit(
-      (signal) => front.dial(endpoint, { bulk: true, expect, signal }),
+      (signal) => front.dial(endpoint, { bulk: true, onDemand, expect, signal }),
       { clock, ms: CALL_MS_DEFAULT, late },
     );
     this.adopt(conduit, { dialled: true, endpoint });

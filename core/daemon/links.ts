@@ -1,14 +1,28 @@
 /**
  * Links: the standing conduits between this daemon and others, one per peer key. The core keeps
- * the table and the rule for duplicates; which links there should be, the mesh module decides.
+ * the table and the rule for duplicates; which links there should be, the mesh module decides. A
+ * second table of the same kind holds what was dialled on demand, for some messages: its entries are
+ * no links of the mesh, nobody is told of them, and who dialled one closes it when it is idle.
  */
 
 import type { CloseReason, DialOptions, Peer } from "../conduit/conduit.ts";
+import type { Priority } from "../wire/message.ts";
 import type { Caller } from "./call.ts";
 
 export type NodePeer = Extract<Peer, { kind: "node" }>;
 
-export interface Link extends Caller {
+/** Who can also be told something without being asked anything. */
+export interface Teller extends Caller {
+  /**
+   * An event: no answer is expected. Resolves when there is room for more; rejects when the conduit is
+   * closed, or too much is queued ("busy").
+   *
+   * @default PRIORITY.control
+   */
+  tell(verb: string, args: unknown, priority?: Priority): Promise<void>;
+}
+
+export interface Link extends Teller {
   readonly peer: NodePeer;
   /** True when this end dialled. */
   readonly dialled: boolean;
@@ -23,9 +37,7 @@ export interface Link extends Caller {
    * The second conduit to the same peer, for bulk: what waits in the kernel's send buffer cannot be
    * overtaken, so control and bulk do not share one. Opened at first use, by whichever end can dial.
    */
-  bulk(): Promise<Caller>;
-  /** Tells the other end something without expecting an answer. */
-  tell(verb: string, args: unknown): Promise<void>;
+  bulk(): Promise<Teller>;
   close(text: string): Promise<void>;
 }
 

@@ -10,7 +10,7 @@ import { TcpFront } from "../conduit/tcp.ts";
 import { UnixFront } from "../conduit/unix.ts";
 import type { Environment, Timer } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText } from "../errors.ts";
-import { CLOCK_SKEW_MS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
+import { CLOCK_SKEW_MS_MAX, ON_DEMAND_PEERS_MAX, VALIDITY_CHECK_MS } from "../limits.ts";
 import { limitedLog } from "../limited_log.ts";
 import type { Log } from "../log.ts";
 import { AuditLog } from "../security/audit.ts";
@@ -61,6 +61,7 @@ export class Minimed {
   readonly #dispatcher: Dispatcher;
   readonly #journal: Journal<StepResult[]>;
   readonly #links: LinkTable;
+  readonly #onDemand: LinkTable;
   readonly #listeners: ConduitListener[] = [];
   readonly #started: Module[] = [];
   readonly #clients: Clients;
@@ -105,12 +106,14 @@ export class Minimed {
     const serving = { clock, serve: this.#serve, onBug: this.#onBug };
     this.#clients = new Clients(serving);
     this.#internals = new Internals(serving);
-    this.#links = new LinkTable({
+    const table = {
       ...serving,
       log: options.log("links"),
       selfKeyId: self.identity.keyId,
       front: this.#tcp,
-    });
+    };
+    this.#links = new LinkTable({ ...table, onDemand: false });
+    this.#onDemand = new LinkTable({ ...table, onDemand: true, peersMax: ON_DEMAND_PEERS_MAX });
   }
 
   get state(): LifeState {
@@ -157,6 +160,7 @@ export class Minimed {
           host: this.#hostFor("core"),
           dispatcher: this.#dispatcher,
           links: this.#links,
+          onDemand: this.#onDemand,
           startedAt: this.#startedAt,
         }),
       );
@@ -206,6 +210,7 @@ export class Minimed {
       stopping: this.#stopping,
       dispatcher: this.#dispatcher,
       links: this.#links,
+      onDemand: this.#onDemand,
       clients: this.#clients,
       internals: this.#internals,
       modules: this.#started,
@@ -239,8 +244,9 @@ export class Minimed {
   #admit(peer: Extract<Peer, { kind: "node" | "user" }>): void {
     const why = this.#whyNoLongerValid(peer.identity);
     if (why !== undefined) throw new AuthenticationError("revoked", why);
-    if (peer.kind === "node") this.#links.admit(peer);
-    else this.#clients.admit(peer.identity);
+    if (peer.kind === "user") return this.#clients.admit(peer.identity);
+    for (const table of [this.#links, this.#onDemand]) table.refuseTwin(peer);
+    this.#tableOf(peer).admit(peer);
   }
 
   #whyNoLongerValid(identity: Identity): string | undefined {
@@ -259,16 +265,21 @@ export class Minimed {
   #recheck(): void {
     const why = (identity: Identity) => this.#whyNoLongerValid(identity);
     this.#links.recheck(why);
+    this.#onDemand.recheck(why);
     this.#clients.recheck(why);
   }
 
   #accept(conduit: Conduit): void {
     if (conduit.peer.kind !== "node") return this.#clients.adopt(conduit);
     try {
-      this.#links.adopt(conduit, { dialled: false, endpoint: "accepted" });
+      this.#tableOf(conduit.peer).adopt(conduit, { dialled: false, endpoint: "accepted" });
     } catch (error) {
       this.#log("debug", `Conduit not taken: ${errorText(error)}`);
     }
+  }
+
+  #tableOf(peer: Extract<Peer, { kind: "node" }>): LinkTable {
+    return peer.onDemand ? this.#onDemand : this.#links;
   }
 
   #hostFor(name: string): ModuleHost {
@@ -280,6 +291,8 @@ export class Minimed {
       log: this.#options.log(name),
       stopping: this.#stopping.signal,
       links: this.#links,
+      onDemand: this.#onDemand,
+      adopt: (conduit) => this.#clients.adopt(conduit),
       module: (other) => this.#internals.callerOf(other, name),
       endpoints: () => this.endpoints(),
       sign: (domain, bytes) => signForModule(primitives, { domain, bytes, seed: self.signSeed }),

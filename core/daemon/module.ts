@@ -6,7 +6,7 @@
 
 import type { GenericSchema, InferOutput } from "valibot";
 import type { Environment } from "../environment/environment.ts";
-import type { Peer } from "../conduit/conduit.ts";
+import type { Conduit, Peer } from "../conduit/conduit.ts";
 import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Caller } from "./call.ts";
@@ -50,7 +50,11 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Milliseconds left of the caller's patience when the handler started; 0 means no deadline. */
   readonly deadlineMs: number;
-  /** The stream of items into the request. */
+  /**
+   * The stream of items into the request. Of a guarded verb it is empty, and what the handler yields
+   * is dropped, unless the request came by the very session to which the user has bound it, or by the
+   * owner's socket: nobody on the way may add to what a user has signed.
+   */
   readonly input: AsyncIterable<unknown>;
 }
 
@@ -96,6 +100,13 @@ export interface ModuleHost {
   /** Aborts when the daemon starts to shut down. */
   readonly stopping: AbortSignal;
   readonly links: Links;
+  /** Conduits dialled for some messages; no links of the mesh. */
+  readonly onDemand: Links;
+  /**
+   * Serves a conduit that a module made, whose peer the module has proven as a front does. It is no
+   * link, whoever the peer is.
+   */
+  adopt(conduit: Conduit): void;
   /** The module of that name in this daemon, through `internal:NAME`. */
   module(name: string): Caller;
   /** Endpoints on which this daemon really listens. */

@@ -20,6 +20,7 @@ export interface ShutdownParts {
   readonly stopping: AbortController;
   readonly dispatcher: Dispatcher;
   readonly links: LinkTable;
+  readonly onDemand: LinkTable;
   readonly clients: { list(): readonly Calls[] };
   readonly internals: { list(): readonly Calls[] };
   /** Those that were started, in start order. */
@@ -35,7 +36,11 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
   // 2. What is being answered gets its answer: among it the request that asked for this shutdown,
   //    and group operations that we carry for others.
   await within(parts, SHUTDOWN_DRAIN_MS_MAX, "Running requests", async () => {
-    await Promise.all([parts.links.idle(), ...parts.clients.list().map((calls) => calls.idle())]);
+    await Promise.all([
+      parts.links.idle(),
+      parts.onDemand.idle(),
+      ...parts.clients.list().map((calls) => calls.idle()),
+    ]);
   });
   // 3. Nothing new is begun that would not be finished.
   parts.dispatcher.close("This daemon is shutting down");
@@ -49,7 +54,7 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
     const calls = [...parts.clients.list(), ...parts.internals.list()].map((one) =>
       one.close(reason)
     );
-    await Promise.all([parts.links.close(reason), ...calls]);
+    await Promise.all([parts.links.close(reason), parts.onDemand.close(reason), ...calls]);
   });
   // 6. Listeners last: as long as somebody can connect, we are not gone.
   await within(parts, CLOSE_MS_MAX, "Listeners", async () => {

@@ -26,6 +26,8 @@ const EXTENSIONS_MAX = 16;
 const EXTENSION_BYTES_MAX = 256;
 /** The conduit is the bulk half of a link. */
 const EXTENSION_BULK = 1;
+/** The conduit is no link: it was dialled for some messages, and ends when nobody needs it. */
+const EXTENSION_ON_DEMAND = 2;
 const NO_BYTES = new Uint8Array(0);
 
 export interface Hello {
@@ -40,6 +42,7 @@ export interface Hello {
   readonly oldest: number;
   readonly newest: number;
   readonly bulk: boolean;
+  readonly onDemand: boolean;
 }
 
 export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
@@ -53,8 +56,9 @@ export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
     .u16(FRAME_BYTES_MAX, "max frame")
     .u16(hello.oldest, "oldest protocol")
     .u16(hello.newest, "newest protocol")
-    .u8(hello.bulk ? 1 : 0, "extensions");
+    .u8(Number(hello.bulk) + Number(hello.onDemand), "extensions");
   if (hello.bulk) writer.u16(EXTENSION_BULK, "tag").lp(NO_BYTES, "extension");
+  if (hello.onDemand) writer.u16(EXTENSION_ON_DEMAND, "tag").lp(NO_BYTES, "extension");
   return writer.finish();
 }
 
@@ -82,13 +86,14 @@ export function decodeHello(bytes: Uint8Array): Hello {
   if (reader.u16("max frame") !== FRAME_BYTES_MAX) throw reader.error("max frame", "is not ours");
   const oldest = reader.u16("oldest protocol");
   const newest = reader.u16("newest protocol");
-  const bulk = readExtensions(reader);
+  const flags = readExtensions(reader);
   reader.end();
-  return { chain, instance, unixMs, revocationVersion, policyVersion, oldest, newest, bulk };
+  return { chain, instance, unixMs, revocationVersion, policyVersion, oldest, newest, ...flags };
 }
 
-function readExtensions(reader: ByteReader): boolean {
+function readExtensions(reader: ByteReader): Pick<Hello, "bulk" | "onDemand"> {
   let bulk = false;
+  let onDemand = false;
   const count = reader.u8("extensions");
   if (count > EXTENSIONS_MAX) throw reader.error("extensions", `are ${count}`);
   for (let i = 0; i < count; i++) {
@@ -97,8 +102,9 @@ function readExtensions(reader: ByteReader): boolean {
       throw reader.error("extension", "is long");
     }
     if (tag === EXTENSION_BULK) bulk = true;
+    else if (tag === EXTENSION_ON_DEMAND) onDemand = true;
   }
-  return bulk;
+  return { bulk, onDemand };
 }
 
 export interface Preamble {

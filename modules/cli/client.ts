@@ -7,6 +7,7 @@ import {
   type Calls,
   choosePrimitives,
   encodeCanonical,
+  fromHex,
   MinimeError,
   type Primitives,
   type Self,
@@ -27,6 +28,8 @@ export interface Reached {
   readonly calls: Calls;
   readonly name: string;
   readonly endpoint: string;
+  /** Of the conduit, when its other end is the node itself; undefined: a socket of this machine. */
+  readonly session: string | undefined;
 }
 
 /** The user's keys, loaded when first needed: reading through the local daemon needs none. */
@@ -79,6 +82,7 @@ export class Client implements MeshClient {
   readonly stream: MeshClient["stream"];
   readonly #calls: Calls;
   readonly #user: User;
+  readonly #bind: Uint8Array | undefined;
   readonly #clock: { now(): number };
   readonly #random: { bytes(length: number): Uint8Array };
   #closed: Promise<void> | undefined;
@@ -88,15 +92,18 @@ export class Client implements MeshClient {
       readonly home: MeshHome;
       readonly reached: Reached;
       readonly user: User;
+      /** Sign for this connection alone. */
+      readonly bound: boolean;
       readonly clock: { now(): number };
       readonly random: { bytes(length: number): Uint8Array };
     },
   ) {
-    const { calls } = parts.reached;
+    const { calls, session } = parts.reached;
     this.#calls = calls;
     this.meshName = parts.home.name;
     this.via = { name: parts.reached.name, endpoint: parts.reached.endpoint };
     this.#user = parts.user;
+    this.#bind = parts.bound && session !== undefined ? fromHex(session) : undefined;
     this.#clock = parts.clock;
     this.#random = parts.random;
     this.request = (verb, args, options) => calls.request(verb, args, options);
@@ -115,6 +122,7 @@ export class Client implements MeshClient {
       issuedMs,
       expiresMs: issuedMs + (options.ttlMs ?? START_MS_DEFAULT),
       targets: { kind: "names", names: options.targets },
+      ...(this.#bind === undefined ? {} : { bind: this.#bind }),
       verb,
       as: options.as ?? "",
       arguments: args === undefined ? new Uint8Array(0) : encodeCanonical(args),

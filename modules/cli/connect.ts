@@ -13,12 +13,12 @@ import {
   type TcpFront,
   UnixFront,
 } from "../../core/mod.ts";
-import type { ConnectOptions, MeshClient } from "../shared/command.ts";
+import type { MeshClient } from "../shared/command.ts";
 import { Fold } from "../shared/fold.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { findSocket, stateNodes, statePaths, stateRoot } from "../shared/state_folder.ts";
 import { Client, type Reached, User } from "./client.ts";
-import type { ConnectNeeds } from "./context.ts";
+import type { ConnectNeeds, ConnectRequest } from "./context.ts";
 
 /** How long to try, in all. */
 const CONNECT_MS_MAX = 10_000;
@@ -33,7 +33,7 @@ const LOCAL_ANSWER_MS_MAX = 1_000;
 /** Rejects with ConnectionError that says what was tried. */
 export async function connect(
   needs: ConnectNeeds,
-  options: ConnectOptions,
+  options: ConnectRequest,
 ): Promise<MeshClient> {
   const home = await needs.home();
   const user = new User(needs, home);
@@ -41,7 +41,8 @@ export async function connect(
     const reached = await reachLocal(needs, home, options.node) ??
       await reachRemote(needs, { home, user, options });
     const { clock, random } = needs.env;
-    return new Client({ home, reached, user, clock, random });
+    const bound = options.session ?? false;
+    return new Client({ home, reached, user, bound, clock, random });
   } catch (error) {
     user.dispose();
     throw error;
@@ -70,7 +71,7 @@ async function reachLocal(
         deadlineMs: LOCAL_ANSWER_MS_MAX,
         signal: needs.signal,
       });
-      return { calls, name, endpoint };
+      return { calls, name, endpoint, session: undefined };
     } catch (error) {
       void calls?.close("no answer");
       needs.signal.throwIfAborted();
@@ -82,7 +83,7 @@ async function reachLocal(
 
 async function reachRemote(
   needs: ConnectNeeds,
-  parts: { readonly home: MeshHome; readonly user: User; readonly options: ConnectOptions },
+  parts: { readonly home: MeshHome; readonly user: User; readonly options: ConnectRequest },
 ): Promise<Reached> {
   const { home, user, options } = parts;
   const all = await home.nodes();
@@ -119,7 +120,7 @@ async function race(
   parts: {
     readonly front: TcpFront;
     readonly nodes: readonly KnownNode[];
-    readonly options: ConnectOptions;
+    readonly options: ConnectRequest;
   },
 ): Promise<Reached> {
   const { clock } = needs.env;
@@ -145,6 +146,7 @@ async function race(
           calls: new Calls({ conduit, clock, dialled: true }),
           name: node.name,
           endpoint,
+          session: conduit.peer.kind === "node" ? conduit.peer.session : undefined,
         };
         return won.resolve(winner);
       } catch (error) {

@@ -14,8 +14,14 @@ export interface ConnectNeeds {
   home(): Promise<MeshHome>;
 }
 
+/** What is asked of {@link Connect}. */
+export interface ConnectRequest extends ConnectOptions {
+  /** End in `node` and nowhere else; requests are bound to the connection. @default false */
+  readonly session?: boolean;
+}
+
 /** Rejects with ConnectionError when no node can be reached. */
-export type Connect = (needs: ConnectNeeds, options: ConnectOptions) => Promise<MeshClient>;
+export type Connect = (needs: ConnectNeeds, options: ConnectRequest) => Promise<MeshClient>;
 
 export interface ContextParts {
   readonly env: Environment;
@@ -31,6 +37,11 @@ export function createContext(parts: ContextParts): CommandContext {
   const homes = new MeshHomes(env);
   let chosen: Promise<MeshHome> | undefined;
   const home = () => chosen ??= chooseHome(homes, out, meshName);
+  const connect = (options: ConnectRequest) => {
+    const { mesh } = options;
+    const named = async () => (await homes.choose(mesh)).home;
+    return parts.connect({ env, out, signal, home: mesh === undefined ? home : named }, options);
+  };
   return {
     env,
     out,
@@ -46,11 +57,8 @@ export function createContext(parts: ContextParts): CommandContext {
     get rows() {
       return terminal.stdoutIsTerminal ? terminal.size()?.rows : undefined;
     },
-    connect(options = {}) {
-      const { mesh } = options;
-      const named = async () => (await homes.choose(mesh)).home;
-      return parts.connect({ env, out, signal, home: mesh === undefined ? home : named }, options);
-    },
+    connect: (options = {}) => connect(options),
+    session: (node, options = {}) => connect({ ...options, node, session: true }),
   };
 }
 

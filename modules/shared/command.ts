@@ -37,6 +37,12 @@ export interface CommandContext {
   home(): Promise<MeshHome>;
   /** The nearest living node of the chosen mesh: the local daemon, or another. The caller closes it. */
   connect(options?: ConnectOptions): Promise<MeshClient>;
+  /**
+   * A connection that ends in exactly that node, for verbs that stream: nobody between this program and
+   * the node can read or add anything, and what {@link MeshClient.sign} signs is good for this connection
+   * alone. The caller closes it. Rejects with ConnectionError when the node cannot be reached.
+   */
+  session(node: string, options?: Omit<ConnectOptions, "node">): Promise<MeshClient>;
 }
 
 export interface ConnectOptions {
@@ -62,7 +68,10 @@ export interface MeshClient extends Caller, AsyncDisposable {
   readonly meshName: string;
   /** The daemon at the other end. */
   readonly via: { readonly name: string; readonly endpoint: string };
-  /** A request signed by the user's key (SECURITY.md 4), for guarded verbs. */
+  /**
+   * A request signed by the user's key (SECURITY.md 4), for guarded verbs. In a session it is bound to
+   * it, and so can only be sent there.
+   */
   sign(verb: string, args: unknown, options: SignOptions): Promise<Uint8Array>;
   /** Idempotent. */
   close(): Promise<void>;

@@ -127,6 +127,8 @@ export class MeshKeys {
     /** Instead of `args`, as they are. */
     rawArguments?: Uint8Array;
     targets?: Targets;
+    /** The session it is good for. */
+    bind?: Uint8Array;
     issuedMs?: number;
     expiresMs?: number;
   }): Uint8Array {
@@ -137,6 +139,7 @@ export class MeshKeys {
       issuedMs,
       expiresMs: options.expiresMs ?? issuedMs + 30_000,
       targets: options.targets ?? { kind: "all" },
+      ...(options.bind === undefined ? {} : { bind: options.bind }),
       verb: options.verb,
       as: "",
       arguments: options.rawArguments ??

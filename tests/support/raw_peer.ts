@@ -138,6 +138,7 @@ export class RawPeer {
       oldest: 1,
       newest: 1,
       bulk: false,
+      onDemand: false,
       ...hello,
     });
   }

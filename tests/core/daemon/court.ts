@@ -35,6 +35,10 @@ export class Court {
   readonly audited: AuditRecord[] = [];
   readonly logged: string[] = [];
   readonly ran: Ran = [];
+  /** What verbs streamed to those who asked. */
+  readonly items: unknown[] = [];
+  /** What those who ask stream into the request. */
+  input: readonly unknown[] = [];
   readonly dispatcher: Dispatcher;
   readonly journal: Journal<StepResult[]>;
   trust: Trust;
@@ -90,7 +94,18 @@ export class Court {
     const { peer = { kind: "local" }, signed = false } = options;
     const conduit = { peer } as Conduit;
     const request = message(body, { kind: KIND.request, verb: name, signed });
-    return await this.dispatcher.serve(new Incoming(request, conduit, this.clock));
+    const incoming = new Incoming(request, conduit, this.clock);
+    for (const item of this.input) {
+      incoming.receive({ ...request, kind: KIND.item, body: item, weight: 1 });
+    }
+    incoming.receive({ ...request, kind: KIND.end });
+    const result = await this.dispatcher.serve(incoming);
+    if (!isGenerator(result)) return result;
+    for (;;) {
+      const next = await result.next();
+      if (next.done) return next.value;
+      this.items.push(next.value);
+    }
   }
 
   /** What came of it: "ok", or "class: text". */
@@ -163,4 +178,8 @@ export async function isRefused(
     assert.ok((error as Error).message.includes(text), (error as Error).message);
     return true;
   });
+}
+
+function isGenerator(value: unknown): value is AsyncGenerator<unknown, unknown, void> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }

@@ -13,7 +13,11 @@ function peers({ keys }: Court): Record<string, Peer> {
   return {
     internal: { kind: "internal", module: "mesh" },
     node: { kind: "node", identity: keys.person({ name: "n2" }).identity, ...NO_PEER_FIELDS },
-    user: { kind: "user", identity: keys.person({ name: "bob", type: "user" }).identity },
+    user: {
+      kind: "user",
+      identity: keys.person({ name: "bob", type: "user" }).identity,
+      session: "00".repeat(32),
+    },
     local: { kind: "local" },
     nobody: { kind: "nobody" },
   };

@@ -2,6 +2,7 @@
 export const NO_PEER_FIELDS = {
   instance: "00".repeat(16),
   bulk: false,
+  onDemand: false,
   version: 1,
   clockOffsetMs: 0,
   session: "00".repeat(32),

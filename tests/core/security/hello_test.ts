@@ -19,6 +19,7 @@ const HELLO: Hello = {
   oldest: 1,
   newest: 3,
   bulk: false,
+  onDemand: false,
 };
 /** Where the extensions of HELLO are counted: its last byte. */
 const EXTENSIONS_AT = encodeHello(HELLO).length - 1;
@@ -35,6 +36,8 @@ Deno.test("hello: comes back as it was, with and without extensions", () => {
   assert.deepEqual(decodeHello(encodeHello(HELLO)), HELLO);
   const bulk = { ...HELLO, chain: HELLO.chain.slice(0, 1), bulk: true };
   assert.deepEqual(decodeHello(encodeHello(bulk)), bulk);
+  const both = { ...bulk, onDemand: true };
+  assert.deepEqual(decodeHello(encodeHello(both)), both);
 });
 
 Deno.test("hello: unknown extensions are ignored, too many and too long ones are not", () => {
