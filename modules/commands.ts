@@ -5,7 +5,7 @@
 
 import { call } from "./group/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
-import { nodes, ping } from "./mesh/commands.ts";
+import { nodes, ping, status } from "./mesh/commands.ts";
 import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
 import { uptime } from "./uptime/commands.ts";
@@ -13,6 +13,7 @@ import { uptime } from "./uptime/commands.ts";
 export const commands: readonly (Command | CommandGroup)[] = [
   boot,
   recon,
+  status,
   nodes,
   uptime,
   ping,

@@ -1,7 +1,9 @@
 /** The commands of the mesh module, as data: who is there, and does it answer. */
 
 import { command, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { duration, flag, timeLimit, whole } from "../shared/option.ts";
+import { WATCH } from "../shared/looks.ts";
+import { duration, flag, timeLimit, value, whole } from "../shared/option.ts";
+import { parseStatusGoal } from "./status_goal.ts";
 
 /** Of `minime nodes`. */
 export const nodesOptions = {
@@ -25,6 +27,43 @@ export const nodes = command({
   ],
   options: nodesOptions,
   load: () => import("./nodes_command.ts").then((m) => m.runNodes),
+});
+
+/** Of `minime status`. */
+export const statusOptions = {
+  links: flag("Show each link", { letter: "l" }),
+  ...WATCH,
+  wait: value("Wait until the mesh is so", parseStatusGoal, {
+    placeholder: "healthy|up=N|up=all",
+  }),
+  timeout: timeLimit("How long --wait waits; default: 30s", { letter: "t" }),
+  slow: timeLimit("Longest round trip of a healthy link; default: 100ms, between segments 500ms"),
+  ...JSON_OUTPUT,
+};
+
+/** Is the mesh healthy. */
+export const status = command({
+  name: "status",
+  brief: "Show whether the mesh is healthy, and what is wrong",
+  description:
+    "One line for the nodes of a segment that are alike, one line for each thing that is wrong, and " +
+    "a summary. LINKS: how many links to nodes that are up stand, of how many there should be; " +
+    "ROUND TRIP: of those links, the smaller one of what their two ends measured last.\n\n" +
+    "Degraded is a mesh with a lost node, a node that does not answer within 3 s, a link that " +
+    "should be there and is not, that only one end claims, or that is slow, a segment which has lost " +
+    "gateways and has at most one left, or nodes of several versions. Nodes that left in order " +
+    "are no problem.\n\n" +
+    "--wait looks until the goal is reached: healthy; up=N, so many nodes answer; up=all, every " +
+    "node that was booted or seen answers. It waits for a mesh that cannot be reached yet as well.\n\n" +
+    "Exit code: 0 healthy, 1 degraded; with --wait 0 reached, 124 not reached in time.",
+  examples: [
+    ["minime status", "nodes by segment, what is wrong, a summary"],
+    ["minime status --links", "each link with its round trip too"],
+    ["minime status --watch", "again every 2 s"],
+    ["minime status --wait up=all --timeout 1m && minime uptime", "go on when all are there"],
+  ],
+  options: statusOptions,
+  load: () => import("./status_command.ts").then((m) => m.runStatus),
 });
 
 /** Pings in a row that a person or a script may ask for. */

@@ -83,3 +83,12 @@ export const ROUND_TRIP_BEATS = 15;
 
 /** Names or key ids in one request to forget. */
 export const FORGET_NODES_MAX = 10_000;
+
+/** `minime status`: how long a node may take to tell of its links; a frozen one never does. */
+export const STATUS_ANSWER_MS_MAX = 3_000;
+/** Between two looks of --wait: short for a person, little work for a mesh. */
+export const STATUS_POLL_MS = 250;
+export const STATUS_WAIT_MS_DEFAULT = 30_000;
+/** Round trips above these are called slow: far more than a healthy network of that kind needs. */
+export const SLOW_MS = 100;
+export const SLOW_BETWEEN_SEGMENTS_MS = 500;

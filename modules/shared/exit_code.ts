@@ -30,6 +30,7 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [code: string, meaning: stri
   ["4", "There is no such mesh, or no node of it can be reached"],
   ["5", "Refused: the certificate or the policy does not allow it"],
   ["70", "A bug in minime"],
+  ["124", "What was waited for did not come in time"],
   ["129", "Hung up: the terminal was closed"],
   ["130", "Interrupted by ^C"],
   ["141", "The reader of the output went away"],

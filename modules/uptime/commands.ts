@@ -1,14 +1,14 @@
 /** The command of the uptime module, as data. */
 
 import { command, FOLD, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { duration, flag, timeLimit } from "../shared/option.ts";
+import { WATCH } from "../shared/looks.ts";
+import { timeLimit } from "../shared/option.ts";
 
 /** Of `minime uptime`. */
 export const uptimeOptions = {
   ...NODES,
   ...FOLD,
-  watch: flag("Look again and again until ^C"),
-  interval: duration("Between two looks of --watch", { letter: "n", default: "2s" }),
+  ...WATCH,
   timeout: timeLimit("How long the slowest node may take", { letter: "t", default: "10s" }),
   ...JSON_OUTPUT,
 };

@@ -1,10 +1,10 @@
 /** `minime uptime`: one look at all nodes, or one after the other. */
 
-import { CallError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { failureLines } from "../shared/group_report.ts";
+import { lookAtMesh } from "../shared/looks.ts";
 import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
 import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
@@ -13,36 +13,17 @@ import { UptimeReport } from "./report.ts";
 
 type UptimeOptions = OptionsOf<typeof uptimeOptions>;
 
-const CLEAR_SCREEN = "\x1b[H\x1b[2J";
-
 /** Exit code: whether all nodes answered, some, or none; see the command's description. */
 export async function runUptime(context: CommandContext, options: UptimeOptions): Promise<number> {
-  const { env, signal } = context;
   const selection = await readSelection(context, options);
-  let client = await context.connect();
-  try {
-    for (;;) {
-      let report: UptimeReport;
-      try {
-        report = await look(context, options, { client, selection });
-      } catch (error) {
-        if (!options.watch || !isGone(error)) throw error;
-        // The daemon that we talked to is gone; another one may live.
-        await client.close();
-        await env.clock.sleep(options.interval, { signal });
-        client = await context.connect();
-        continue;
-      }
-      show(context, options, { report, client });
-      if (!options.watch) {
-        const { asked, failed } = report.verdict(selection.given);
-        return exitCodeOf(asked, failed);
-      }
-      await env.clock.sleep(options.interval, { signal });
-    }
-  } finally {
-    await client.close();
-  }
+  const report = await lookAtMesh(context, {
+    ...options,
+    redraw: !options.json,
+    look: (client) => look(context, options, { client, selection }),
+    show: (seen, client) => show(context, options, { report: seen, client }),
+  });
+  const { asked, failed } = report.verdict(selection.given);
+  return exitCodeOf(asked, failed);
 }
 
 async function look(
@@ -76,13 +57,12 @@ function show(
   options: UptimeOptions,
   parts: { readonly report: UptimeReport; readonly client: MeshClient },
 ): void {
-  const { out, env, isTerminal } = context;
+  const { out, env } = context;
   const { report, client } = parts;
   if (options.json) {
     const nodes = options.fold ? report.foldedJson() : report.json();
     return out.json({ mesh: client.meshName, via: client.via.name, nodes, counts: report.counts });
   }
-  if (options.watch && isTerminal) out.write(CLEAR_SCREEN);
   const table = options.fold ? report.foldedTable() : report.table();
   out.table(table.columns, table.rows, table.style);
   out.print(report.summary());
@@ -91,8 +71,4 @@ function show(
   for (const line of failureLines(unclear, { now: env.clock.now() })) {
     out.writeError(`${line}\n`);
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof CallError && error.class === "unreachable";
 }
