@@ -7,7 +7,7 @@ import { formatMeshFile } from "../shared/mesh_file_format.ts";
 import type { bootOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
 import { LOOK_MS_MAX } from "./limits.ts";
-import { prepareKeys, preparePolicy } from "./mesh_setup.ts";
+import { prepareKeys, preparePolicy } from "../shared/mesh_setup.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
 import { livingNodes } from "./verify.ts";
 

@@ -9,7 +9,7 @@ import type { MeshHome } from "../shared/mesh_home.ts";
 import type { growOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
 import { GROW_MS_MAX } from "./limits.ts";
-import { prepareKeys } from "./mesh_setup.ts";
+import { prepareKeys } from "../shared/mesh_setup.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
 import { livingNodes } from "./verify.ts";
 

@@ -72,8 +72,6 @@ export const GROW_MS_MAX = 10_000;
 export const LINK_MS_MAX = 15_000;
 /** How often it is asked meanwhile. */
 export const LINK_POLL_MS = 100;
-/** The user's certificate is renewed when less of its life is left. */
-export const USER_RENEWAL_MS = 7 * 86_400_000;
 
 /** Recon asks a port from outside: who neither answers nor refuses by then is behind a firewall. */
 export const FIREWALL_MS_MAX = 3_000;

@@ -5,7 +5,7 @@
 
 import { type Environment, type Primitives, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import type { Authority } from "../shared/credentials.ts";
+import type { Authority } from "../shared/authority.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";

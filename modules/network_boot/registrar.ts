@@ -12,7 +12,7 @@ import {
   parseEndpoint,
   type Primitives,
 } from "../../core/mod.ts";
-import { type Authority, issueNode } from "../shared/credentials.ts";
+import { type Authority, issueNode } from "../shared/authority.ts";
 import type { Admit, Csr } from "../shared/enrolment.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
@@ -65,7 +65,7 @@ export class Registrar {
     }
     const now = Math.floor(env.clock.now());
     const groups = host.gateway ? [...new Set([...host.groups, GATEWAY_GROUP])] : host.groups;
-    const certificate = issueNode(authority, {
+    const [certificate, issuer] = issueNode(authority, {
       primitives,
       random: env.random,
       now,
@@ -84,6 +84,7 @@ export class Registrar {
       admit: {
         mesh,
         certificate: certificate.toBase64(),
+        ...(issuer === undefined ? {} : { issuer: issuer.toBase64() }),
         root: authority.rootPublicKey.toBase64(),
         psk: authority.psk.toBase64(),
         policy: policy.toBase64(),

@@ -1,9 +1,10 @@
 /**
- * The keys of a mesh as they lie in its home, and what they are good for: making a mesh, issuing
- * certificates with the root key, acting as the user. Keys are fixed-size binary files (mode 0600):
+ * The keys of a mesh as they lie in its home: making a mesh, acting as its user. Keys are fixed-size
+ * binary files (mode 0600):
  *
- *   root.key  32  Ed25519 seed          user.key  64  Ed25519 seed, X25519 secret
- *   root.pub  32  Ed25519 public key    psk       32
+ *   root.key  32  Ed25519 seed          user.key    64  Ed25519 seed, X25519 secret
+ *   root.pub  32  Ed25519 public key    issuer.key  64  the same
+ *   psk       32
  */
 
 import {
@@ -13,42 +14,30 @@ import {
   meshIdOf,
   MinimeError,
   NO_REVOCATIONS,
+  parseCertificate,
   type Policy,
   POLICY_LIMITS_DEFAULT,
   type Primitives,
   pskIdOf,
-  type Random,
   type Self,
-  signCertificate,
   type Trust,
   VerifiedCertificates,
   verifyChain,
 } from "../../core/mod.ts";
+import {
+  issue,
+  KEY_BYTES,
+  loadAuthority,
+  type Needs,
+  publicKeysOf,
+  requireKey,
+  rootSeedOf,
+} from "./authority.ts";
+import { USER_MS } from "./limits.ts";
 import type { MeshHome } from "./mesh_home.ts";
 
-const DAY_MS = 86_400_000;
-/** SECURITY.md 2: what boot issues, and to whom. */
-const NODE_VALIDITY_MS = 30 * DAY_MS;
-const USER_VALIDITY_MS = 30 * DAY_MS;
 /** The booting user's group, which may do everything until a policy says otherwise. */
 export const OPS_GROUP = "ops";
-
-const KEY_BYTES = 32;
-
-export interface Needs {
-  readonly primitives: Primitives;
-  readonly random: Random;
-  /** Unix ms. */
-  readonly now: number;
-}
-
-/** The root key in use: signs certificates and documents. */
-export interface Authority {
-  readonly meshId: Uint8Array;
-  readonly rootSeed: Uint8Array;
-  readonly rootPublicKey: Uint8Array;
-  readonly psk: Uint8Array;
-}
 
 /**
  * Makes root key, PSK and the user's keys in a home that has none. A full disk may stop it anywhere:
@@ -72,73 +61,21 @@ export async function issueUser(
   home: MeshHome,
   needs: Needs & { readonly user: string; readonly unixUser: string },
 ): Promise<void> {
-  const { primitives, random, now } = needs;
+  const { primitives, random, user, unixUser } = needs;
   const authority = await loadAuthority(home, primitives);
+  rootSeedOf(authority, `a certificate in group "${OPS_GROUP}"`);
   const key = random.bytes(2 * KEY_BYTES);
-  const certificate = signCertificate(primitives, {
-    issuerSeed: authority.rootSeed,
-    fields: {
-      type: "user",
-      serial: serialOf(random),
-      meshId: authority.meshId,
-      name: needs.user,
-      signPublicKey: primitives.signPublicKey(key.subarray(0, KEY_BYTES)),
-      dhPublicKey: primitives.dhPublicKey(key.subarray(KEY_BYTES)),
-      notBefore: now,
-      notAfter: now + USER_VALIDITY_MS,
-      groups: [OPS_GROUP],
-      unixUser: needs.unixUser,
-    },
+  const [certificate] = issue(authority, needs, {
+    type: "user",
+    name: user,
+    groups: [OPS_GROUP],
+    unixUser,
+    validityMs: USER_MS,
+    ...publicKeysOf(primitives, key),
   });
   await home.store("root.pub", authority.rootPublicKey);
   await home.store("user.key", key);
-  await home.store("user.cert", certificate.bytes);
-}
-
-/** The root key and the PSK of a home. Throws MinimeError when a file is missing or cut. */
-export async function loadAuthority(
-  home: MeshHome,
-  primitives: Primitives,
-): Promise<Authority> {
-  const rootSeed = await requireKey(home, "root.key", KEY_BYTES);
-  const rootPublicKey = primitives.signPublicKey(rootSeed);
-  return {
-    rootSeed,
-    rootPublicKey,
-    meshId: meshIdOf(primitives, rootPublicKey),
-    psk: await requireKey(home, "psk", KEY_BYTES),
-  };
-}
-
-/**
- * A node's certificate for the keys in its request; name and groups are the issuer's decision. Not
- * backdated: a daemon refuses requests issued before its certificate, which an earlier life of the
- * same name may have executed. Clocks that are behind are covered by the skew that verifiers allow.
- */
-export function issueNode(
-  authority: Authority,
-  options: Needs & {
-    readonly name: string;
-    readonly groups: readonly string[];
-    readonly signPublicKey: Uint8Array;
-    readonly dhPublicKey: Uint8Array;
-  },
-): Uint8Array {
-  const { primitives, now, name, groups, signPublicKey, dhPublicKey } = options;
-  return signCertificate(primitives, {
-    issuerSeed: authority.rootSeed,
-    fields: {
-      type: "node",
-      serial: serialOf(options.random),
-      meshId: authority.meshId,
-      name,
-      groups,
-      signPublicKey,
-      dhPublicKey,
-      notBefore: now,
-      notAfter: now + NODE_VALIDITY_MS,
-    },
-  }).bytes;
+  await home.store("user.cert", certificate);
 }
 
 /** Who the user of this home is, and what they believe in. Throws when the certificate is not valid. */
@@ -151,10 +88,9 @@ export async function loadUser(
   const psk = await requireKey(home, "psk", KEY_BYTES);
   const key = await requireKey(home, "user.key", 2 * KEY_BYTES);
   const trust = trustOf({ primitives, rootPublicKey, psk, policy: defaultPolicy(OPS_GROUP) });
-  const issuer = await home.load("issuer.cert");
   const certificate = await home.require("user.cert");
   const identity = verifyChain(primitives, {
-    chain: issuer === undefined ? [certificate] : [certificate, issuer],
+    chain: await chainOf(home, { primitives, certificate, rootPublicKey }),
     rootPublicKey,
     meshId: trust.meshId,
     now,
@@ -202,18 +138,17 @@ export function trustOf(options: {
   };
 }
 
-async function requireKey(
+/** With the issuer's certificate if it is the issuer that signed the user's. */
+async function chainOf(
   home: MeshHome,
-  file: "root.key" | "root.pub" | "psk" | "user.key",
-  bytes: number,
-): Promise<Uint8Array> {
-  const key = await home.require(file);
-  if (key.length === bytes) return key;
-  throw new MinimeError(
-    `"${home.path(file)}" has ${key.length} bytes, a key has ${bytes}: restore it from a backup`,
-  );
-}
-
-function serialOf(random: Random): bigint {
-  return new DataView(random.bytes(8).buffer).getBigUint64(0);
+  parts: {
+    readonly primitives: Primitives;
+    readonly certificate: Uint8Array;
+    readonly rootPublicKey: Uint8Array;
+  },
+): Promise<Uint8Array[]> {
+  const { primitives, certificate, rootPublicKey } = parts;
+  const { issuerKeyId } = parseCertificate(primitives, certificate);
+  if (issuerKeyId === keyIdOf(primitives, rootPublicKey)) return [certificate];
+  return [certificate, await home.require("issuer.cert")];
 }

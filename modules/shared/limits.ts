@@ -70,3 +70,13 @@ export const GROUP_NODE_BYTES_MAX = 1024 * 1024;
 /** Entries of a top list, and the longest path of a field. */
 export const GROUP_TOP_MAX = 1_000;
 export const GROUP_FIELD_CHARACTERS_MAX = 200;
+
+/** Life of a certificate (SECURITY.md 2): of a node that boot starts, and of one that is installed. */
+export const BOOTED_NODE_MS = 30 * 86_400_000;
+export const INSTALLED_NODE_MS = 90 * 86_400_000;
+/** Life of a user's certificate; a command in its last week renews it where the root key is. */
+export const USER_MS = 30 * 86_400_000;
+export const USER_RENEWAL_MS = 7 * 86_400_000;
+/** Life of an issuer's certificate; the root key makes another one in its last quarter. */
+export const ISSUER_MS = 365 * 86_400_000;
+export const ISSUER_RENEWAL_MS = 90 * 86_400_000;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { prepareKeys, preparePolicy } from "../../../modules/network_boot/mesh_setup.ts";
+import { prepareKeys, preparePolicy } from "../../../modules/shared/mesh_setup.ts";
 import { loadUser } from "../../../modules/shared/credentials.ts";
 import { type MeshFile, parseMeshFile } from "../../../modules/shared/mesh_file.ts";
 import { MeshHomes } from "../../../modules/shared/mesh_home.ts";

@@ -1,6 +1,6 @@
 /**
- * What the origin needs before it can boot: the mesh's home, the root key, a valid certificate for
- * the user, and the signed policy. Made when missing, kept when there.
+ * What a machine needs before it can make nodes: the mesh's home, the root key, a valid certificate
+ * for the user, and the signed policy. Made when missing, kept when there.
  */
 
 import {
@@ -20,17 +20,10 @@ import {
   UsageError,
   verifyPolicy,
 } from "../../core/mod.ts";
-import {
-  type Authority,
-  createCredentials,
-  issueUser,
-  loadAuthority,
-  loadUser,
-  type Needs,
-  OPS_GROUP,
-} from "../shared/credentials.ts";
-import type { MeshFile } from "../shared/mesh_file.ts";
-import type { MeshHome } from "../shared/mesh_home.ts";
+import { type Authority, loadAuthority, type Needs, rootSeedOf } from "./authority.ts";
+import { createCredentials, issueUser, loadUser, OPS_GROUP } from "./credentials.ts";
+import type { MeshFile } from "./mesh_file.ts";
+import type { MeshHome } from "./mesh_home.ts";
 import { USER_RENEWAL_MS } from "./limits.ts";
 
 type World = Pick<Environment, "clock" | "files" | "processes" | "random">;
@@ -42,9 +35,10 @@ export async function prepareKeys(
   home: MeshHome,
 ): Promise<Authority> {
   const needs = { primitives, random: env.random, now: Math.floor(env.clock.now()) };
-  const unixUser = await unixUserName(env);
-  const user = isName(unixUser) ? unixUser : "user";
+  const user = await userOf(env);
   if (await home.load("root.key") === undefined) {
+    // An issuer admits nodes in place of a root key that was taken away.
+    if (await home.load("issuer.key") !== undefined) return await loadAuthority(home, primitives);
     if (await home.load("root.pub") !== undefined) {
       throw new UsageError(
         `The home of mesh "${home.name}" has no root key: it cannot admit nodes`,
@@ -55,9 +49,9 @@ export async function prepareKeys(
         },
       );
     }
-    await createCredentials(home, { ...needs, user, unixUser });
+    await createCredentials(home, { ...needs, ...user });
   } else if (await isUserEnding(home, needs)) {
-    await issueUser(home, { ...needs, user, unixUser });
+    await issueUser(home, { ...needs, ...user });
   }
   return await loadAuthority(home, primitives);
 }
@@ -86,7 +80,8 @@ export async function preparePolicy(
     if (isSamePolicy(before.policy, policy)) return kept;
     version = before.version + 1;
   }
-  const { meshId, rootSeed: seed } = authority;
+  const seed = rootSeedOf(authority, "a policy");
+  const { meshId } = authority;
   const signed = signPolicy(primitives, { meshId, version, issuedMs: now, policy, seed });
   await home.store("policy.signed", signed);
   return signed;
@@ -111,8 +106,16 @@ function isSamePolicy(a: Policy, b: Policy): boolean {
   return JSON.stringify(formatPolicy(a)) === JSON.stringify(formatPolicy(b));
 }
 
+/** Whom a certificate for the person at the keyboard names. */
+export async function userOf(
+  env: Pick<Environment, "files" | "processes">,
+): Promise<{ readonly user: string; readonly unixUser: string }> {
+  const unixUser = await unixUserName(env);
+  return { user: isName(unixUser) ? unixUser : "user", unixUser };
+}
+
 /** The name of our user id, from the system's list of users where that is a plain file. */
-async function unixUserName(env: World): Promise<string> {
+async function unixUserName(env: Pick<Environment, "files" | "processes">): Promise<string> {
   const { uid } = env.processes;
   let text = "";
   try {

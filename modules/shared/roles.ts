@@ -1,0 +1,13 @@
+/** Groups that mean something to the program. A node is what its certificate says, and nothing else. */
+
+import type { MeshHost } from "./mesh_file.ts";
+
+/** It links segments. */
+export const GATEWAY_GROUP = "gateway";
+/** It holds an issuer's key: it admits nodes that show a token, and renews certificates. */
+export const REGISTRAR_GROUP = "registrar";
+
+/** The groups in the certificate of a host of the mesh file. */
+export function certificateGroups(host: Pick<MeshHost, "groups" | "gateway">): string[] {
+  return host.gateway ? [...new Set([...host.groups, GATEWAY_GROUP])] : [...host.groups];
+}
