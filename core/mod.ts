@@ -5,7 +5,13 @@
  */
 
 export * from "./errors.ts";
-export { BODY_DEPTH_MAX, CLOCK_SKEW_MS_MAX, KEY_ID_BYTES, STEPS_MAX } from "./limits.ts";
+export {
+  BODY_DEPTH_MAX,
+  CERTIFICATE_BYTES_MAX,
+  CLOCK_SKEW_MS_MAX,
+  KEY_ID_BYTES,
+  STEPS_MAX,
+} from "./limits.ts";
 export type { Log, LogLevel } from "./log.ts";
 export { withTimeLimit } from "./time_limit.ts";
 export { VERSION } from "./version.ts";

@@ -5,6 +5,7 @@
 
 import { call } from "./group/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
+import { mesh, user } from "./init_boot/commands.ts";
 import { nodes, ping, status } from "./mesh/commands.ts";
 import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
@@ -22,4 +23,6 @@ export const commands: readonly (Command | CommandGroup)[] = [
   shrink,
   halt,
   wipe,
+  mesh,
+  user,
 ];

@@ -16,7 +16,7 @@ import { type Authority, issueNode } from "../shared/authority.ts";
 import type { Admit, Csr } from "../shared/enrolment.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
-import { GATEWAY_GROUP } from "../shared/mesh_view.ts";
+import { certificateGroups } from "../shared/roles.ts";
 import { HostError } from "./host_error.ts";
 import { ENDPOINTS_MAX, PEERS_MAX } from "./limits.ts";
 
@@ -64,7 +64,7 @@ export class Registrar {
       throw new HostError("daemon", "its request for a certificate is not signed by its own key");
     }
     const now = Math.floor(env.clock.now());
-    const groups = host.gateway ? [...new Set([...host.groups, GATEWAY_GROUP])] : host.groups;
+    const groups = certificateGroups(host);
     const [certificate, issuer] = issueNode(authority, {
       primitives,
       random: env.random,

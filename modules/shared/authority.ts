@@ -6,6 +6,7 @@
 
 import {
   type CertificateFields,
+  type Environment,
   type IssuerConstraint,
   meshIdOf,
   MinimeError,
@@ -28,6 +29,14 @@ export interface Needs {
   readonly random: Random;
   /** Unix ms. */
   readonly now: number;
+}
+
+/** As of now. */
+export function needsNow(
+  env: Pick<Environment, "clock" | "random">,
+  primitives: Primitives,
+): Needs {
+  return { primitives, random: env.random, now: Math.floor(env.clock.now()) };
 }
 
 /** What a home can sign with; at least one of root and issuer is there. */

@@ -20,7 +20,7 @@ import {
   UsageError,
   verifyPolicy,
 } from "../../core/mod.ts";
-import { type Authority, loadAuthority, type Needs, rootSeedOf } from "./authority.ts";
+import { type Authority, loadAuthority, type Needs, needsNow, rootSeedOf } from "./authority.ts";
 import { createCredentials, issueUser, loadUser, OPS_GROUP } from "./credentials.ts";
 import type { MeshFile } from "./mesh_file.ts";
 import type { MeshHome } from "./mesh_home.ts";
@@ -34,7 +34,7 @@ export async function prepareKeys(
   primitives: Primitives,
   home: MeshHome,
 ): Promise<Authority> {
-  const needs = { primitives, random: env.random, now: Math.floor(env.clock.now()) };
+  const needs = needsNow(env, primitives);
   const user = await userOf(env);
   if (await home.load("root.key") === undefined) {
     // An issuer admits nodes in place of a root key that was taken away.
@@ -60,7 +60,11 @@ export async function prepareKeys(
 export async function preparePolicy(
   env: World,
   primitives: Primitives,
-  parts: { readonly home: MeshHome; readonly authority: Authority; readonly mesh: MeshFile },
+  parts: {
+    readonly home: MeshHome;
+    readonly authority: Authority;
+    readonly mesh: Pick<MeshFile, "policy">;
+  },
 ): Promise<Uint8Array> {
   const { home, authority, mesh } = parts;
   const isGiven = Object.keys(mesh.policy).length > 0;

@@ -1,9 +1,8 @@
 /** Groups that mean something to the program. A node is what its certificate says, and nothing else. */
 
 import type { MeshHost } from "./mesh_file.ts";
+import { GATEWAY_GROUP } from "./mesh_view.ts";
 
-/** It links segments. */
-export const GATEWAY_GROUP = "gateway";
 /** It holds an issuer's key: it admits nodes that show a token, and renews certificates. */
 export const REGISTRAR_GROUP = "registrar";
 

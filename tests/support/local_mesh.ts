@@ -78,13 +78,17 @@ export class LocalMesh implements AsyncDisposable {
   }
 
   spawn(...args: readonly string[]): Deno.ChildProcess {
+    return this.#spawn({}, args);
+  }
+
+  #spawn(more: Record<string, string>, args: readonly string[]): Deno.ChildProcess {
     const [program = "", ...first] = this.#command;
     return new Deno.Command(program, {
       args: [...first, ...args],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      env: this.environment,
+      env: { ...this.environment, ...more },
     }).spawn();
   }
 
@@ -101,7 +105,12 @@ export class LocalMesh implements AsyncDisposable {
   }
 
   async run(...args: readonly string[]): Promise<Result> {
-    const child = this.spawn(...args);
+    return await this.runWith({}, ...args);
+  }
+
+  /** With other variables. */
+  async runWith(more: Record<string, string>, ...args: readonly string[]): Promise<Result> {
+    const child = this.#spawn(more, args);
     const timer = setTimeout(() => child.kill("SIGKILL"), RUN_MS_MAX);
     const { code, stdout, stderr } = await child.output();
     clearTimeout(timer);

@@ -1,0 +1,114 @@
+/** The commands of a mesh that comes up with its machines, as data: its keys and who gets some. */
+
+import { command, group, JSON_OUTPUT } from "../shared/command.ts";
+import { list, text } from "../shared/option.ts";
+
+const CONFIG = text("The mesh file; default: the one in the mesh's home", {
+  placeholder: "FILE",
+  completion: "files",
+});
+const OUT = text("Write into this folder, which is made when it is missing", {
+  placeholder: "FOLDER",
+  completion: "files",
+});
+
+/** Of `minime mesh init`. */
+export const meshInitOptions = {
+  config: text("The mesh file; left out, --mesh names the mesh", {
+    placeholder: "FILE",
+    completion: "files",
+  }),
+  ...JSON_OUTPUT,
+};
+/** Of `minime mesh provision`. */
+export const provisionOptions = { config: CONFIG, out: OUT, ...JSON_OUTPUT };
+/** Of `minime mesh show`. */
+export const meshShowOptions = { ...JSON_OUTPUT };
+/** Of `minime user add`. */
+export const userAddOptions = {
+  groups: list("Groups in the certificate; repeatable, commas separate several", {
+    placeholder: "GROUP",
+  }),
+  unixUser: text("As whom their programs run; default: the same name", { placeholder: "NAME" }),
+  out: OUT,
+  ...JSON_OUTPUT,
+};
+
+/** Keys of a mesh. */
+export const mesh = group({
+  name: "mesh",
+  brief: "Make the keys of a mesh whose nodes start with their machines",
+  description: "For hosts that are reached by ssh, boot makes the keys by itself.",
+  examples: [
+    ["minime mesh init --config mesh.toml", "root key, issuer, and you as first operator"],
+    ["minime mesh provision 'n[1-16]' --out nodes", "one folder of keys for each node"],
+  ],
+  commands: [
+    command({
+      name: "init",
+      brief: "Make root key, issuer and the first operator",
+      description: "The keys lie in the mesh's home, below ~/.config/minime. The root key is the " +
+        "mesh: keep a copy offline. Where it is taken away, the issuer stands in for it: it makes " +
+        "nodes and users, but nobody in group ops.",
+      examples: [
+        ["minime mesh init --config mesh.toml", "the file names the mesh, its policy counts"],
+        ["minime mesh init --mesh lab", "without a file"],
+      ],
+      options: meshInitOptions,
+      load: () => import("./mesh_init_command.ts").then((m) => m.runMeshInit),
+    }),
+    command({
+      name: "provision",
+      brief: "Write a folder of keys for each node, ready to be copied to its machine",
+      description: "Private keys are made here: whoever can read the folder is the node. Nodes " +
+        "of group registrar get an issuer's key as well: they admit nodes that show a token.",
+      examples: [
+        ["minime mesh provision 'n[1-16]' --out nodes", "nodes/n1 to nodes/n16"],
+        [
+          "scp -rp nodes/n1 root@n1:/etc/minime",
+          "then, there: minime daemon --config " +
+          "/etc/minime/mesh.toml",
+        ],
+      ],
+      options: provisionOptions,
+      args: {
+        placeholder: "NODESET",
+        brief: "Hosts of the mesh file",
+        minimum: 1,
+        completion: "nodes",
+      },
+      load: () => import("./provision_command.ts").then((m) => m.runProvision),
+    }),
+    command({
+      name: "show",
+      brief: "Show what the home of a mesh holds",
+      examples: [["minime mesh show", "id, keys, certificates and until when they are valid"]],
+      options: meshShowOptions,
+      load: () => import("./mesh_show_command.ts").then((m) => m.runMeshShow),
+    }),
+  ],
+});
+
+/** People of a mesh. */
+export const user = group({
+  name: "user",
+  brief: "Give people certificates of a mesh",
+  examples: [["minime user add alice --groups users --out alice", "her home of the mesh"]],
+  commands: [
+    command({
+      name: "add",
+      brief: "Write the home of a mesh for somebody else, with a certificate of their own",
+      description:
+        "The folder holds a private key: give it to nobody but its owner, who keeps it " +
+        "as ~/.config/minime/MESH. What the groups may do, the policy says. Whether a key was " +
+        'revoked counts more than its certificate: see "minime mesh show".',
+      examples: [
+        ["minime user add alice --groups users --out alice", "runs programs as alice"],
+        ["minime user add bob --groups ops --unix-user root --out bob", "an operator"],
+      ],
+      options: userAddOptions,
+      args: { placeholder: "NAME", brief: "Name in the certificate", minimum: 1, maximum: 1 },
+      load: () => import("./user_add_command.ts").then((m) => m.runUserAdd),
+    }),
+  ],
+});

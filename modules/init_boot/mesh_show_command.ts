@@ -1,0 +1,59 @@
+/** `minime mesh show`: what the home of a mesh holds, for people and for programs. */
+
+import { choosePrimitives } from "../../core/mod.ts";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { USER_RENEWAL_MS } from "../shared/limits.ts";
+import type { meshShowOptions } from "./commands.ts";
+import { type CertificateFacts, type MeshFacts, readMeshFacts } from "./mesh_facts.ts";
+
+/** Warns of certificates that end soon. */
+export async function runMeshShow(
+  context: CommandContext,
+  { json }: OptionsOf<typeof meshShowOptions>,
+): Promise<void> {
+  const { env, out } = context;
+  const home = await context.home();
+  using primitives = await choosePrimitives();
+  const facts = await readMeshFacts(env, primitives, home);
+  if (json) return out.json(facts);
+  const now = env.clock.now();
+  for (const [label, text] of rowsOf(facts, now)) out.print(`${label.padEnd(12)}${text}`);
+  for (const each of [facts.user, facts.issuer]) {
+    if (each !== undefined && each.notAfter - now < USER_RENEWAL_MS) {
+      out.warn(`Certificate of "${each.name}" ${lifeText(each, now)}`);
+    }
+  }
+}
+
+function rowsOf(facts: MeshFacts, now: number): readonly (readonly [string, string])[] {
+  const { revocations, issuer, user } = facts;
+  const who = (one: CertificateFacts | undefined) =>
+    one === undefined
+      ? "none"
+      : `${one.name} ${one.groups.length === 0 ? "" : `(${one.groups.join(", ")}) `}` +
+        `key ${one.keyId.slice(0, 16)}, ${lifeText(one, now)}`;
+  return [
+    ["mesh", facts.mesh],
+    ["id", facts.id],
+    ["home", facts.folder],
+    ["root key", facts.root ? "here" : "not here"],
+    ["issuer", who(issuer)],
+    ["you", who(user)],
+    ["policy", facts.policyVersion === undefined ? "none" : `version ${facts.policyVersion}`],
+    [
+      "revoked",
+      revocations === undefined
+        ? "nothing"
+        : `${revocations.keys} keys, version ${revocations.version}`,
+    ],
+    ["nodes", `${facts.nodes} known`],
+  ];
+}
+
+function lifeText({ notAfter }: CertificateFacts, now: number): string {
+  const left = notAfter - now;
+  return left <= 0
+    ? `expired ${formatDuration(-left)} ago`
+    : `valid for another ${formatDuration(left)}`;
+}

@@ -1,0 +1,39 @@
+/**
+ * The folder of keys that one node is given: everything that a daemon needs to be that node, ready
+ * to be copied to its machine. `minime mesh provision` writes it, `minime daemon --config` reads it.
+ *
+ *   mesh.toml          the mesh file        node.key        Ed25519 seed, X25519 secret
+ *   root.pub, psk      of the mesh          node.cert       the node's certificate
+ *   policy.signed      who may do what      issuer.cert     only if an issuer signed node.cert
+ *   revocations.signed only if there are    registrar.key, registrar.cert: only of a registrar
+ */
+
+import type { Environment } from "../../core/mod.ts";
+import { makePrivateFolder } from "./private_folder.ts";
+
+export type NodeFile =
+  | "issuer.cert"
+  | "mesh.toml"
+  | "node.cert"
+  | "node.key"
+  | "policy.signed"
+  | "psk"
+  | "registrar.cert"
+  | "registrar.key"
+  | "revocations.signed"
+  | "root.pub";
+
+/** What the folder holds; a file that is not there is left out. */
+export type NodeFiles = Readonly<Partial<Record<NodeFile, Uint8Array | string>>>;
+
+/** Writes private files into a private folder, which is made when it is missing. */
+export async function writePrivateFiles(
+  env: Pick<Environment, "files" | "processes">,
+  folder: string,
+  files: Readonly<Record<string, Uint8Array | string>>,
+): Promise<void> {
+  await makePrivateFolder(env, folder);
+  for (const [name, data] of Object.entries(files)) {
+    await env.files.write(`${folder}/${name}`, data, { mode: 0o600 });
+  }
+}
