@@ -23,7 +23,7 @@ export interface LinkConduit {
 
 /** What a link needs of its table. */
 export interface LinkOptions {
-  readonly clock: Pick<Clock, "now" | "sleep">;
+  readonly clock: Pick<Clock, "now" | "monotonic" | "sleep">;
   /** Resolves once the bulk half was dialled, by us or at our request; rejects when it cannot be. */
   readonly dialBulk: (link: StandingLink) => Promise<void>;
 }
@@ -37,12 +37,16 @@ export class StandingLink implements Link {
   #opening: Promise<Teller> | undefined;
   #bulkCame: (() => void) | undefined;
   readonly #options: LinkOptions;
+  /** The peer's wall clock, less our monotonic one. */
+  #peerClockMs: number;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
   constructor(first: LinkConduit, options: LinkOptions) {
     this.#carrier = first;
     this.#conduits.add(first);
-    this.since = options.clock.now();
+    const { clock } = options;
+    this.since = clock.now();
+    this.#peerClockMs = this.since + first.peer.clockOffsetMs - clock.monotonic();
     this.#options = options;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
@@ -62,6 +66,14 @@ export class StandingLink implements Link {
   get heardAt(): number {
     const heard = [...this.#conduits].map(({ calls }) => calls.heardAt);
     return Math.max(this.#carrier.calls.heardAt, ...heard);
+  }
+
+  get peerNow(): number {
+    return this.#peerClockMs + this.#options.clock.monotonic();
+  }
+
+  hearClock(unixMs: number): void {
+    this.#peerClockMs = unixMs - this.#options.clock.monotonic();
   }
 
   /** What carries the link now. */

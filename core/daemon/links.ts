@@ -32,6 +32,13 @@ export interface Link extends Teller {
   readonly since: number;
   /** Monotonic ms: when the last message of the peer arrived, or the conduit was made. */
   readonly heardAt: number;
+  /**
+   * Unix ms: what the peer's wall clock shows now, as far as we know. Late by the way of the word that
+   * told it; jumps of our own clock do not matter.
+   */
+  readonly peerNow: number;
+  /** The peer has just said what its wall clock shows, in Unix ms. */
+  hearClock(unixMs: number): void;
   readonly closed: Promise<CloseReason>;
   /**
    * The second conduit to the same peer, for bulk: what waits in the kernel's send buffer cannot be

@@ -1,7 +1,5 @@
 /** Every number that bounds something in group operations, with its unit in the name and its reason. */
 
-import { CLOCK_SKEW_MS_MAX } from "../../core/mod.ts";
-
 import { GROUP_TARGETS_MAX } from "../shared/limits.ts";
 
 /** Neighbours to whom one node sends: up to this size meshes are full, and one hop is fastest. */
@@ -22,8 +20,11 @@ export const ENTRY_BYTES = 32;
 
 /** Of the slack for accounts to travel up, each hop leaves this share to those below. */
 export const SLACK_SHARE = 0.75;
-/** How far clocks may be apart when a latest start is judged. */
-export const START_SKEW_MS = CLOCK_SKEW_MS_MAX;
+/**
+ * What a latest start may be late: each hop reckons it in its own clock by what its neighbour's clock
+ * showed, so that only the way, and jumps of clocks since then, are left.
+ */
+export const START_SKEW_MS = 2_000;
 /** A latest start farther away is a slip: what we remember of an operation must end. */
 export const START_MS_MAX = 3_600_000;
 
@@ -32,6 +33,8 @@ export const RUNS_MAX = 8_192;
 /** Their requests and answers; when it is full, the oldest answers are given up. */
 export const RUN_BYTES_MAX = 32 * 1024 * 1024;
 
+/** A relay that says nothing for so long is asked whether it lives, and has as long to answer. */
+export const SUSPECT_MS = 1_000;
 /** First pause before the origin sends again, doubled each time: the mesh learns of a loss in less. */
 export const RESEND_MS = 50;
 /** Ways that the origin tries to a target, the first one included. */

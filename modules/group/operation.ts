@@ -25,6 +25,7 @@ import { type Detail, type PartialBody, type PartialFailure, readPartial } from 
 import { toRanges } from "./ranges.ts";
 import { createReducer } from "./reducers.ts";
 import type { Run, Runs } from "./runs.ts";
+import { watchSilence } from "./silence.ts";
 import { type Edge, type Part, split } from "./tree.ts";
 import type { RelayArgs, Work } from "./work.ts";
 
@@ -158,15 +159,25 @@ export class Operation {
       return this.#lose(part.indices, { reason, ran: "never", ...this.#edgeTo(at) });
     }
     let call: Call | undefined;
+    let givenUp = false;
+    using _ = watchSilence(link, {
+      clock: this.#station.clock,
+      onSilent: () => givenUp = this.#giveUp(owed, part.next),
+    });
     try {
       call = this.#pass(link, part, leftMs);
       for await (const item of call) {
+        // What it still says is about targets that others owe by now.
+        if (givenUp) continue;
         this.#merge(owed, item);
         await this.#room();
       }
-      this.#merge(owed, await call.reply);
+      const last = await call.reply;
+      if (givenUp) return;
+      this.#merge(owed, last);
       if (owed.size > 0) throw new ProtocolError(`${owed.size} targets are missing in it`);
     } catch (error) {
+      if (givenUp) return;
       call?.cancel();
       if (error instanceof CallError && error.class === "timeout") {
         const reason = `No account from relay "${at}" in time`;
@@ -174,6 +185,25 @@ export class Operation {
       }
       this.#lose([...owed], { ...lossOf(error, at), ...this.#edgeTo(at) });
     }
+  }
+
+  /**
+   * A silent neighbour: what it owes is reached around it, if there is a way to all of it. It may be
+   * frozen, or only the link to it dead.
+   */
+  #giveUp(owed: Set<number>, next: string): boolean {
+    const { picture, selfName, links } = this.#station;
+    const at = this.#nameOf(next);
+    const { via, avoid, targets } = this.#options;
+    if (this.#over || owed.size === 0) return true;
+    const open = new Map([...owed].map((index) => [index, targets.get(index) ?? ""]));
+    const linked = (keyId: string) => keyId !== next && links.get(keyId) !== undefined;
+    const around = split(open, { picture, selfName, via, avoid, linked });
+    if (around.lost.length > 0) return false;
+    owed.clear();
+    const reason = `Relay "${at}" is silent`;
+    this.#lose([...open.keys()], { reason, ran: "maybe", ...this.#edgeTo(at) });
+    return true;
   }
 
   #pass(link: Link, part: Part, leftMs: number): Call {

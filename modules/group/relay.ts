@@ -11,9 +11,10 @@ import type { RelayArgs } from "./work.ts";
 export async function* relay(
   station: Station,
   args: RelayArgs,
-  context: Pick<Context, "signal">,
+  context: Pick<Context, "signal" | "peer">,
 ): AsyncGenerator<PartialBody, PartialBody, void> {
-  const { work, deadlineMs, slackMs, via, avoid } = args;
+  const { deadlineMs, slackMs, via, avoid } = args;
+  const work = { ...args.work, startBy: startByHere(station, args, context) };
   const targets = targetsOf(args);
   const { signal } = context;
   const operation = new Operation(station, {
@@ -39,6 +40,19 @@ export async function* relay(
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/**
+ * The latest start by our clock. Whoever was frozen finds its neighbour's words in the buffer when it
+ * wakes, and sees by that neighbour's clock, which it has known since before, how late it is.
+ */
+function startByHere(
+  { clock, links }: Station,
+  { work }: RelayArgs,
+  { peer }: Pick<Context, "peer">,
+): number {
+  const link = peer.kind === "node" ? links.get(peer.identity.keyId) : undefined;
+  return link === undefined ? work.startBy : work.startBy + clock.now() - link.peerNow;
 }
 
 function targetsOf({ mine, names, work }: RelayArgs): Map<number, string> {

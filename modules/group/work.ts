@@ -18,7 +18,7 @@ const WorkSchema = v.strictObject({
   id: GroupIdSchema,
   ...workEntries,
   reduce: ReduceSchema,
-  /** Unix ms; each target judges it by its own clock. */
+  /** Unix ms by the clock of whoever hands it over: see `relay`. */
   startBy: v.pipe(v.number(), v.finite()),
   bytesPerNodeMax: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(GROUP_NODE_BYTES_MAX)),
 });

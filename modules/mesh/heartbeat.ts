@@ -4,6 +4,7 @@
  * life. A process that was itself stalled judges nobody: what others sent may lie unread.
  */
 
+import * as v from "valibot";
 import {
   type Clock,
   errorText,
@@ -16,6 +17,7 @@ import { HEARTBEAT_MS, ROUND_TRIP_BEATS, SILENCE_MS_MAX, STALL_MS } from "./limi
 
 /** Any answer will do: an event costs one small message and no timer. */
 const BEAT_VERB = "core.ping";
+const PongSchema = v.object({ unixMs: v.pipe(v.number(), v.finite()) });
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
@@ -100,7 +102,11 @@ export class Heartbeat {
       priority: PRIORITY.control,
       signal: this.#stopping.signal,
     }).then(
-      () => this.#roundTrips.set(link, clock.monotonic() - start),
+      (reply) => {
+        this.#roundTrips.set(link, clock.monotonic() - start);
+        const parsed = v.safeParse(PongSchema, reply);
+        if (parsed.success) link.hearClock(parsed.output.unixMs);
+      },
       (error: unknown) => this.#failed(link, error),
     );
   }

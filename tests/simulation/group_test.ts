@@ -26,11 +26,11 @@ Deno.test("simulated group: one signed order through three origins at once runs 
 
 Deno.test("simulated group: behind a link that dies half-open, the order runs once and is answered", async () => {
   const mesh = await agreed(2, 6);
-  // What n1 sends to n2 is lost; n1 notices after some seconds and sends again by another way.
+  // What n1 sends to n2 is lost; n1 notices the silence and sends again by another way.
   mesh.simulation.block("n1", "n2");
   const signed = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: 0 } });
   const { counts, failures } = await mesh.finish(
-    mesh.call("n1", { signed, startBy: inTime(mesh) }),
+    mesh.call("n1", { signed }),
   );
   assert.equal(counts.answered, 6, JSON.stringify([...failures.values()]));
   for (const { name } of mesh.nodes) assert.equal(runs(mesh, name, signed), 1);
@@ -39,11 +39,6 @@ Deno.test("simulated group: behind a link that dies half-open, the order runs on
   assert.equal(runs(mesh, "n2", signed), 1, "the copy that was stuck does not run either");
   await mesh.stopAll();
 });
-
-/** Later than it takes to notice a silent link. */
-function inTime(mesh: MeshSimulation): number {
-  return mesh.unixMs + 20_000;
-}
 
 Deno.test("simulated group: a frozen target costs the deadline and nothing more, and may have run", async () => {
   const mesh = await agreed(3, 6);
@@ -59,6 +54,50 @@ Deno.test("simulated group: a frozen target costs the deadline and nothing more,
   mesh.simulation.thaw("n6");
   await mesh.untilAgreed();
   await mesh.stopAll();
+});
+
+Deno.test("simulated group: behind a relay that freezes, all are reached before their latest start", async () => {
+  const mesh = await agreed(5, 5);
+  mesh.simulation.partition(["n1"], ["n4", "n5"]);
+  await mesh.run({ forMs: 8_000 });
+  const { picture } = mesh.node("n1").running!;
+  const way = picture!.wayTo(mesh.node("n4").keyId);
+  assert.equal(way?.distance, 2);
+  const relay = picture!.byKey(way.next)!.name;
+  const begun = mesh.simulation.now;
+  mesh.simulation.freeze(relay);
+  const signed = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: 0 } });
+  const calling = mesh.call("n1", { signed, deadlineMs: 4_000 });
+  const { counts, answered } = await mesh.finish(calling);
+  assert.ok(answered.has("n4") && answered.has("n5"), [...answered].join());
+  assert.equal(counts.answered, 4);
+  assert.ok(mesh.simulation.now - begun < 5_000);
+  mesh.simulation.thaw(relay);
+  mesh.simulation.heal();
+  await mesh.untilAgreed();
+  assert.equal(runs(mesh, relay, signed), 1, "it was there before the latest start");
+  await mesh.stopAll();
+});
+
+// Clocks may be half a minute apart; a relay that slept through the latest start used to begin all the same.
+Deno.test("simulated group: who wakes after the latest start runs nothing, whatever its clock shows", async () => {
+  for (const skewMs of [0, -20_000, 20_000]) {
+    const mesh = await agreed(6, 3);
+    mesh.simulation.skew("n3", skewMs);
+    // Long enough that each end has heard the other's clock.
+    await mesh.run({ forMs: 60_000 });
+    const signed = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: 0 } });
+    assert.equal((await mesh.finish(mesh.call("n1", { signed }))).counts.answered, 3);
+    mesh.simulation.freeze("n3");
+    const late = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: 0 } });
+    const { failures } = await mesh.finish(mesh.call("n1", { signed: late, deadlineMs: 4_000 }));
+    assert.deepEqual([...failures.keys()], ["n3"]);
+    await mesh.run({ forMs: 8_000 });
+    mesh.simulation.thaw("n3");
+    await mesh.untilAgreed();
+    assert.equal(runs(mesh, "n3", late), 0, `with a clock ${skewMs} ms off`);
+    await mesh.stopAll();
+  }
 });
 
 // A way back was lost, so the link was given up; the copy sent again came after the deadline and was
