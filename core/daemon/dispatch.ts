@@ -107,7 +107,7 @@ export class Dispatcher {
   async #runSigned(
     bytes: Uint8Array,
     context: Context,
-    guarded: Omit<GuardedRun, "run">,
+    guarded: Omit<GuardedRun, "run" | "forNodes">,
     handoff?: Handoff,
   ): Promise<StepResult[]> {
     const run: GuardedRun["run"] = (steps, { bound }) => {
@@ -117,7 +117,8 @@ export class Dispatcher {
       return this.#runSteps(steps, context, run, onItem);
     };
     try {
-      return await this.#guard.run(bytes, { ...guarded, run });
+      const forNodes = (verb: string) => this.#table.get(verb)?.forNodes === true;
+      return await this.#guard.run(bytes, { ...guarded, forNodes, run });
     } catch (error) {
       if (error instanceof CallError && error.class === "refused") this.counts.refused++;
       throw error;
@@ -202,6 +203,8 @@ function mayExecute(action: ActionClass, peer: Peer): boolean {
       return peer.kind === "internal" || peer.kind === "node";
     case "read":
       return peer.kind !== "nobody";
+    case "local":
+      return peer.kind === "internal" || peer.kind === "local";
     case "guarded":
     case "root":
       return false;

@@ -9,9 +9,8 @@ import { AuthenticationError, CallError, errorText, ProtocolError } from "../err
 import { STEPS_MAX } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { AuditRecord } from "../security/audit.ts";
-import type { Identity } from "../security/chain.ts";
 import type { Journal, JournalRecord } from "../security/journal.ts";
-import { judge } from "../security/policy.ts";
+import { formatDestination, judge } from "../security/policy.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import { parseRequest, SEQUENCE_VERB, type SignedRequest } from "../security/request.ts";
 import type { Self, Trust } from "../security/trust.ts";
@@ -41,6 +40,8 @@ export interface GuardedRun {
   readonly verb?: string;
   /** Of the conduit that brought it, as hex, when its other end is a user's program. */
   readonly session?: string;
+  /** Whether that verb may be granted to nodes as well. */
+  readonly forNodes: (verb: string) => boolean;
   /** Beside a request whose target list is only hashed. */
   readonly listedNames?: readonly string[];
   /** Executes what was allowed; the result is what copies get too, whichever way they come. */
@@ -65,7 +66,7 @@ export class Guard {
   /** Resolves with what `run` returned, here or for the first copy. Rejects with CallError. */
   async run(bytes: Uint8Array, guarded: GuardedRun): Promise<StepResult[]> {
     const { request, identity, rememberUntilMs, steps } = this.#read(bytes, guarded);
-    const verdicts = this.#judge(request, identity, steps);
+    const verdicts = this.#judge({ request, identity, steps }, guarded);
     const record = {
       keyId: identity.keyId,
       requestId: request.requestId,
@@ -81,7 +82,7 @@ export class Guard {
     }
     return await this.#once(record, async () => {
       const last = verdicts.at(-1) as Verdict;
-      await this.#audit(request, identity, last);
+      await this.#audit({ request, identity, steps }, last);
       if (!last.allowed) {
         throw new CallError("refused", last.why, { detail: { reason: "policy" } });
       }
@@ -100,7 +101,7 @@ export class Guard {
     }
   }
 
-  #read(bytes: Uint8Array, guarded: GuardedRun): VerifiedRequest & { readonly steps: Step[] } {
+  #read(bytes: Uint8Array, guarded: GuardedRun): Read & VerifiedRequest {
     try {
       const verified = this.#verify(bytes, guarded);
       return { ...verified, steps: decodeSteps(verified.request) };
@@ -132,6 +133,8 @@ export class Guard {
         ttlMaxMs: trust.policy.limits.requestTtlMaxMs,
         self: self.identity,
         ownNotBefore: self.identity.notBefore,
+        // Of nodes only what is one verb and may be theirs: no sequence is.
+        ...(guarded.forNodes(request.verb) ? { signers: USERS_AND_NODES } : {}),
         ...(guarded.session === undefined ? {} : { bind: fromHex(guarded.session) }),
         ...(guarded.listedNames === undefined ? {} : { listedNames: guarded.listedNames }),
       });
@@ -141,18 +144,24 @@ export class Guard {
   }
 
   /** Of each step, up to the first that is refused: then none of them runs. */
-  #judge(request: SignedRequest, identity: Identity, steps: readonly Step[]): Verdict[] {
+  #judge(
+    { request, identity, steps }: Read,
+    { forNodes }: Pick<GuardedRun, "forNodes">,
+  ): Verdict[] {
     const { policy } = this.#options.trust();
     const self = this.#options.self.identity;
     const verdicts: Verdict[] = [];
     for (const step of steps) {
       const argv = argvOf(step.args);
+      const destination = destinationOf(step.args);
       const verdict = judge(policy, {
         principal: identity,
         verb: step.verb,
         as: request.as,
         self,
+        forNodes: forNodes(step.verb),
         ...(argv === undefined ? {} : { argv }),
+        ...(destination === undefined ? {} : { destination }),
       });
       verdicts.push(verdict);
       if (!verdict.allowed) break;
@@ -160,7 +169,10 @@ export class Guard {
     return verdicts;
   }
 
-  async #audit(request: SignedRequest, identity: Identity, verdict: Verdict): Promise<void> {
+  async #audit({ request, identity, steps }: Read, verdict: Verdict): Promise<void> {
+    const destination = steps.map(({ args }) => destinationOf(args)).find((each) =>
+      each !== undefined
+    );
     const { audit, clock, primitives, self } = this.#options;
     try {
       await audit({
@@ -172,6 +184,7 @@ export class Guard {
         keyId: identity.keyId,
         target: targetText(request),
         as: verdict.allowed ? verdict.as : request.as,
+        ...(destination === undefined ? {} : { destination }),
         allowed: verdict.allowed,
         ...(verdict.allowed ? { rule: verdict.rule } : { why: verdict.why }),
         argumentsHash: toHex(primitives.sha256(request.arguments)),
@@ -197,6 +210,8 @@ function targetText({ targets }: SignedRequest): string {
 }
 
 type Verdict = ReturnType<typeof judge>;
+type Read = Pick<VerifiedRequest, "request" | "identity"> & { readonly steps: readonly Step[] };
+const USERS_AND_NODES = ["user", "node"] as const;
 
 /** One verb with its arguments, or a sequence of [verb, arguments]. */
 function decodeSteps(request: SignedRequest): Step[] {
@@ -225,4 +240,15 @@ function argvOf(args: unknown): string[] | undefined {
   const { argv } = args;
   if (!Array.isArray(argv)) return undefined;
   return argv.every((word) => typeof word === "string") ? argv : undefined;
+}
+
+/** Verbs that open connections name where to as `host` and `port`; policy may restrict which. */
+function destinationOf(args: unknown): string | undefined {
+  if (typeof args !== "object" || args === null || !("host" in args && "port" in args)) {
+    return undefined;
+  }
+  const { host, port } = args;
+  return typeof host === "string" && typeof port === "number"
+    ? formatDestination(host, port)
+    : undefined;
 }

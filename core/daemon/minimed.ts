@@ -31,6 +31,7 @@ import { Lifecycle, type LifeState } from "./lifecycle.ts";
 import { LinkTable } from "./link_table.ts";
 import type { Module, ModuleHost } from "./module.ts";
 import { signForModule, verifyForModule } from "./module_signature.ts";
+import { signNodeRequest } from "./node_request.ts";
 import { shutDown } from "./shutdown.ts";
 import type { StepResult } from "./step.ts";
 import { whyNoLongerValid } from "./still_valid.ts";
@@ -297,6 +298,10 @@ export class Minimed {
       endpoints: () => this.endpoints(),
       sign: (domain, bytes) => signForModule(primitives, { domain, bytes, seed: self.signSeed }),
       verify: (domain, signed) => verifyForModule(primitives, { domain, ...signed }),
+      signRequest: (fields) => {
+        const { meshId } = this.#trust;
+        return signNodeRequest(fields, { env, primitives, meshId, self });
+      },
       verifyChain: (chain) => this.#verifyChain(chain),
       shutdown: (reason) => void this.stop(reason),
     };

@@ -12,16 +12,18 @@ import type { Identity } from "../security/chain.ts";
 import type { Caller } from "./call.ts";
 import type { Links } from "./links.ts";
 import type { SignedBytes } from "./module_signature.ts";
+import type { NodeRequest } from "./node_request.ts";
 
 /**
  * Who may execute a verb (SECURITY.md 3):
  * - `internal`: modules of this daemon only
  * - `link`: any valid node over a link, and modules
  * - `read`: any valid certificate of the mesh, the owner of the unix socket, and modules
+ * - `local`: the owner of the unix socket, and modules: what concerns this very daemon
  * - `guarded`: nobody, unless a user's signed request is allowed by the policy
  * - `root`: a document signed by the root key
  */
-export type ActionClass = "internal" | "link" | "read" | "guarded" | "root";
+export type ActionClass = "internal" | "link" | "read" | "local" | "guarded" | "root";
 
 /** On whose authority a handler runs. */
 export type Principal =
@@ -30,7 +32,10 @@ export type Principal =
   | { readonly kind: "nobody" }
   | { readonly kind: "node"; readonly identity: Identity }
   | { readonly kind: "user"; readonly identity: Identity }
-  /** A guarded verb: verified signature, allowed by `rule`, to be run as unix user `as`. */
+  /**
+   * A guarded verb: verified signature of a user (or of a node, where {@link Verb.forNodes} says so),
+   * allowed by `rule`, to be run as unix user `as`.
+   */
   | {
     readonly kind: "signed";
     readonly identity: Identity;
@@ -66,6 +71,11 @@ export type Handler<Args> = (
 
 export interface Verb {
   readonly action: ActionClass;
+  /**
+   * Of a guarded verb: whether the policy can grant it to nodes, in rules that name them. Being a
+   * node alone grants nothing (R6). @default false
+   */
+  readonly forNodes?: boolean;
   readonly args: GenericSchema;
   readonly reply: GenericSchema;
   readonly handle: Handler<unknown>;
@@ -75,6 +85,7 @@ export interface Verb {
 export function verb<const A extends GenericSchema, const R extends GenericSchema>(
   declaration: {
     readonly action: ActionClass;
+    readonly forNodes?: boolean;
     readonly args: A;
     readonly reply: R;
     readonly handle: (
@@ -118,6 +129,11 @@ export interface ModuleHost {
   sign(domain: string, bytes: Uint8Array): Uint8Array;
   /** Whether {@link ModuleHost.sign} made this signature in a daemon with that key. Never throws. */
   verify(domain: string, signed: SignedBytes): boolean;
+  /**
+   * A request signed by this node's key, for guarded verbs that can be granted to nodes; no target
+   * takes it for any other.
+   */
+  signRequest(fields: NodeRequest): Uint8Array;
   /**
    * Who shows these certificates (leaf first), as of now: mesh, validity and revocation checked.
    * Throws AuthenticationError.

@@ -22,6 +22,8 @@ export interface AuditRecord {
   /** Whom the request was for, as text: names, groups, "all". */
   readonly target: string;
   readonly as: string;
+  /** Where to, of a verb that opens a connection: "HOST:PORT". */
+  readonly destination?: string;
   readonly allowed: boolean;
   /** Which rule allowed it. */
   readonly rule?: string;
@@ -43,6 +45,7 @@ export function auditLine(record: AuditRecord): string {
     key: record.keyId,
     target: cut(record.target),
     as: record.as,
+    destination: record.destination === undefined ? undefined : cut(record.destination),
     allowed: record.allowed,
     rule: record.rule,
     why: record.why === undefined ? undefined : cut(record.why),

@@ -3,8 +3,10 @@
  * (SECURITY.md 3). Empty lists allow nothing. Reading one from a file is policy_file.ts, signing and
  * verifying one is policy_document.ts.
  *
- * Surprising: only users can be granted anything (R6), whatever a rule says; `$user` never means
- * root, which a rule must name; and a rule with `commands` grants only verbs that carry an argv.
+ * Surprising: only users can be granted anything (R6), but for the few verbs that are made for nodes
+ * too, and those only by rules that name nodes as such: groups and keys mean users alone. `$user` never
+ * means root, which a rule must name; a rule with `commands` grants only verbs that carry an argv,
+ * one with `destinations` only verbs that carry where to.
  */
 import { CLOCK_SKEW_MS_MAX } from "../limits.ts";
 import { matchesPattern, quote, quoteList } from "./name.ts";
@@ -15,7 +17,7 @@ export interface Policy {
 }
 
 export interface PolicyRule {
-  /** "group:NAME", "user:NAME", "key:64 HEX DIGITS". */
+  /** "group:NAME", "user:NAME", "key:64 HEX DIGITS"; "node:NAME", in which `*` is any characters. */
   readonly who: readonly string[];
   /** "*", "module.*", "module.verb". */
   readonly verbs: readonly string[];
@@ -25,6 +27,8 @@ export interface PolicyRule {
   readonly as: readonly string[];
   /** Patterns for argv, word by word: see {@link matchesCommand}. Undefined: any. */
   readonly commands: readonly string[] | undefined;
+  /** Patterns for where to: see {@link matchesDestination}. Undefined: any. */
+  readonly destinations: readonly string[] | undefined;
   /** Running at once for one principal on one node. Undefined: no limit. */
   readonly maxProcesses: number | undefined;
 }
@@ -44,6 +48,8 @@ export const POLICY_LIMITS_DEFAULT: PolicyLimits = {
   audit: "required",
 };
 
+const NODE = "node:";
+
 /** What a mesh made by boot starts with: members of one group may do everything. */
 export function defaultPolicy(opsGroup: string): Policy {
   const everything: PolicyRule = {
@@ -52,6 +58,7 @@ export function defaultPolicy(opsGroup: string): Policy {
     on: ["*"],
     as: ["root", "$user"],
     commands: undefined,
+    destinations: undefined,
     maxProcesses: undefined,
   };
   return { rules: [everything], limits: POLICY_LIMITS_DEFAULT };
@@ -73,6 +80,10 @@ export interface Question {
   readonly as: string;
   /** Of verbs that run programs. */
   readonly argv?: readonly string[];
+  /** Of verbs that open a connection: {@link formatDestination}. */
+  readonly destination?: string;
+  /** Whether the verb is one of those that may be granted to nodes. @default false */
+  readonly forNodes?: boolean;
   /** The target that judges, from its own certificate. */
   readonly self: { readonly name: string; readonly groups: readonly string[] };
 }
@@ -94,7 +105,7 @@ export function judge(policy: Policy, question: Question): Judgement {
   const whose = `${principal.type} ${quote(principal.name)} (groups ${
     quoteList(principal.groups)
   })`;
-  if (principal.type !== "user") {
+  if (principal.type !== "user" && !(principal.type === "node" && question.forNodes)) {
     return refuse(`Policy grants ${quote(verb)} to users only, this is ${whose}`);
   }
   let nearest = 0;
@@ -122,6 +133,27 @@ export function matchesCommand(pattern: string, argv: readonly string[]): boolea
   return words.every((word, index) => matchesPattern(word, argv[index] ?? ""));
 }
 
+/**
+ * Whether "HOST:PORT" fits a pattern such as "10.0.0.*:443" or "*:*". Names are compared as they were
+ * asked for: "localhost" and "127.0.0.1" are two destinations.
+ */
+export function matchesDestination(pattern: string, destination: string): boolean {
+  const [host, port] = splitDestination(pattern);
+  const [toHost, toPort] = splitDestination(destination);
+  return matchesPattern(host, toHost) && (port === "*" || port === toPort);
+}
+
+/** "db:5432", "[fd00::1]:443"; names in lower case, since they mean the same. */
+export function formatDestination(host: string, port: number): string {
+  const name = host.toLowerCase();
+  return name.includes(":") ? `[${name}]:${port}` : `${name}:${port}`;
+}
+
+function splitDestination(text: string): [host: string, port: string] {
+  const colon = text.lastIndexOf(":");
+  return [text.slice(0, colon), text.slice(colon + 1)];
+}
+
 type Aspect = (rule: PolicyRule, question: Question) => boolean;
 
 /** In the order in which a refusal names what is lacking. */
@@ -133,7 +165,14 @@ const ASPECTS: readonly Aspect[] = [
   (rule, { argv }) =>
     rule.commands === undefined ||
     (argv !== undefined && rule.commands.some((command) => matchesCommand(command, argv))),
+  (rule, { destination }) =>
+    rule.destinations === undefined ||
+    (destination !== undefined &&
+      rule.destinations.some((pattern) => matchesDestination(pattern, destination))),
 ];
+
+const COMMANDS = 4;
+const DESTINATIONS = 5;
 
 function fitOf(rule: PolicyRule, question: Question): number {
   const lacking = ASPECTS.findIndex((aspect) => !aspect(rule, question));
@@ -141,18 +180,25 @@ function fitOf(rule: PolicyRule, question: Question): number {
 }
 
 function lacking(aspect: number, question: Question): string {
-  const { verb, self, as, argv } = question;
+  const { verb, self, as, argv, destination } = question;
   const parts = [
     "",
     ` which allows ${quote(verb)}`,
     ` on ${quote(self.name)} (groups ${quoteList(self.groups)})`,
     `${as === "" ? "" : ` as unix user ${quote(as)}`}`,
-    argv ? ` with the command ${quoteList(argv)}` : " without a command",
   ];
-  return parts.slice(0, aspect + 1).join("");
+  const given = aspect === COMMANDS
+    ? argv ? ` with the command ${quoteList(argv)}` : " without a command"
+    : aspect === DESTINATIONS
+    ? destination ? ` to ${quote(destination)}` : " without a destination"
+    : "";
+  return parts.slice(0, aspect + 1).join("") + given;
 }
 
 function isWho(who: string, principal: PolicyPrincipal): boolean {
+  if (principal.type === "node") {
+    return who.startsWith(NODE) && matchesPattern(who.slice(NODE.length), principal.name);
+  }
   return who === `user:${principal.name}` || who === `key:${principal.keyId}` ||
     principal.groups.some((group) => who === `group:${group}`);
 }

@@ -43,6 +43,7 @@ export function formatPolicy(policy: Policy): Record<string, unknown> {
       on: [...rule.on],
       as: [...rule.as],
       ...rule.commands && { commands: [...rule.commands] },
+      ...rule.destinations && { destinations: [...rule.destinations] },
       ...rule.maxProcesses !== undefined && { max_processes: rule.maxProcesses },
     })),
     limits: {
@@ -53,7 +54,7 @@ export function formatPolicy(policy: Policy): Record<string, unknown> {
   };
 }
 
-const RULE_KEYS = ["who", "verbs", "on", "as", "commands", "max_processes"];
+const RULE_KEYS = ["who", "verbs", "on", "as", "commands", "destinations", "max_processes"];
 
 function readRule(value: unknown, path: string, options: ParsePolicyOptions): PolicyRule {
   const rule = readObject(value, { path, keys: RULE_KEYS });
@@ -70,6 +71,7 @@ function readRule(value: unknown, path: string, options: ParsePolicyOptions): Po
     on: texts("on", whyNotOn),
     as: texts("as", whyNotAs),
     commands: rule.has("commands") ? texts("commands", whyNotCommand) : undefined,
+    destinations: rule.has("destinations") ? texts("destinations", whyNotDestination) : undefined,
     maxProcesses: readCount(rule.get("max_processes"), `${path}.max_processes`),
   };
 }
@@ -106,10 +108,13 @@ function whyNotWho(text: string): string | undefined {
   if (prefix === "group" || prefix === "user") {
     return isName(rest) ? undefined : `${quote(rest)} is no name`;
   }
+  if (prefix === "node") {
+    return isNamePattern(rest) ? undefined : `${quote(rest)} is no name, nor a pattern of one`;
+  }
   if (prefix === "key") {
     return isKeyId(rest) ? undefined : "a key id has 64 hexadecimal digits";
   }
-  return `wanted is "group:NAME", "user:NAME" or "key:HEX"`;
+  return `wanted is "group:NAME", "user:NAME", "key:HEX" or "node:NAME"`;
 }
 
 function split(text: string): [prefix: string, rest: string] {
@@ -146,6 +151,19 @@ function whyNotAs(text: string): string | undefined {
 function whyNotCommand(text: string): string | undefined {
   return text.trim() === "" ? "wanted are words of a command line" : undefined;
 }
+
+/** Lower case, since that is how they are compared. */
+function whyNotDestination(text: string): string | undefined {
+  const found = DESTINATION.exec(text);
+  const port = found?.[1];
+  const isPort = port === "*" || (Number(port) >= 1 && Number(port) <= PORT_MAX);
+  if (found !== null && isPort && text === text.toLowerCase()) return undefined;
+  return `wanted is "HOST:PORT" in lower case, in which "*" stands for any port or any characters ` +
+    `of the host; IPv6 in brackets`;
+}
+
+const DESTINATION = /^(?:\[[0-9a-f:.*]+\]|[^[\]:\s]+):(\d{1,5}|\*)$/;
+const PORT_MAX = 65_535;
 
 function readObject(
   value: unknown,

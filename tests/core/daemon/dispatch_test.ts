@@ -6,7 +6,9 @@ import { CallError, FileError } from "../../../core/errors.ts";
 import { NO_PEER_FIELDS } from "./peers.ts";
 import { type Court, court } from "./court.ts";
 
-const ACTIONS: readonly ActionClass[] = ["internal", "link", "read", "guarded", "root"];
+const ACTIONS: readonly ActionClass[] = [
+  ...["internal", "link", "read", "local", "guarded", "root"] as const,
+];
 
 /** Everybody who can be at the other end. */
 function peers({ keys }: Court): Record<string, Peer> {
@@ -28,6 +30,7 @@ const UNSIGNED: Readonly<Record<ActionClass, readonly string[]>> = {
   internal: ["internal"],
   link: ["internal", "node"],
   read: ["internal", "node", "user", "local"],
+  local: ["internal", "local"],
   guarded: [],
   root: [],
 };
@@ -60,7 +63,7 @@ Deno.test("authority: every class of verb x every kind of peer x every kind of s
         }
       }
     }
-    assert.deepEqual(bench.dispatcher.counts, { served: ran, refused: 100 - ran, failed: 0 });
+    assert.deepEqual(bench.dispatcher.counts, { served: ran, refused: 120 - ran, failed: 0 });
   });
 });
 
@@ -75,6 +78,7 @@ Deno.test("authority: a refusal says what was wanted and who asked", async () =>
         await ask("link.verb", user),
         await ask("link.verb", local),
         await ask("read.verb", nobody),
+        await ask("local.verb", user),
         await ask("root.verb", internal),
         await ask("guarded.verb", local),
       ],
@@ -83,6 +87,7 @@ Deno.test("authority: a refusal says what was wanted and who asked", async () =>
         'refused: "link.verb" is of class link; user "bob" may not',
         'refused: "link.verb" is of class link; the owner of the socket may not',
         'refused: "read.verb" is of class read; somebody on the public socket may not',
+        'refused: "local.verb" is of class local; user "bob" may not',
         'refused: "root.verb" is of class root; module "mesh" may not',
         'refused: "guarded.verb" needs a request signed by a user',
       ],

@@ -15,6 +15,7 @@ function policy(...rules: (Partial<PolicyRule> & Pick<PolicyRule, "verbs">)[]): 
       on: ["*"],
       as: ["$user"],
       commands: undefined,
+      destinations: undefined,
       maxProcesses: undefined,
       ...rule,
     })),

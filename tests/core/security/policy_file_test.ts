@@ -44,6 +44,7 @@ Deno.test("policy file: the example of SECURITY.md is read", () => {
     on: ["@compute"],
     as: ["$user"],
     commands: ["hostname", "/usr/bin/lscpu *"],
+    destinations: undefined,
     maxProcesses: 64,
   });
   assert.deepEqual(policy.limits, {
@@ -66,7 +67,7 @@ Deno.test("policy file: unknown keys refuse the file", () => {
   refuses({ allows: [] }, "policy.allows: is unknown, known are allow, limits");
   refusesRule(
     { deny: true },
-    "allow[1].deny: is unknown, known are who, verbs, on, as, commands, max_processes",
+    "allow[1].deny: is unknown, known are who, verbs, on, as, commands, destinations, max_processes",
   );
   refuses(
     { limits: { ttl: "1s" } },
@@ -85,8 +86,12 @@ Deno.test("policy file: keys without which a rule allows nothing must be there",
 });
 
 Deno.test("policy file: unknown prefixes and patterns refuse the file, with their path", () => {
-  const prefixes = 'wanted is "group:NAME", "user:NAME" or "key:HEX"';
-  refusesRule({ who: ["group:a", "node:n1"] }, `allow[1].who[1]: is "node:n1": ${prefixes}`);
+  const prefixes = 'wanted is "group:NAME", "user:NAME", "key:HEX" or "node:NAME"';
+  refusesRule({ who: ["group:a", "host:n1"] }, `allow[1].who[1]: is "host:n1": ${prefixes}`);
+  refusesRule(
+    { who: ["node:"] },
+    'allow[1].who[0]: is "node:": "" is no name, nor a pattern of one',
+  );
   refusesRule({ who: ["*"] }, `allow[1].who[0]: is "*": ${prefixes}`);
   refusesRule({ who: ["alice"] }, `allow[1].who[0]: is "alice": ${prefixes}`);
   refusesRule({ who: ["user:"] }, 'allow[1].who[0]: is "user:": "" is no name');
@@ -163,6 +168,25 @@ Deno.test("policy file: times need a unit and lie in a range", () => {
   );
 });
 
+Deno.test("policy file: destinations are a host and a port, either of them any", () => {
+  const good = ["*:*", "db:5432", "10.0.0.*:443", "[fd00::*]:22", "*.lab:*"];
+  assert.deepEqual(
+    parsePolicy({ allow: [{ ...RULE, destinations: good }] }).rules[0]?.destinations,
+    good,
+  );
+  for (
+    const wrong of ["", "*", "db", "db:", ":22", "db:0", "db:65536", "db:x", "DB:1", "fd00::1:22"]
+  ) {
+    refusesRule(
+      { destinations: [wrong] },
+      `allow[1].destinations[0]: is ${
+        JSON.stringify(wrong)
+      }: wanted is "HOST:PORT" in lower case, ` +
+        'in which "*" stands for any port or any characters of the host; IPv6 in brackets',
+    );
+  }
+});
+
 Deno.test("policy file: lists and texts are bounded", () => {
   refuses(
     { allow: Array.from({ length: 1_025 }, () => RULE) },
@@ -177,11 +201,12 @@ Deno.test("policy file: lists and texts are bounded", () => {
 Deno.test("policy file: what is written is read as the same policy", () => {
   const texts = (...all: string[]) => fc.subarray(all);
   const rule = fc.record({
-    who: texts("group:a", "user:b", `key:${"0f".repeat(32)}`),
+    who: texts("group:a", "user:b", "node:n*", `key:${"0f".repeat(32)}`),
     verbs: texts("*", "exec.*", "core.shutdown"),
     on: texts("*", "@g", "n1", "n*"),
     as: texts("$user", "root"),
     commands: fc.option(texts("hostname", "id *"), { nil: undefined }),
+    destinations: fc.option(texts("*:*", "db:5432"), { nil: undefined }),
     maxProcesses: fc.option(fc.integer({ min: 1 }), { nil: undefined }),
   }, { noNullPrototype: true });
   const limits = fc.record({

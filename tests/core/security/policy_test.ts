@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   defaultPolicy,
+  formatDestination,
   judge,
   type Judgement,
   matchesCommand,
@@ -20,6 +21,7 @@ const RULE: PolicyRule = {
   on: ["@compute"],
   as: ["$user"],
   commands: undefined,
+  destinations: undefined,
   maxProcesses: undefined,
 };
 
@@ -186,6 +188,62 @@ Deno.test("policy: a rule with commands grants only verbs that carry a command",
   assert.ok(!allowed(rule, { verb: "exec.kill" }));
 });
 
+Deno.test("policy: a rule with destinations grants only verbs that carry one that fits", () => {
+  const rule = { destinations: ["db:5432", "10.0.0.*:*", "[fd00::*]:22"] };
+  const cases: readonly (readonly [string, boolean])[] = [
+    ["db:5432", true],
+    ["db:543", false],
+    ["db:54321", false],
+    ["xdb:5432", false],
+    ["10.0.0.7:80", true],
+    ["10.0.1.7:80", false],
+    ["[fd00::1]:22", true],
+    ["[fd00::1]:23", false],
+  ];
+  for (const [destination, wanted] of cases) {
+    assert.equal(allowed(rule, { destination }), wanted, destination);
+  }
+  assert.ok(!allowed(rule));
+  const on =
+    'Policy has no rule for user "alice" (groups "users") which allows "exec.run" on "n1" ' +
+    '(groups "compute")';
+  assert.equal(why(rule, { destination: "db:1" }), `${on} to "db:1"`);
+  assert.equal(why(rule, { argv: ["id"] }), `${on} without a destination`);
+  assert.ok(allowed({}, { destination: "anywhere:1" }));
+});
+
+Deno.test("policy: destinations mean the same in upper case, and IPv6 is in brackets", () => {
+  assert.equal(formatDestination("DB.Lab", 1), "db.lab:1");
+  assert.equal(formatDestination("FD00::1", 22), "[fd00::1]:22");
+});
+
+Deno.test("policy: a node is granted only what is made for nodes, by a rule that names it", () => {
+  const node = {
+    type: "node",
+    name: "n2",
+    groups: ["ops", "users"],
+    keyId: KEY,
+    unixUser: undefined,
+  };
+  const asked = { principal: node, as: "", forNodes: true };
+  const byOthers = ["group:ops", "group:users", "user:n2", `key:${KEY}`, "node:n3", "node:n"];
+  assert.ok(!allowed({ who: byOthers }, asked));
+  for (const who of ["node:n2", "node:n*", "node:*"]) {
+    assert.ok(allowed({ who: [who] }, asked), who);
+    assert.ok(!allowed({ who: [who] }, { ...asked, forNodes: false }), who);
+    assert.ok(!allowed({ who: [who] }), "a user is no node");
+  }
+  assert.equal(
+    why({ who: ["node:*"] }, { ...asked, forNodes: false }),
+    'Policy grants "exec.run" to users only, this is node "n2" (groups "ops", "users")',
+  );
+  for (const type of ["issuer", "request"]) {
+    assert.ok(
+      !allowed({ who: ["node:*", `key:${KEY}`] }, { ...asked, principal: { ...node, type } }),
+    );
+  }
+});
+
 Deno.test("policy: a mesh made by boot lets its ops group do everything", () => {
   const policy = defaultPolicy("ops");
   const ops = { ...ALICE, groups: ["ops"] };
@@ -205,6 +263,7 @@ Deno.test("policy: the order of rules never changes what is allowed", () => {
     on: texts("*", "@compute", "n1", "m*"),
     as: texts("$user", "root", "bob"),
     commands: fc.option(texts("hostname", "id *"), { nil: undefined }),
+    destinations: fc.constant(undefined),
     maxProcesses: fc.constant(undefined),
   });
   const question = fc.record({
