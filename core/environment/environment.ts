@@ -50,6 +50,12 @@ export interface BytePipe {
   read(into: Uint8Array): Promise<number | null>;
   /** Resolves when all bytes were taken by the kernel (backpressure). The bytes are ours until then. */
   write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Ends what we write: the other end reads all that was taken, then null, while we go on reading.
+   * Not while a write is under way. Later writes reject as after `close`. Idempotent; nothing happens
+   * when the pipe is closed. Rejects when it broke.
+   */
+  closeWrite(): Promise<void>;
   /** Closes both ways at once; a pending read ends with null or rejects. Idempotent. */
   close(): void;
 }

@@ -11,6 +11,7 @@ export class RealPipe implements BytePipe {
   readonly local: string;
   readonly #connection: Deno.Conn;
   #closed = false;
+  #writeClosed: Promise<void> | undefined;
   #failWrite: ((error: Error) => void) | undefined;
 
   constructor(connection: Deno.Conn, remote: string, local: string) {
@@ -32,7 +33,7 @@ export class RealPipe implements BytePipe {
   write(bytes: Uint8Array): Promise<void> {
     // Not async with a race: Deno 2.6 leaves a blocked write pending when its socket is closed.
     return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#closedError());
+      if (this.#closed || this.#writeClosed !== undefined) return reject(this.#closedError());
       this.#failWrite = reject;
       this.#writeAll(bytes).then(resolve, (error) => {
         const ours = this.#closed;
@@ -41,11 +42,25 @@ export class RealPipe implements BytePipe {
     });
   }
 
+  closeWrite(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#writeClosed ??= this.#shutDownWrite();
+    return this.#writeClosed;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.close();
     this.#failWrite?.(this.#closedError());
+  }
+
+  async #shutDownWrite(): Promise<void> {
+    try {
+      await this.#connection.closeWrite();
+    } catch (error) {
+      if (!this.#closed) throw connectionError(`end what is sent to ${this.remote}`, error);
+    }
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {

@@ -39,6 +39,12 @@ export class SimulatedPipe implements BytePipe {
     return this.#outbound.write(bytes);
   }
 
+  closeWrite(): Promise<void> {
+    if (this.process.dead) return new Promise(() => {});
+    if (!this.#closed) this.#outbound.finish();
+    return Promise.resolve();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

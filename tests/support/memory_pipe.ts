@@ -46,6 +46,11 @@ export class MemoryPipe implements BytePipe {
     return this.#outbound.write(bytes);
   }
 
+  closeWrite(): Promise<void> {
+    this.#outbound.end();
+    return Promise.resolve();
+  }
+
   close(): void {
     this.#outbound.end();
     this.#inbound.abandon();

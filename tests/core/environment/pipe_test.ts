@@ -120,6 +120,34 @@ for (const [name, play] of STAGES) {
       await failed;
     });
 
+    test("half closed, it is read to its end while the other way goes on", async (_, pipes) => {
+      const { dialer, accepted } = pipes;
+      await dialer.write(numbered(50_000, 3));
+      await dialer.closeWrite();
+      await dialer.closeWrite();
+      assert.deepEqual(await readExactly(accepted, 50_000), numbered(50_000, 3));
+      assert.equal(await accepted.read(new Uint8Array(10)), null);
+      await assert.rejects(dialer.write(numbered(1, 1)), closedWrite(dialer));
+      const back = numbered(300_000, 7);
+      const [got] = await Promise.all([readExactly(dialer, back.length), accepted.write(back)]);
+      assert.deepEqual(got, back);
+      await accepted.closeWrite();
+      assert.equal(await dialer.read(new Uint8Array(10)), null);
+      assert.equal(await dialer.read(new Uint8Array(10)), null);
+    });
+
+    test("half closed while the other end waits to read, it ends that read", async (_, pipes) => {
+      const reading = pipes.accepted.read(new Uint8Array(10));
+      await pipes.dialer.closeWrite();
+      assert.equal(await reading, null);
+    });
+
+    test("closed here, it takes a half close and does nothing", async (_, { dialer }) => {
+      dialer.close();
+      await dialer.closeWrite();
+      assert.equal(await dialer.read(new Uint8Array(10)), null);
+    });
+
     test("names both ends alike on both sides", (_, { dialer, accepted }) => {
       assert.equal(dialer.remote, accepted.local);
       assert.equal(dialer.local, accepted.remote);
