@@ -91,7 +91,7 @@ export async function initiateHandshake(
     await pipe.write(withLength(noise.writeMessage(NO_BYTES), preamble));
     const answer = noise.readMessage(await readLengthPrefixed(reader));
     const hello = decodeHello(answer);
-    const identity = checkPeer(context, hello, noise, { kind: "node", expect: options.expect });
+    const identity = checkPeer(context, hello, noise, { kinds: ["node"], expect: options.expect });
     const own = encodeHello(ownHello(context, { bulk, onDemand }));
     await pipe.write(withLength(noise.writeMessage(own), NO_BYTES));
     const cipher = new NoiseFrameCipher(noise.split());
@@ -143,16 +143,16 @@ export async function respondHandshake(
   const cipher = new NoiseFrameCipher(noise.split());
   try {
     checkVersions(hello, pipe.remote);
-    const identity = checkPeer(context, hello, noise, { kind: wanted, expect: {} });
+    const identity = checkPeer(context, hello, noise, { kinds: [wanted], expect: {} });
     const peer = peerOf(context, identity, hello, cipher);
     options.admit?.(peer);
-    await pipe.write(sealVerdict(cipher, READY, "ready", ""));
+    await pipe.write(sealVerdict(cipher, encodeVerdict("ready")));
     return { peer, cipher, received: reader.rest() };
   } catch (error) {
     try {
       // The peer has proven that it knows the mesh's secret, so it may learn why it cannot stay.
       if (error instanceof AuthenticationError) {
-        await pipe.write(sealVerdict(cipher, REJECT, error.reason, error.message));
+        await pipe.write(sealVerdict(cipher, encodeVerdict(error.reason, error.message)));
       }
     } catch {
       // It went away without waiting for the reason, which is still the one to be told here.
@@ -186,11 +186,11 @@ function wantedPeer(kind: ConduitKind): "node" | "user" {
 }
 
 /** The checks of SECURITY.md 2 in their order; strict parsing has happened. */
-function checkPeer(
+export function checkPeer(
   context: HandshakeContext,
   hello: Hello,
-  noise: HandshakeState,
-  wanted: { readonly kind: "node" | "user"; readonly expect: Expectation },
+  noise: Pick<HandshakeState, "remoteStatic">,
+  wanted: { readonly kinds: readonly ("node" | "user")[]; readonly expect: Expectation },
 ): Identity {
   const { trust, self, primitives, clock } = context;
   const identity = verifyChain(primitives, {
@@ -200,7 +200,7 @@ function checkPeer(
     now: clock.now(),
     skewMs: CLOCK_SKEW_MS_MAX,
     revocations: trust.revocations,
-    types: [wanted.kind],
+    types: wanted.kinds,
     cache: trust.verified,
   });
   if (!equalBytes(identity.dhPublicKey, noise.remoteStatic ?? NO_BYTES)) {
@@ -229,7 +229,8 @@ function checkPeer(
   return identity;
 }
 
-function checkVersions(hello: Hello, remote: string): void {
+/** Throws unless there is a version that both speak. */
+export function checkVersions(hello: Hello, remote: string): void {
   if (hello.oldest <= PROTOCOL_NEWEST && hello.newest >= PROTOCOL_OLDEST) return;
   throw new AuthenticationError(
     "version",
@@ -238,11 +239,12 @@ function checkVersions(hello: Hello, remote: string): void {
   );
 }
 
-function peerOf(
+/** What the conduit tells of its other end. */
+export function peerOf(
   context: HandshakeContext,
   identity: Identity,
   hello: Hello,
-  cipher: NoiseFrameCipher,
+  cipher: Pick<NoiseFrameCipher, "handshakeHash">,
 ): Established["peer"] {
   const session = toHex(cipher.handshakeHash);
   if (identity.type === "user") return { kind: "user", identity, session };
@@ -258,7 +260,8 @@ function peerOf(
   };
 }
 
-function ownHello(
+/** What we say of ourselves. */
+export function ownHello(
   context: HandshakeContext,
   flags: Pick<Hello, "bulk" | "onDemand">,
 ): Hello {
@@ -292,13 +295,25 @@ async function readLengthPrefixed(reader: PipeReader): Promise<Uint8Array> {
   return await reader.read(length);
 }
 
-function sealVerdict(
-  cipher: NoiseFrameCipher,
-  verdict: number,
+/** READY, or REJECT with its reason and text: the responder's last word, in plain. */
+export function encodeVerdict(
   reason: AuthenticationReason | "ready",
-  text: string,
-): Uint8Array {
-  const plain = encoder.encode(`${String.fromCharCode(verdict)}${reason}\n${text.slice(0, 512)}`);
+  text = "",
+): Uint8Array<ArrayBuffer> {
+  const verdict = reason === "ready" ? READY : REJECT;
+  return encoder.encode(`${String.fromCharCode(verdict)}${reason}\n${text.slice(0, 512)}`);
+}
+
+/** Throws AuthenticationError when it is a REJECT, and ConnectionError when it is no verdict. */
+export function decodeVerdict(plain: Uint8Array, remote: string): void {
+  if (plain[0] === READY) return;
+  const [reason = "", text = ""] = decoder.decode(plain.subarray(1)).split("\n");
+  if (plain[0] !== REJECT) throw new ConnectionError("other", `Peer ${remote} sent no verdict`);
+  const known = AUTHENTICATION_REASONS.find((one) => one === reason) ?? "handshake";
+  throw new AuthenticationError(known, `Peer ${remote} refuses us: ${text}`);
+}
+
+function sealVerdict(cipher: NoiseFrameCipher, plain: Uint8Array): Uint8Array {
   const out = new Uint8Array(plain.length + TAG_BYTES);
   cipher.seal(plain, out);
   return withLength(out, NO_BYTES);
@@ -307,9 +322,5 @@ function sealVerdict(
 function readVerdict(sealed: Uint8Array, cipher: NoiseFrameCipher, remote: string): void {
   const plain = new Uint8Array(sealed.length - TAG_BYTES);
   cipher.open(sealed, plain);
-  if (plain[0] === READY) return;
-  const [reason = "", text = ""] = decoder.decode(plain.subarray(1)).split("\n");
-  if (plain[0] !== REJECT) throw new ConnectionError("other", `Peer ${remote} sent no verdict`);
-  const known = AUTHENTICATION_REASONS.find((one) => one === reason) ?? "handshake";
-  throw new AuthenticationError(known, `Peer ${remote} refuses us: ${text}`);
+  decodeVerdict(plain, remote);
 }

@@ -11,7 +11,7 @@ import { AuthenticationError, MinimeError } from "../errors.ts";
 import { FRAME_BYTES_MAX, TAG_BYTES } from "../limits.ts";
 import { concatBytes } from "../wire/bytes.ts";
 import { CipherState } from "./cipher_state.ts";
-import { KEY_BYTES, type Primitives } from "./primitives.ts";
+import { type Aead, KEY_BYTES, type Primitives } from "./primitives.ts";
 import { SymmetricState } from "./symmetric_state.ts";
 
 /** Noise specification, section 7: what a message carries or mixes in, in this order. */
@@ -63,6 +63,12 @@ export interface Session {
   readonly remoteStatic: Uint8Array<ArrayBuffer> | undefined;
 }
 
+/** The same with the keys as they are; whoever has them wipes them. */
+export interface SessionKeys extends Omit<Session, "send" | "receive"> {
+  readonly send: Uint8Array<ArrayBuffer>;
+  readonly receive: Uint8Array<ArrayBuffer>;
+}
+
 export class HandshakeState implements Disposable {
   readonly #primitives: Primitives;
   readonly #options: HandshakeOptions;
@@ -75,13 +81,26 @@ export class HandshakeState implements Disposable {
   #psksUsed = 0;
   #state: "open" | "split" | "failed" = "open";
 
-  constructor(primitives: Primitives, options: HandshakeOptions) {
+  /** From the beginning, or where another handshake is. */
+  constructor(
+    primitives: Primitives,
+    { from, ...options }: HandshakeOptions & { readonly from?: HandshakeState },
+  ) {
     requireKeys(options);
     const { pattern } = options;
     this.#primitives = primitives;
     this.#options = options;
     this.#initiator = options.role === "initiator";
     this.#withPsk = pattern.messages.some((tokens) => tokens.includes("psk"));
+    if (from !== undefined) {
+      this.#symmetric = new SymmetricState(primitives, from.#symmetric);
+      this.#remoteStatic = from.#remoteStatic;
+      this.#remoteEphemeral = from.#remoteEphemeral;
+      this.#turn = from.#turn;
+      this.#psksUsed = from.#psksUsed;
+      this.#state = from.#state;
+      return;
+    }
     this.#symmetric = new SymmetricState(
       primitives,
       `Noise_${pattern.name}_25519_ChaChaPoly_SHA256`,
@@ -93,6 +112,17 @@ export class HandshakeState implements Disposable {
       const key = side === options.role ? options.static?.publicKey : this.#remoteStatic;
       this.#symmetric.mixHash(present(key, "static"));
     }
+  }
+
+  /**
+   * The same handshake at the same place: a transport on which anybody can put a message tries it on
+   * a copy, so that a wrong one spoils nothing. Both must be disposed.
+   */
+  copy(): HandshakeState {
+    if (this.#state !== "open") {
+      throw new MinimeError(`Handshake cannot be copied: ${this.#describe()}`);
+    }
+    return new HandshakeState(this.#primitives, { ...this.#options, from: this });
   }
 
   /** True when no message is left and {@link HandshakeState.split} may be called. */
@@ -148,17 +178,21 @@ export class HandshakeState implements Disposable {
 
   /** Once, when finished. The caller owns both cipher states. */
   split(): Session {
+    const { send, receive, ...rest } = this.splitKeys();
+    const aeads = [send, receive].map((key) => this.#primitives.createAead(key)) as [Aead, Aead];
+    send.fill(0);
+    receive.fill(0);
+    return { send: new CipherState(aeads[0]), receive: new CipherState(aeads[1]), ...rest };
+  }
+
+  /** Instead of {@link HandshakeState.split}, for a transport that keeps several keys at once. */
+  splitKeys(): SessionKeys {
     if (!this.finished) throw new MinimeError(`Handshake cannot be split: ${this.#describe()}`);
     this.#state = "split";
     const handshakeHash = this.#symmetric.hash;
     const [first, second] = this.#symmetric.split();
     const [send, receive] = this.#initiator ? [first, second] : [second, first];
-    return {
-      send: new CipherState(send),
-      receive: new CipherState(receive),
-      handshakeHash,
-      remoteStatic: this.#remoteStatic,
-    };
+    return { send, receive, handshakeHash, remoteStatic: this.#remoteStatic };
   }
 
   /** A handshake that is given up must not leave its keys behind. Idempotent. */

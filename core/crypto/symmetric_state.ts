@@ -5,17 +5,29 @@
 
 import { TAG_BYTES } from "../limits.ts";
 import { CipherState } from "./cipher_state.ts";
-import { type Aead, KEY_BYTES, type Primitives } from "./primitives.ts";
+import { KEY_BYTES, type Primitives } from "./primitives.ts";
 
 export class SymmetricState {
   readonly #primitives: Primitives;
   #chainingKey: Uint8Array<ArrayBuffer>;
   #hash: Uint8Array<ArrayBuffer>;
   #cipher: CipherState | undefined;
+  /** The cipher's, for copies. */
+  readonly #key = new Uint8Array(KEY_BYTES);
 
-  constructor(primitives: Primitives, protocolName: string) {
-    const name = new TextEncoder().encode(protocolName);
+  /** At the beginning of the protocol of that name, or where another state is. */
+  constructor(primitives: Primitives, from: string | SymmetricState) {
     this.#primitives = primitives;
+    if (from instanceof SymmetricState) {
+      this.#chainingKey = new Uint8Array(from.#chainingKey);
+      this.#hash = new Uint8Array(from.#hash);
+      if (from.#cipher !== undefined) {
+        this.#setKey(from.#key);
+        this.#cipher?.setNonce(from.#cipher.nonce);
+      }
+      return;
+    }
+    const name = new TextEncoder().encode(from);
     if (name.length <= KEY_BYTES) {
       this.#hash = new Uint8Array(KEY_BYTES);
       this.#hash.set(name);
@@ -72,24 +84,25 @@ export class SymmetricState {
     return out;
   }
 
-  /** The keys initiator to responder and back; nothing is left here afterwards. */
-  split(): [Aead, Aead] {
+  /** The keys initiator to responder and back, the caller's to wipe; nothing is left here. */
+  split(): [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>] {
     const output = this.#derive(new Uint8Array(0), 2);
-    const first = this.#primitives.createAead(output.subarray(0, KEY_BYTES));
-    const second = this.#primitives.createAead(output.subarray(KEY_BYTES));
+    const keys = [output.slice(0, KEY_BYTES), output.slice(KEY_BYTES)] as const;
     output.fill(0);
     this.wipe();
-    return [first, second];
+    return [...keys];
   }
 
   wipe(): void {
     this.#cipher?.[Symbol.dispose]();
+    this.#key.fill(0);
     this.#chainingKey.fill(0);
     this.#hash.fill(0);
   }
 
   #setKey(key: Uint8Array): void {
     this.#cipher?.[Symbol.dispose]();
+    this.#key.set(key);
     this.#cipher = new CipherState(this.#primitives.createAead(key));
   }
 

@@ -6,6 +6,7 @@
 
 import type { Conduit, ConduitListener, Peer } from "../conduit/conduit.ts";
 import type { HandshakeContext } from "../conduit/handshake.ts";
+import { EndToEnd } from "../conduit/end_to_end.ts";
 import { TcpFront } from "../conduit/tcp.ts";
 import { UnixFront } from "../conduit/unix.ts";
 import type { Environment, Timer } from "../environment/environment.ts";
@@ -59,6 +60,7 @@ export class Minimed {
   readonly #log: Log;
   readonly #tcp: TcpFront;
   readonly #unix: UnixFront;
+  readonly #endToEnd: EndToEnd;
   readonly #dispatcher: Dispatcher;
   readonly #journal: Journal<StepResult[]>;
   readonly #links: LinkTable;
@@ -103,6 +105,10 @@ export class Minimed {
       log,
       context: () => this.#handshakeContext(),
       admit: (peer) => this.#admit(peer),
+    });
+    this.#endToEnd = new EndToEnd({
+      context: () => this.#handshakeContext(),
+      admit: (peer) => this.#admitEndToEnd(peer),
     });
     const serving = { clock, serve: this.#serve, onBug: this.#onBug };
     this.#clients = new Clients(serving);
@@ -243,11 +249,16 @@ export class Minimed {
 
   /** Also refuses who was revoked while the handshake went on. */
   #admit(peer: Extract<Peer, { kind: "node" | "user" }>): void {
+    this.#admitEndToEnd(peer);
+    if (peer.kind === "node") this.#tableOf(peer).admit(peer);
+  }
+
+  /** As far as it concerns conduits that are no links. */
+  #admitEndToEnd(peer: Extract<Peer, { kind: "node" | "user" }>): void {
     const why = this.#whyNoLongerValid(peer.identity);
     if (why !== undefined) throw new AuthenticationError("revoked", why);
     if (peer.kind === "user") return this.#clients.admit(peer.identity);
     for (const table of [this.#links, this.#onDemand]) table.refuseTwin(peer);
-    this.#tableOf(peer).admit(peer);
   }
 
   #whyNoLongerValid(identity: Identity): string | undefined {
@@ -294,6 +305,7 @@ export class Minimed {
       links: this.#links,
       onDemand: this.#onDemand,
       adopt: (conduit) => this.#clients.adopt(conduit),
+      endToEnd: this.#endToEnd,
       module: (other) => this.#internals.callerOf(other, name),
       endpoints: () => this.endpoints(),
       sign: (domain, bytes) => signForModule(primitives, { domain, bytes, seed: self.signSeed }),

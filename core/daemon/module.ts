@@ -7,6 +7,7 @@
 import type { GenericSchema, InferOutput } from "valibot";
 import type { Environment } from "../environment/environment.ts";
 import type { Conduit, Peer } from "../conduit/conduit.ts";
+import type { EndToEnd } from "../conduit/end_to_end.ts";
 import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Caller } from "./call.ts";
@@ -118,6 +119,8 @@ export interface ModuleHost {
    * link, whoever the peer is.
    */
   adopt(conduit: Conduit): void;
+  /** Handshakes with this daemon's keys, for conduits that run through others. */
+  readonly endToEnd: EndToEnd;
   /** The module of that name in this daemon, through `internal:NAME`. */
   module(name: string): Caller;
   /** Endpoints on which this daemon really listens. */

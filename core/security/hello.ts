@@ -133,8 +133,11 @@ export function decodePreamble(bytes: Uint8Array): Preamble {
   return { kind: kind as ConduitKind, pskId };
 }
 
-/** Every cleartext byte of the negotiation is bound into the handshake (R11). */
-export function prologueOf(meshId: Uint8Array, preamble: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new ByteWriter("Prologue", 64).bytes(PROLOGUE).fixed(meshId, 16, "mesh id")
-    .fixed(preamble, PREAMBLE_BYTES, "preamble").finish();
+/**
+ * Every cleartext byte of the negotiation is bound into the handshake (R11): the preamble, and behind
+ * it what else an end-to-end handshake says in clear.
+ */
+export function prologueOf(meshId: Uint8Array, clear: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new ByteWriter("Prologue", 128).bytes(PROLOGUE).fixed(meshId, 16, "mesh id")
+    .bytes(clear).finish();
 }

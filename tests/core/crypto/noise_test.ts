@@ -210,3 +210,25 @@ function played(turn: number): [HandshakeState, HandshakeState, Uint8Array<Array
     [writer, reader] = [reader, writer];
   }
 }
+
+Deno.test("handshake: a wrong message tried on a copy spoils nothing", () => {
+  const [initiator, responder] = [xx("initiator"), xx("responder")];
+  responder.readMessage(initiator.writeMessage(EMPTY));
+  const answer = responder.writeMessage(text("hello"));
+  for (const wrong of [new Uint8Array(200), answer.subarray(1), answer.slice().fill(0, 40, 41)]) {
+    using copy = initiator.copy();
+    assert.throws(() => copy.readMessage(wrong), { name: "AuthenticationError" });
+    assert.throws(() => copy.copy(), /cannot be copied: it failed before/);
+  }
+  using copy = initiator.copy();
+  assert.deepEqual(copy.readMessage(answer), text("hello"));
+  assert.deepEqual(initiator.readMessage(answer), text("hello"));
+  const proof = initiator.writeMessage(EMPTY);
+  assert.deepEqual(copy.writeMessage(EMPTY), proof);
+  responder.readMessage(proof);
+  const [ours, copies, theirs] = [initiator, copy, responder].map((each) => each.splitKeys());
+  assert.deepEqual(copies, ours);
+  assert.deepEqual(theirs?.receive, ours?.send);
+  assert.deepEqual(theirs?.send, ours?.receive);
+  assert.notDeepEqual(ours?.send, ours?.receive);
+});
