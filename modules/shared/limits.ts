@@ -21,6 +21,8 @@ export const NODESET_FOLD_SEARCH_NAMES_MAX = 20_000;
 export const MESH_FILE_CHARACTERS_MAX = 4 * 1024 * 1024;
 /** Hosts of one mesh. */
 export const MESH_HOSTS_MAX = 65_536;
+/** Hosts through which ssh jumps one after the other: each costs a login and a round trip. */
+export const JUMPS_MAX = 4;
 /** Tables inside tables in a mesh file; the schema needs four. */
 export const MESH_FILE_DEPTH_MAX = 16;
 /** Problems shown at once; a person fixes those first. The rest are counted. */

@@ -43,6 +43,10 @@ export type MeshHost = {
   readonly name: string;
   /** The name itself when the file gives none, 127.0.0.1 for the launcher "local". No brackets. */
   readonly address: string;
+  /** Where its own segment reaches it, when that is another address. */
+  readonly innerAddress?: string;
+  /** Hosts of this file through which ssh jumps, in the order in which to try; absent: directly. */
+  readonly via?: readonly string[];
   /** Absent: whatever the user's ssh configuration says. The same for sshPort and identityFile. */
   readonly user?: string;
   readonly sshPort?: number;
@@ -135,6 +139,8 @@ function readHosts(problems: MeshFileProblems, value: unknown, defaults: Setting
     const places = {
       names: problems.offsetOf(["hosts", i, "names"]),
       address: problems.offsetOf(["hosts", i, "address"]),
+      innerAddress: problems.offsetOf(["hosts", i, "inner_address"]),
+      via: problems.offsetOf(row.via === undefined ? ["defaults", "via"] : ["hosts", i, "via"]),
     };
     return draftHosts({ ...defaults, ...row }, places, problems);
   });

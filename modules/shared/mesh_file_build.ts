@@ -6,13 +6,18 @@ import { isName, UsageError } from "../../core/mod.ts";
 import { MESH_HOSTS_MAX } from "./limits.ts";
 import type { MeshBoot, MeshFile, MeshGroup, MeshHost, MeshPolicy } from "./mesh_file.ts";
 import { describeValue, type MeshFileProblems } from "./mesh_file_errors.ts";
+import { checkJumps } from "./mesh_file_jumps.ts";
 import { isAddress, NAME_RULE, type Settings } from "./mesh_file_schema.ts";
 import { compareNames, sortedNames } from "./names.ts";
 import { type NodesetSource, readNodeset } from "./nodeset_parse.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** A host, and the offset of what named it. */
-export type HostDraft = { readonly host: MeshHost; readonly offset: number };
+/** A host, the offset of what named it, and of what says through which others it is reached. */
+export type HostDraft = {
+  readonly host: MeshHost;
+  readonly offset: number;
+  readonly viaOffset?: number;
+};
 /** A group as written, and the offset of its value. */
 export type GroupDraft = {
   readonly name: string;
@@ -20,7 +25,19 @@ export type GroupDraft = {
   readonly offset: number;
 };
 
-export type HostRow = Settings & { readonly names: string; readonly address?: string | undefined };
+export type HostRow = Settings & {
+  readonly names: string;
+  readonly address?: string | undefined;
+  readonly inner_address?: string | undefined;
+};
+
+/** Offsets of the values of a row. */
+export interface RowPlaces {
+  readonly names: number;
+  readonly address: number;
+  readonly innerAddress?: number;
+  readonly via?: number;
+}
 
 /** Groups that refer to groups that refer to groups. */
 const GROUP_DEPTH_MAX = 32;
@@ -28,33 +45,58 @@ const GROUP_DEPTH_MAX = 32;
 /** One draft for each name of a row; none when its nodesets cannot be read. */
 export function draftHosts(
   row: HostRow,
-  places: { names: number; address: number },
+  places: RowPlaces,
   problems: MeshFileProblems,
 ): HostDraft[] {
-  const names = readList(row.names, places.names, problems);
-  const addresses = row.address === undefined
-    ? undefined
-    : readList(withoutBrackets(row.address), places.address, problems);
-  if (names === undefined || (row.address !== undefined && addresses === undefined)) return [];
-  if (names.length === 0) problems.add(places.names, "Names are empty");
-  if (addresses !== undefined && addresses.length !== names.length) {
-    problems.add(
-      places.address,
-      `There are ${count(addresses)} addresses for ${count(names)} names`,
-    );
-    return [];
-  }
-  const otherwise = (name: string) => row.launcher === "local" ? "127.0.0.1" : name;
-  const hosts = names.map((name, i) => hostOf(name, addresses?.[i] ?? otherwise(name), row));
+  const before = problems.count;
+  const { names: offset, via: viaOffset = offset } = places;
+  const names = readList(row.names, offset, problems) ?? [];
+  if (problems.count === before && names.length === 0) problems.add(offset, "Names are empty");
+  const addresses = readAddresses(row.address, { offset: places.address, names, problems });
+  const inner = readAddresses(row.inner_address, {
+    offset: places.innerAddress ?? offset,
+    names,
+    problems,
+  });
+  const via = row.via === undefined ? [] : readList(row.via, viaOffset, problems) ?? [];
   // Of a row one bad name is told: the others are bad in the same way.
-  const badName = hosts.find((host) => !isName(host.name));
-  const badAddress = hosts.find((host) => !isAddress(host.address));
+  const badName = names.find((name) => !isName(name));
   if (badName !== undefined) {
-    problems.add(places.names, `${describeValue(badName.name)} is no name (${NAME_RULE})`);
-  } else if (badAddress !== undefined) {
-    problems.add(places.address, `${describeValue(badAddress.address)} is no address`);
-  } else return hosts.map((host) => ({ host, offset: places.names }));
-  return [];
+    problems.add(offset, `${describeValue(badName)} is no name (${NAME_RULE})`);
+  }
+  if (problems.count > before) return [];
+  const otherwise = (name: string) => row.launcher === "local" ? "127.0.0.1" : name;
+  return names.map((name, i) => {
+    const address = addresses?.[i] ?? otherwise(name);
+    const innerAddress = inner?.[i];
+    const host = {
+      ...hostOf(name, address, row),
+      ...(innerAddress === undefined ? {} : { innerAddress }),
+      ...(via.length === 0 ? {} : { via: [...new Set(via)] }),
+    };
+    return { host, offset, viaOffset };
+  });
+}
+
+/** As many as names, in their order. */
+function readAddresses(
+  text: string | undefined,
+  row: {
+    readonly offset: number;
+    readonly names: readonly string[];
+    readonly problems: MeshFileProblems;
+  },
+): readonly string[] | undefined {
+  const { offset, names, problems } = row;
+  if (text === undefined) return undefined;
+  const addresses = readList(withoutBrackets(text), offset, problems);
+  if (addresses === undefined || names.length === 0) return undefined;
+  const bad = addresses.find((address) => !isAddress(address));
+  if (bad !== undefined) problems.add(offset, `${describeValue(bad)} is no address`);
+  else if (addresses.length !== names.length) {
+    problems.add(offset, `There are ${count(addresses)} addresses for ${count(names)} names`);
+  }
+  return addresses;
 }
 
 /** Checks what concerns several hosts, then freezes. @throws UsageError with all problems found so far */
@@ -71,6 +113,7 @@ export function buildMesh(
   const allHostsKnown = problems.count === 0;
   const drafts = uniqueHosts(parts.drafts, problems);
   const members = resolveGroups(drafts, parts.groups, allHostsKnown, problems);
+  if (allHostsKnown) checkJumps(drafts, problems);
   problems.throwIfAny();
   const groupsOf = new Map<string, string[]>();
   for (const group of members) {
@@ -128,7 +171,7 @@ function uniqueHosts(drafts: readonly HostDraft[], problems: MeshFileProblems): 
     told.add(draft.offset);
   };
   for (const draft of drafts) {
-    const { name, address, port } = draft.host;
+    const { name, address, port, segment, via } = draft.host;
     const same = byName.get(name);
     if (same !== undefined) {
       tell(draft, `Host "${name}" is named twice, first in line ${problems.lineOf(same.offset)}`);
@@ -139,7 +182,8 @@ function uniqueHosts(drafts: readonly HostDraft[], problems: MeshFileProblems): 
       break;
     }
     byName.set(name, draft);
-    const listener = `${address} ${port}`;
+    // Segments that are reached through others may have the same addresses.
+    const listener = `${via === undefined ? "" : segment} ${address} ${port}`;
     const other = port === 0 ? undefined : byListener.get(listener);
     if (other !== undefined) {
       const both = `Hosts "${other.host.name}" and "${name}" have the same address "${address}"`;

@@ -27,7 +27,8 @@ function hostRows(hosts: readonly MeshHost[]): Record<string, unknown>[] {
   const rows = new Map<string, MeshHost[]>();
   for (const host of hosts) {
     // Hosts without an address of their own fold apart from those that have one.
-    const key = canonicalKey([settingsTable(host), hasOwnAddress(host)]);
+    const has = [hasOwnAddress(host), host.innerAddress !== undefined];
+    const key = canonicalKey([settingsTable(host), ...has]);
     const row = rows.get(key);
     if (row === undefined) rows.set(key, [host]);
     else row.push(host);
@@ -35,10 +36,18 @@ function hostRows(hosts: readonly MeshHost[]): Record<string, unknown>[] {
   return [...rows.values()].map((row) => {
     const first = row[0] as MeshHost;
     const names = foldNodeset(row.map((host) => host.name));
-    if (!hasOwnAddress(first)) return { names, ...settingsTable(first) };
-    const addressOf = new Map(row.map((host) => [host.name, host.address]));
-    const inOrder = listNodeset(names).map((name) => addressOf.get(name) ?? name);
-    return { names, address: foldInOrder(inOrder), ...settingsTable(first) };
+    const hostOf = new Map(row.map((host) => [host.name, host]));
+    const inOrder = listNodeset(names).map((name) => hostOf.get(name) as MeshHost);
+    return {
+      names,
+      ...(hasOwnAddress(first)
+        ? { address: foldInOrder(inOrder.map(({ address }) => address)) }
+        : {}),
+      ...(first.innerAddress === undefined
+        ? {}
+        : { inner_address: foldInOrder(inOrder.map(({ innerAddress = "" }) => innerAddress)) }),
+      ...settingsTable(first),
+    };
   }).sort((a, b) => compareNames(a.names, b.names));
 }
 
@@ -55,6 +64,7 @@ function settingsTable(host: MeshHost): Record<string, unknown> {
     ...(host.port === 0 ? {} : { port: host.port }),
     ...(host.segment === "default" ? {} : { segment: host.segment }),
     ...(host.gateway ? { gateway: true } : {}),
+    ...(host.via === undefined ? {} : { via: foldInOrder(host.via) }),
     ...(host.listen.length === 0 ? {} : { listen: host.listen }),
     ...(host.launcher === "ssh" ? {} : { launcher: host.launcher }),
     ...(host.home === undefined ? {} : { home: host.home }),

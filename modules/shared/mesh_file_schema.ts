@@ -31,6 +31,7 @@ export const SETTINGS = {
   groups: v.optional(v.array(name, "must be a list of names")),
   segment: v.optional(name),
   gateway: v.optional(v.boolean("must be true or false")),
+  via: v.optional(nodeset),
   listen: v.optional(texts(
     "must be a list of endpoints",
     'must be an endpoint such as "tcp:0.0.0.0:7117" or "unix:/run/minime.sock"',
@@ -42,7 +43,12 @@ export const SETTINGS = {
   cpus: v.optional(integer("must be a number of processors, at least 1", 1, 65_535)),
 };
 
-export const HOST = { names: nodeset, address: v.optional(nodeset), ...SETTINGS };
+export const HOST = {
+  names: nodeset,
+  address: v.optional(nodeset),
+  inner_address: v.optional(nodeset),
+  ...SETTINGS,
+};
 
 export const BOOT = {
   window: v.optional(integer("must be a number of hosts from 1 to 1024", 1, 1_024)),

@@ -107,6 +107,8 @@ const host = fc.record({
   sshPort: fc.option(fc.constantFrom(22, 2222)),
   segment: fc.constantFrom("default", "b"),
   gateway: fc.boolean(),
+  innerAddress: fc.option(fc.nat(20).map((i) => `10.1.0.${i}`)),
+  jumps: fc.array(fc.nat(), { maxLength: 2 }),
   schedule: fc.boolean(),
   launcher: fc.constantFrom<MeshHost["launcher"]>("ssh", "local"),
   groups: fc.subarray(["a", "b", "constructor"]),
@@ -117,8 +119,15 @@ Deno.test("mesh file format: what is written reads back to the same mesh", () =>
     fc.property(
       fc.uniqueArray(host, { minLength: 1, maxLength: 30, selector: ({ name }) => name }),
       (hosts) => {
+        // The first hosts are reached directly, and others only through them.
+        const firsts = hosts.filter(({ launcher }) => launcher === "ssh").slice(0, 3);
+        const viaOf = ({ name, launcher, jumps }: (typeof hosts)[number]) =>
+          launcher === "local" || firsts.some((first) => first.name === name)
+            ? []
+            : jumps.map((i) => firsts[i % firsts.length]?.name);
         const rows = hosts.map((row) =>
-          `[[hosts]]\nnames = "${row.name}"\n` +
+          `[[hosts]]\nnames = "${row.name}"\nvia = "${viaOf(row).join(",")}"\n` +
+          (row.innerAddress === null ? "" : `inner_address = "${row.innerAddress}"\n`) +
           (row.address === null ? "" : `address = "${row.address}"\n`) +
           (row.user === null ? "" : `user = "${row.user}"\n`) +
           (row.sshPort === null ? "" : `ssh_port = ${row.sshPort}\n`) +
