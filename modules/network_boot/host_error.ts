@@ -26,6 +26,7 @@ export const HOST_REASONS = {
   "not-linked": "not linked",
   running: "already running",
   ssh: "ssh failed",
+  gateway: "gateway",
 } as const;
 export type HostReason = keyof typeof HOST_REASONS;
 
@@ -34,6 +35,8 @@ const DETAIL_CHARACTERS_MAX = 300;
 
 export class HostError extends MinimeError {
   readonly reason: HostReason;
+  /** The message without the reason. */
+  readonly words: string;
   /** The host's, or ssh's, own last words. */
   readonly detail: string | undefined;
 
@@ -46,6 +49,7 @@ export class HostError extends MinimeError {
     const label = HOST_REASONS[reason];
     super(message === "" ? label : `${label}: ${message}`, options);
     this.reason = reason;
+    this.words = message;
     const detail = printable(options.detail ?? "", DETAIL_CHARACTERS_MAX).trim();
     this.detail = detail === "" ? undefined : detail;
   }

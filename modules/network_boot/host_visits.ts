@@ -5,12 +5,13 @@
 
 import { errorText } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
-import type { MeshBoot, MeshHost } from "../shared/mesh_file.ts";
+import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { inWindow } from "../shared/window.ts";
 import { HostError } from "./host_error.ts";
+import { Jumps } from "./jumps.ts";
 import { LineProcess } from "./line_process.ts";
-import { answerOf, type AnswerOptions, runScript } from "./ssh.ts";
+import { answerOf, type AnswerOptions, runScript, type SshWay } from "./ssh.ts";
 
 /** What came back from one host. */
 export type Visit =
@@ -26,7 +27,8 @@ export type Visit =
 
 /** Options of {@link visitHosts}. */
 export interface VisitOptions {
-  readonly boot: MeshBoot;
+  /** Also the hosts on the way to others. */
+  readonly mesh: Pick<MeshFile, "hosts" | "boot">;
   /** For all of one host. */
   readonly timeoutMs: number;
   readonly script: (host: MeshHost) => string;
@@ -48,11 +50,13 @@ export async function visitHosts(
     out.progress(`${options.doing} ${hosts.length} hosts: ${done} done${left}`);
   };
   show();
+  const { boot } = options.mesh;
+  await using jumps = new Jumps(env, { ...boot, hosts: options.mesh.hosts });
   try {
-    return await inWindow(hosts, options.boot.window, async (host) => {
+    return await inWindow(hosts, boot.window, async (host) => {
       signal.throwIfAborted();
       const from = env.clock.now();
-      const answer = await visit(context, host, options);
+      const answer = await visit(context, host, { ...options, jumps });
       waiting.delete(host.name);
       show();
       return { host, asked: { from, to: env.clock.now() }, ...answer };
@@ -65,9 +69,9 @@ export async function visitHosts(
 async function visit(
   { env, signal }: CommandContext,
   host: MeshHost,
-  options: VisitOptions,
+  options: VisitOptions & { readonly jumps: Jumps },
 ): Promise<{ lines: readonly string[] } | { error: HostError }> {
-  const { boot, timeoutMs } = options;
+  const { mesh: { boot }, timeoutMs, jumps } = options;
   const script = options.script(host);
   try {
     if (host.launcher === "local") {
@@ -75,7 +79,8 @@ async function visit(
     }
     const { connectTimeoutMs, strictHostKey } = boot;
     const ssh = { connectTimeoutMs, strictHostKey, script, timeoutMs, signal };
-    return { lines: await runScript(env, host, ssh) };
+    const run = (way: SshWay) => runScript(env, host, { ...ssh, way });
+    return { lines: await jumps.reach(host, signal, run) };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof HostError) return { error };

@@ -21,9 +21,10 @@ export class KnownNodes {
     return new KnownNodes(home, await home.nodes());
   }
 
-  /** In place of an older one of the same name. */
+  /** In place of an older one of the same name; a mesh cannot say whether we dial a node directly. */
   add(node: KnownNode): void {
-    this.#nodes.set(node.name, node);
+    const direct = node.direct ?? this.#nodes.get(node.name)?.direct;
+    this.#nodes.set(node.name, { ...node, ...(direct === undefined ? {} : { direct }) });
     this.#isChanged = true;
   }
 

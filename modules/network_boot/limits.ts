@@ -15,6 +15,11 @@ export const PIPES_MS_MAX = 500;
 export const ALIVE_SECONDS = 5;
 export const ALIVE_COUNT_MAX = 3;
 
+/** Tries from one gateway at once: its sshd drops who comes when ten are not logged in yet. */
+export const TRIES_AT_ONCE = 4;
+/** How long the line through a gateway may take to end when nobody needs it any more. */
+export const LINE_END_MS_MAX = 1_000;
+
 /** Certificates carry times: with clocks further apart they would not verify (SECURITY.md 3). */
 export const CLOCK_OFFSET_MS_MAX = CLOCK_SKEW_MS_MAX;
 /** The oldest C library on which the runtime starts. */

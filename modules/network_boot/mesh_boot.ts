@@ -8,11 +8,13 @@ import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import type { Authority } from "../shared/authority.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
+import { jumpsTo, lonelySegments } from "../shared/mesh_file_jumps.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { Binaries } from "./binary.ts";
 import { bootHosts, type HostOutcome } from "./boot.ts";
 import type { growOptions } from "./commands.ts";
 import { HostError } from "./host_error.ts";
+import { type JumpOptions, Jumps } from "./jumps.ts";
 import { KnownNodes } from "./known_nodes.ts";
 import type { Launcher } from "./launcher.ts";
 import { LocalLauncher } from "./local_launcher.ts";
@@ -46,6 +48,9 @@ export async function bootIntoMesh(
 ): Promise<number> {
   const { env, out, signal } = context;
   const { mesh, hosts, home } = setup;
+  for (const segment of lonelySegments(mesh.hosts)) {
+    out.warn(`Segment "${segment}" has no gateway: its nodes will not link with other segments`);
+  }
   const begun = env.clock.monotonic();
   const report = new BootReport(out, {
     names: hosts.map(({ name }) => name),
@@ -54,16 +59,18 @@ export async function bootIntoMesh(
   const known = await KnownNodes.load(home);
   for (const node of setup.living) known.add(node);
   await using clients = new NodeClients(context, home.name);
+  const byName = new Map(mesh.hosts.map((host) => [host.name, host]));
+  await using jumps = new Jumps(env, jumpOptions(mesh, options));
   const sources = new Sources();
   for (const { name } of setup.living) {
-    const host = mesh.hosts.find((each) => each.name === name);
+    const host = byName.get(name);
     if (host !== undefined) sources.add(host);
   }
   const isUp = new Set(setup.living.map(({ name }) => name));
   const outcomes = hosts.filter(({ name }) => isUp.has(name))
     .map((host): HostOutcome => ({ host, state: "already", ms: 0 }));
   for (const outcome of outcomes) report.outcome(outcome);
-  const rest = hosts.filter(({ name }) => !isUp.has(name));
+  const rest = inBootOrder(hosts.filter(({ name }) => !isUp.has(name)), byName);
   // Before anything is up: who interrupts a boot and halts means this mesh, and not the one before.
   await storeBoot(context, { home, file: options.hosts, results: [] });
   try {
@@ -76,12 +83,14 @@ export async function bootIntoMesh(
       timeoutMs: options.timeout ?? mesh.boot.timeoutMs,
       launcherOf: await launchers(context, { ...setup, hosts: rest }, options, {
         sources,
+        jumps,
         open: async (name, hash) => {
           await known.store();
-          return await clients.open(known.require(name), hash);
+          const address = byName.get(name)?.innerAddress;
+          return await clients.open(known.require(name), { hash, address });
         },
       }),
-      registrar: new Registrar({ ...setup, env, mesh: home.name }),
+      registrar: new Registrar({ ...setup, hosts: mesh.hosts, env, mesh: home.name }),
       sources,
       onStep: (host, step) => report.step(host.name, step),
       onOutcome: async (outcome) => {
@@ -150,11 +159,29 @@ function notLinked(outcome: HostOutcome, unreachable: string | undefined): HostE
   });
 }
 
+/** What stands between us and others first, so that those can use it; gateways serve the others. */
+function inBootOrder(
+  hosts: readonly MeshHost[],
+  all: ReadonlyMap<string, MeshHost>,
+): readonly MeshHost[] {
+  const rank = (host: MeshHost) => 2 * jumpsTo(host, all) + (host.gateway ? 0 : 1);
+  return hosts.toSorted((a, b) => rank(a) - rank(b));
+}
+
+function jumpOptions({ hosts, boot }: MeshFile, options: Options): JumpOptions {
+  return {
+    hosts,
+    connectTimeoutMs: options.connectTimeout ?? boot.connectTimeoutMs,
+    strictHostKey: options.acceptNew ? "accept-new" : boot.strictHostKey,
+    timeoutMs: options.timeout ?? boot.timeoutMs,
+  };
+}
+
 async function launchers(
   { env }: CommandContext,
   { hosts, mesh, primitives }: MeshSetup,
   options: Options,
-  copying: Pick<ConstructorParameters<typeof SshLauncher>[0], "sources" | "open">,
+  copying: Pick<ConstructorParameters<typeof SshLauncher>[0], "sources" | "jumps" | "open">,
 ): Promise<(host: MeshHost) => Launcher> {
   const local = new LocalLauncher(env);
   if (hosts.every(({ launcher }) => launcher === "local")) return () => local;
@@ -167,9 +194,7 @@ async function launchers(
   const ssh = new SshLauncher({
     env,
     ...copying,
-    connectTimeoutMs: options.connectTimeout ?? mesh.boot.connectTimeoutMs,
-    strictHostKey: options.acceptNew ? "accept-new" : mesh.boot.strictHostKey,
-    timeoutMs: options.timeout ?? mesh.boot.timeoutMs,
+    ...jumpOptions(mesh, options),
     binaries: await Binaries.open(env, primitives, path),
   });
   return (host) => host.launcher === "local" ? local : ssh;

@@ -1,49 +1,109 @@
-/** Connections to nodes that are up, kept while the boot lasts: they are asked to serve the binary. */
+/**
+ * Asks nodes that are up to serve the binary, over connections that are kept while the boot lasts.
+ * A node that this machine cannot dial is asked through the mesh, as soon as the mesh has linked it.
+ */
 
 import * as v from "valibot";
-import { type Environment, MinimeError, parseEndpoint, toHex } from "../../core/mod.ts";
+import {
+  CallError,
+  type Environment,
+  MinimeError,
+  parseEndpoint,
+  toHex,
+  UsageError,
+} from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
+import { callGroup } from "../shared/group_client.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
-import { SERVE_CALL_MS_MAX, TICKET_BYTES, TICKET_REDEEMED_SECONDS } from "./limits.ts";
+import {
+  LINK_MS_MAX,
+  LINK_POLL_MS,
+  SERVE_CALL_MS_MAX,
+  TICKET_BYTES,
+  TICKET_REDEEMED_SECONDS,
+} from "./limits.ts";
 import { ServedSchema } from "./mod.ts";
 import type { OpenedSource } from "./ssh_launcher.ts";
 
-export class NodeClients implements AsyncDisposable {
-  readonly #env: Pick<Environment, "random">;
-  readonly #connect: CommandContext["connect"];
-  readonly #mesh: string;
-  readonly #clients = new Map<string, Promise<MeshClient>>();
+type Context = {
+  readonly env: Pick<Environment, "clock" | "random">;
+  readonly signal: AbortSignal;
+  connect: CommandContext["connect"];
+};
 
-  constructor(
-    context: { readonly env: Pick<Environment, "random">; connect: CommandContext["connect"] },
-    mesh: string,
-  ) {
-    this.#env = context.env;
-    this.#connect = (options) => context.connect(options);
+const VERB = "network_boot.serve";
+
+export class NodeClients implements AsyncDisposable {
+  readonly #context: Context;
+  readonly #mesh: string;
+  /** By node; undefined: to any node. */
+  readonly #clients = new Map<string | undefined, Promise<MeshClient>>();
+
+  constructor(context: Context, mesh: string) {
+    this.#context = context;
     this.#mesh = mesh;
   }
 
-  /** Asks the node, which the home must know, to serve program `hash` once more. */
-  async open(node: KnownNode, hash: string): Promise<OpenedSource> {
-    const address = node.endpoints.map(parseEndpoint).find(({ transport }) => transport === "tcp");
-    if (address?.transport !== "tcp") throw new MinimeError(`"${node.name}" has no TCP endpoint`);
-    const client = await this.#client(node.name);
-    const ticket = this.#env.random.bytes(TICKET_BYTES);
-    const verb = "network_boot.serve";
-    const args = { hash, ticket, seconds: TICKET_REDEEMED_SECONDS };
-    const signed = await client.sign(verb, args, { targets: [node.name] });
-    const reply = await client.request(verb, signed, {
-      signed: true,
-      deadlineMs: SERVE_CALL_MS_MAX,
-    });
-    const { port } = v.parse(ServedSchema, reply);
-    return { host: address.host, port, ticket: toHex(ticket) };
+  /**
+   * Asks the node, which the home must know, to serve program `hash` once more.
+   *
+   * @param options.address where hosts of its segment reach it. @default its first endpoint
+   */
+  async open(
+    node: KnownNode,
+    options: { readonly hash: string; readonly address: string | undefined },
+  ): Promise<OpenedSource> {
+    const address = options.address ?? addressOf(node);
+    const ask = node.direct === false ? this.#throughMesh : this.#directly;
+    const { ticket, reply } = await ask.call(this, node.name, options.hash);
+    return { host: address, port: v.parse(ServedSchema, reply).port, ticket };
   }
 
-  async #client(name: string): Promise<MeshClient> {
+  async #directly(name: string, hash: string): Promise<Asked> {
+    const client = await this.#client(name);
+    const { ticket, signed } = await this.#sign(client, name, hash);
+    const options = { signed: true, deadlineMs: SERVE_CALL_MS_MAX };
+    return { ticket, reply: await client.request(VERB, signed, options) };
+  }
+
+  async #throughMesh(name: string, hash: string): Promise<Asked> {
+    const { env: { clock }, signal } = this.#context;
+    const deadline = clock.monotonic() + LINK_MS_MAX;
+    for (;;) {
+      const client = await this.#client(undefined);
+      const { ticket, signed } = await this.#sign(client, name, hash);
+      let why: string;
+      try {
+        const deadlineMs = SERVE_CALL_MS_MAX;
+        const result = await callGroup(client, { targets: name, signed, deadlineMs, signal });
+        if (result.answered.has(name)) return { ticket, reply: result.values.get(name) };
+        const failure = result.failures.get(name);
+        why = failure?.reason ?? "no answer";
+        if (failure?.set !== "unreachable") throw new CallError("failed", why);
+      } catch (error) {
+        // The node that we talk to has not heard of it yet.
+        if (!(error instanceof UsageError)) throw error;
+        why = error.message;
+      }
+      if (clock.monotonic() > deadline) throw new CallError("unreachable", why);
+      await clock.sleep(LINK_POLL_MS, { signal });
+    }
+  }
+
+  async #sign(client: MeshClient, name: string, hash: string): Promise<Signed> {
+    const ticket = this.#context.env.random.bytes(TICKET_BYTES);
+    const args = { hash, ticket, seconds: TICKET_REDEEMED_SECONDS };
+    return { ticket: toHex(ticket), signed: await client.sign(VERB, args, { targets: [name] }) };
+  }
+
+  async #client(name: string | undefined): Promise<MeshClient> {
     let client = this.#clients.get(name);
     if (client === undefined) {
-      client = this.#connect({ mesh: this.#mesh, node: name, timeoutMs: SERVE_CALL_MS_MAX });
+      client = this.#context.connect({
+        mesh: this.#mesh,
+        timeoutMs: SERVE_CALL_MS_MAX,
+        ...(name === undefined ? {} : { node: name }),
+      });
       this.#clients.set(name, client);
       client.catch(() => this.#clients.delete(name));
     }
@@ -55,4 +115,21 @@ export class NodeClients implements AsyncDisposable {
     const open = clients.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
     await Promise.all(open.map((client) => client.close()));
   }
+}
+
+interface Signed {
+  /** 32 hex digits. */
+  readonly ticket: string;
+  readonly signed: Uint8Array;
+}
+
+interface Asked {
+  readonly ticket: string;
+  readonly reply: unknown;
+}
+
+function addressOf({ name, endpoints }: KnownNode): string {
+  const address = endpoints.map(parseEndpoint).find(({ transport }) => transport === "tcp");
+  if (address?.transport === "tcp") return address.host;
+  throw new MinimeError(`"${name}" has no TCP endpoint`);
 }

@@ -40,7 +40,7 @@ export async function runRecon(
   for (const each of probes.values()) each.catch(() => {});
   const visits = await visitHosts(context, hosts, {
     // A key that is not known yet is something to tell, and learning it would be a change.
-    boot: { ...mesh.boot, strictHostKey: "yes" },
+    mesh: { hosts: mesh.hosts, boot: { ...mesh.boot, strictHostKey: "yes" } },
     timeoutMs: options.timeout ?? mesh.boot.connectTimeoutMs + mesh.boot.timeoutMs,
     doing: "Looking at",
     script: (host) =>
@@ -122,7 +122,8 @@ async function probePorts(
   { env, signal }: CommandContext,
   host: MeshHost,
 ): Promise<readonly number[]> {
-  if (host.launcher === "local") return [];
+  // What lies behind others is dialled by nodes there alone.
+  if (host.launcher === "local" || host.via !== undefined) return [];
   const silent: number[] = [];
   for (const port of portsOf(host)) {
     const address = { transport: "tcp", host: host.address, port } as const;

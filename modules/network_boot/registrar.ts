@@ -19,6 +19,7 @@ import type { KnownNode } from "../shared/mesh_home.ts";
 import { certificateGroups } from "../shared/roles.ts";
 import { HostError } from "./host_error.ts";
 import { ENDPOINTS_MAX, PEERS_MAX } from "./limits.ts";
+import { canDial, endpointsFor } from "./dialling.ts";
 
 const EVERYWHERE = new Set(["0.0.0.0", "::"]);
 
@@ -31,6 +32,8 @@ export interface RegistrarOptions {
   readonly policy: Uint8Array;
   /** Nodes that live already. */
   readonly living: readonly KnownNode[];
+  /** All of the mesh file. */
+  readonly hosts: readonly MeshHost[];
 }
 
 export class Registrar {
@@ -38,9 +41,11 @@ export class Registrar {
   readonly #tickets = new Set<string>();
   /** In the order of their admission. */
   readonly #peers = new Map<string, KnownNode>();
+  readonly #hosts: ReadonlyMap<string, MeshHost>;
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
+    this.#hosts = new Map(options.hosts.map((host) => [host.name, host]));
     for (const node of options.living) this.#peers.set(node.name, node);
   }
 
@@ -75,8 +80,16 @@ export class Registrar {
       dhPublicKey,
     });
     const endpoints = reachableEndpoints(host, csr.endpoints);
-    const peers = this.#peersOf(host.name);
-    const node = { name: host.name, keyId, endpoints, groups: [...groups], seen: now };
+    const node = {
+      name: host.name,
+      keyId,
+      endpoints,
+      groups: [...groups],
+      seen: now,
+      segment: host.segment,
+      direct: host.via === undefined,
+    };
+    const peers = this.#peersOf(node);
     // It listens already, so those who come next can dial it, whoever is up first.
     this.#peers.set(host.name, node);
     return {
@@ -101,28 +114,38 @@ export class Registrar {
     this.#peers.delete(name);
   }
 
-  /** The first ones and the last ones: every two nodes have some in common, so all find each other. */
-  #peersOf(name: string): Admit["peers"] {
-    const all = [...this.#peers.values()].filter((peer) => peer.name !== name);
+  /**
+   * Of those that it can dial the first ones and the last ones: every two nodes of a segment, and
+   * every two gateways, have some in common, so all find each other.
+   */
+  #peersOf(node: KnownNode): Admit["peers"] {
+    const all = [...this.#peers.values()].filter((peer) =>
+      peer.name !== node.name && canDial(node, peer)
+    );
     const some = all.length <= PEERS_MAX
       ? all
       : [...all.slice(0, PEERS_MAX / 2), ...all.slice(-PEERS_MAX / 2)];
-    return some.map((peer) => ({
-      name: peer.name,
-      keyId: peer.keyId,
-      endpoints: [...peer.endpoints],
-    }));
+    return some.map((peer) => {
+      const inner = this.#hosts.get(peer.name)?.innerAddress;
+      return { name: peer.name, keyId: peer.keyId, endpoints: endpointsFor(node, peer, inner) };
+    });
   }
 }
 
-/** Where others reach it: what it bound, at the file's address when it bound all of its own. */
+/**
+ * Where others reach it: what it bound, at the file's addresses when it bound all of its own. First
+ * the address that leads there from outside of its segment, which the origin used itself.
+ */
 function reachableEndpoints(host: MeshHost, bound: readonly string[]): string[] {
   const tcp = bound.filter((endpoint) => endpoint.startsWith("tcp:")).slice(0, ENDPOINTS_MAX);
-  const endpoints = tcp.map((endpoint) => {
-    const address = parseEndpoint(endpoint);
-    if (address.transport !== "tcp" || !EVERYWHERE.has(address.host)) return endpoint;
-    return formatEndpoint({ ...address, host: host.address });
-  });
-  if (endpoints.length > 0) return endpoints;
+  const addresses = [host.address, ...host.innerAddress === undefined ? [] : [host.innerAddress]];
+  const endpoints = addresses.flatMap((at) =>
+    tcp.map((endpoint) => {
+      const address = parseEndpoint(endpoint);
+      if (address.transport !== "tcp" || !EVERYWHERE.has(address.host)) return endpoint;
+      return formatEndpoint({ ...address, host: at });
+    })
+  );
+  if (endpoints.length > 0) return [...new Set(endpoints)].slice(0, ENDPOINTS_MAX);
   throw new HostError("daemon", "it listens on no TCP port");
 }

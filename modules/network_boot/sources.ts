@@ -7,6 +7,8 @@
  *   waiting host -> a node of its segment with a free place
  *                -> else the origin, when it has a free place and has not sent its share yet,
  *                   or when no node is there, or about to be there, who could serve
+ *
+ * What lies behind others has no share: the origin sends there only while nobody else can.
  */
 
 import {
@@ -35,6 +37,8 @@ interface Waiter {
 export interface Needy {
   readonly name: string;
   readonly segment: string | undefined;
+  /** The origin reaches it through others. @default false */
+  readonly isBehind?: boolean;
 }
 
 /** Decides; carries nothing itself. Everything here happens at once, so no two see the same place. */
@@ -85,7 +89,7 @@ export class Sources {
   #assign(): void {
     for (let i = 0; i < this.#waiting.length;) {
       const waiter = this.#waiting[i] as Waiter;
-      const source = this.#placeFor(waiter.host.segment);
+      const source = this.#placeFor(waiter.host);
       if (source === undefined) {
         i++;
         continue;
@@ -97,7 +101,7 @@ export class Sources {
     }
   }
 
-  #placeFor(segment: string | undefined): Source | undefined {
+  #placeFor({ segment, isBehind = false }: Needy): Source | undefined {
     if (segment === undefined) return this.#originPlace();
     const free =
       [...this.#servers].filter(([, server]) =>
@@ -105,7 +109,8 @@ export class Sources {
       ).sort(([, a], [, b]) => a.active - b.active)[0];
     if (free !== undefined) return this.#nodePlace(free[0], free[1]);
     const sent = this.#originSent.get(segment) ?? 0;
-    const hasShare = sent < ORIGIN_COPIES_MAX || !this.#isHopeful(segment);
+    const share = isBehind ? 0 : ORIGIN_COPIES_MAX;
+    const hasShare = sent < share || !this.#isHopeful(segment);
     const place = hasShare ? this.#originPlace() : undefined;
     if (place !== undefined) this.#originSent.set(segment, sent + 1);
     return place;
@@ -139,7 +144,9 @@ export class Sources {
   /** Whether some node serves this segment, or may soon. */
   #isHopeful(segment: string): boolean {
     return [...this.#servers.values()].some((server) => isUsable(server, segment)) ||
-      [...this.#promising.values()].includes(segment);
+      [...this.#promising.values()].includes(segment) ||
+      // They will get their copy from the origin, and serve.
+      this.#waiting.some(({ host }) => host.segment === segment && host.isBehind !== true);
   }
 }
 

@@ -22,8 +22,35 @@ export interface SshOptions {
 /** What a connection needs to know of a host. */
 export type SshHost = Pick<MeshHost, "address" | "user" | "sshPort" | "identityFile">;
 
+/** How a connection gets there, and what it does for others. Nothing of it: by itself, alone. */
+export interface SshWay {
+  /** What ssh runs instead of dialling, for the user's shell: see jumps.ts. */
+  readonly proxy?: string | undefined;
+  /** A socket at which others may use this connection. */
+  readonly control?: string | undefined;
+}
+
 /** The arguments of `ssh` for a shell on that host; no shell ever sees them on our side. */
-export function sshArguments(host: SshHost, options: SshOptions): string[] {
+export function sshArguments(host: SshHost, options: SshOptions, way: SshWay = {}): string[] {
+  return [...settingsOf(host, options, way), "--", host.address, "exec /bin/sh"];
+}
+
+/** For nothing but a try whether a host reaches another one; what ssh says on the way counts. */
+export function sshTryArguments(
+  from: SshHost,
+  to: SshHost,
+  options: SshOptions & { readonly way: SshWay },
+): string[] {
+  const settings = settingsOf(from, options, options.way, "INFO");
+  return [...settings, "-W", `[${to.address}]:${to.sshPort ?? 22}`, "--", from.address];
+}
+
+function settingsOf(
+  host: SshHost,
+  options: SshOptions,
+  way: SshWay,
+  logLevel = "ERROR",
+): string[] {
   const settings = [
     "BatchMode=yes",
     `StrictHostKeyChecking=${options.strictHostKey}`,
@@ -32,11 +59,13 @@ export function sshArguments(host: SshHost, options: SshOptions): string[] {
     `ServerAliveInterval=${ALIVE_SECONDS}`,
     `ServerAliveCountMax=${ALIVE_COUNT_MAX}`,
     // A master of the user's own would outlive us and hold our pipes.
-    "ControlMaster=no",
-    "ControlPath=none",
+    `ControlMaster=${way.control === undefined ? "no" : "yes"}`,
+    `ControlPath=${way.control?.replaceAll("%", "%%") ?? "none"}`,
+    "ControlPersist=no",
+    ...(way.proxy === undefined ? [] : [`ProxyCommand=${way.proxy}`]),
     "ClearAllForwardings=yes",
     "RemoteCommand=none",
-    "LogLevel=ERROR",
+    `LogLevel=${logLevel}`,
   ];
   return [
     "-T",
@@ -46,9 +75,6 @@ export function sshArguments(host: SshHost, options: SshOptions): string[] {
     ...(host.sshPort === undefined ? [] : ["-p", String(host.sshPort)]),
     ...(host.user === undefined ? [] : ["-l", host.user]),
     ...(host.identityFile === undefined ? [] : ["-i", host.identityFile]),
-    "--",
-    host.address,
-    "exec /bin/sh",
   ];
 }
 
@@ -60,11 +86,11 @@ export function sshArguments(host: SshHost, options: SshOptions): string[] {
 export async function startScript(
   env: Pick<Environment, "clock" | "processes">,
   host: SshHost,
-  options: SshOptions & { readonly script: string },
+  options: SshOptions & { readonly script: string; readonly way?: SshWay },
 ): Promise<LineProcess> {
   const process = await LineProcess.start(env, {
     program: "ssh",
-    args: sshArguments(host, options),
+    args: sshArguments(host, options, options.way),
   });
   await process.write(options.script);
   return process;
@@ -83,7 +109,7 @@ export async function failureOf(process: LineProcess): Promise<HostError> {
 export async function runScript(
   env: Pick<Environment, "clock" | "processes">,
   host: SshHost,
-  options: SshOptions & AnswerOptions & { readonly script: string },
+  options: SshOptions & AnswerOptions & { readonly script: string; readonly way?: SshWay },
 ): Promise<readonly string[]> {
   await using process = await startScript(env, host, options);
   return await answerOf(env, process, options);

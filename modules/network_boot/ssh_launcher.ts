@@ -11,11 +11,12 @@ import type { MeshHost } from "../shared/mesh_file.ts";
 import type { Binaries, Binary } from "./binary.ts";
 import { bootScript } from "./boot_script.ts";
 import { HostError } from "./host_error.ts";
+import type { Jumps } from "./jumps.ts";
 import { checkClock, checkLibc, checkSpace, ScriptFacts } from "./script_facts.ts";
 import type { LaunchedProcess, Launcher, LaunchOptions } from "./launcher.ts";
 import { COPY_CHUNK_BYTES, COPY_MS_MAX, COPY_STALL_MS_MAX, GET_CONNECT_SECONDS } from "./limits.ts";
 import type { Source, Sources } from "./sources.ts";
-import { type SshOptions, startScript } from "./ssh.ts";
+import { type SshOptions, type SshWay, startScript } from "./ssh.ts";
 import { SshDialogue } from "./ssh_dialogue.ts";
 
 /** A port on a node that gives the file to whoever shows the ticket. */
@@ -32,7 +33,8 @@ export interface SshLauncherOptions extends SshOptions {
   readonly timeoutMs: number;
   readonly binaries: Binaries;
   readonly sources: Sources;
-  /** Asks a node to serve the file once more. */
+  readonly jumps: Jumps;
+  /** Asks a node to serve the file once more, to a host of its own segment. */
   readonly open: (node: string, hash: string) => Promise<OpenedSource>;
 }
 
@@ -44,12 +46,17 @@ export class SshLauncher implements Launcher {
   }
 
   async launch(host: MeshHost, options: LaunchOptions): Promise<LaunchedProcess> {
-    const { env, binaries } = this.#options;
     options.signal.throwIfAborted();
     options.onStep("connecting");
+    const { jumps } = this.#options;
+    return await jumps.reach(host, options.signal, (way) => this.#launch(host, way, options));
+  }
+
+  async #launch(host: MeshHost, way: SshWay, options: LaunchOptions): Promise<LaunchedProcess> {
+    const { env, binaries } = this.#options;
     const begun = env.clock.now();
     const script = bootScript(binaries.main.facts, host);
-    const process = await startScript(env, host, { ...this.#options, script });
+    const process = await startScript(env, host, { ...this.#options, script, way });
     const dialogue = new SshDialogue(process, { clock: env.clock, signal: options.signal });
     try {
       const facts = new ScriptFacts();
@@ -103,7 +110,10 @@ export class SshLauncher implements Launcher {
       void dialogue.ended.then(() => over.abort());
       let source: Source;
       try {
-        source = await sources.acquire({ name: host.name, segment }, over.signal);
+        source = await sources.acquire(
+          { name: host.name, segment, isBehind: host.via !== undefined },
+          over.signal,
+        );
       } catch (error) {
         signal.throwIfAborted();
         if (over.signal.aborted) throw await dialogue.failure();

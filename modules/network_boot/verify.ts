@@ -35,8 +35,8 @@ export async function livingNodes(
 
 /** The node as the mesh's home keeps it. */
 export function knownNode(view: NodeView, seen: number): KnownNode {
-  const { name, keyId, endpoints, groups } = view;
-  return { name, keyId, endpoints: [...endpoints], groups: [...groups], seen };
+  const { name, keyId, endpoints, groups, segment } = view;
+  return { name, keyId, endpoints: [...endpoints], groups: [...groups], seen, segment };
 }
 
 /** Resolves as soon as all of `names` are seen. */

@@ -39,7 +39,7 @@ export async function runWipe(
   const hosts = await selectHosts(context, mesh, options);
   const workMs = options.grace + WIPE_KILL_SECONDS * 1_000 + REMOVE_MS_MAX;
   const visits = await visitHosts(context, hosts, {
-    boot: mesh.boot,
+    mesh,
     timeoutMs: mesh.boot.connectTimeoutMs + workMs,
     doing: "Wiping",
     script: (host) =>

@@ -54,6 +54,9 @@ const NodesSchema = v.array(v.object({
   groups: v.array(Name),
   /** When it was last known to live. */
   seen: UnixMs,
+  segment: v.optional(Name),
+  /** False: it lies behind others, and is dialled from here only when nobody else answers. */
+  direct: v.optional(v.boolean()),
 }));
 /** A node as this machine knows it. */
 export type KnownNode = Readonly<v.InferOutput<typeof NodesSchema>[number]>;

@@ -60,7 +60,7 @@ export async function makeStateFolder(
     await env.files.remove(paths.socketPointer);
     return { socket: wanted, elsewhere: undefined };
   }
-  const folder = await shortFolder(env);
+  const folder = await socketFolder(env);
   const socket = `${folder}/${shortName(paths.folder)}`;
   await env.files.write(paths.socketPointer, socket, { mode: 0o600 });
   const elsewhere = `The socket lies at "${socket}", because "${wanted}" is longer than ` +
@@ -84,7 +84,8 @@ export async function stateNodes(env: Needs, root: string, mesh: string): Promis
   return (await env.files.list(`${root}/${mesh}`)).filter(isName);
 }
 
-async function shortFolder(env: Needs): Promise<string> {
+/** A private folder for sockets with short names, made when it is missing. */
+export async function socketFolder(env: Needs): Promise<string> {
   const runtime = env.processes.variable("XDG_RUNTIME_DIR");
   const folder = runtime !== undefined && runtime.startsWith("/") &&
       fits(`${runtime}/minime/${shortName("")}`) && await env.files.facts(runtime) !== undefined
