@@ -27,6 +27,8 @@ const NEXT_NODE_MS = 250;
 /** Where so many have not answered, a whole rack is dark: the others are tried faster. */
 const PATIENT_NODES = 8;
 const NEXT_NODE_HASTY_MS = 25;
+/** Nodes that lie behind others are tried too: this machine may have moved. */
+const BEHIND_MS_MAX = 1_000;
 /** A frozen daemon accepts a connection and never answers. */
 const LOCAL_ANSWER_MS_MAX = 1_000;
 
@@ -87,18 +89,26 @@ async function reachRemote(
 ): Promise<Reached> {
   const { home, user, options } = parts;
   const all = await home.nodes();
-  const nodes = all.filter(({ name }) => options.node === undefined || name === options.node);
+  const wanted = all.filter(({ name }) => options.node === undefined || name === options.node);
+  // What lies behind others mostly swallows what is sent to it.
+  const nodes = [...wanted.filter((node) => !isBehind(node)), ...wanted.filter(isBehind)];
   if (nodes.length === 0) {
     const what = options.node === undefined ? "no node" : `no node "${options.node}"`;
     throw new ConnectionError("other", `Home of mesh "${home.name}" knows ${what}: boot it first`);
   }
   const front = await user.front();
-  const reached = await race(needs, { front, nodes, options });
+  const mayWaitMs = options.timeoutMs ?? CONNECT_MS_MAX;
+  const timeoutMs = nodes.every(isBehind) ? Math.min(BEHIND_MS_MAX, mayWaitMs) : mayWaitMs;
+  const reached = await race(needs, { front, nodes, timeoutMs });
   // Who asked for one node says nothing about which is nearest.
   if (options.node === undefined && reached.name !== all[0]?.name) {
     await putFirst(home, reached.name);
   }
   return reached;
+}
+
+function isBehind({ direct }: KnownNode): boolean {
+  return direct === false;
 }
 
 /** Reads the list anew: a boot or a halt may have changed it since. */
@@ -107,7 +117,9 @@ async function putFirst(home: MeshHome, name: string): Promise<void> {
   const first = nodes.find((node) => node.name === name);
   if (first === undefined) return;
   try {
-    await home.storeNodes([first, ...nodes.filter((node) => node !== first)]);
+    // Whatever the mesh file thinks of the network: this one answered us.
+    const { direct: _, ...answered } = first;
+    await home.storeNodes([answered, ...nodes.filter((node) => node !== first)]);
   } catch (error) {
     // On a read-only or full disk every command looks for the nearest node itself.
     if (!(error instanceof FileError)) throw error;
@@ -120,11 +132,11 @@ async function race(
   parts: {
     readonly front: TcpFront;
     readonly nodes: readonly KnownNode[];
-    readonly options: ConnectRequest;
+    readonly timeoutMs: number;
   },
 ): Promise<Reached> {
   const { clock } = needs.env;
-  const timeoutMs = parts.options.timeoutMs ?? CONNECT_MS_MAX;
+  const { timeoutMs } = parts;
   const over = new AbortController();
   const stop = () => over.abort(needs.signal.reason);
   needs.signal.addEventListener("abort", stop);

@@ -32,7 +32,13 @@ export interface JumpOptions extends SshOptions {
 const READY = "MINIME-JUMP";
 const SCRIPT = `{ echo ${READY}; cat >/dev/null; exit 0; }\n`;
 /** Of hosts behind a gateway: another gateway may do better. */
-const WORTH_ANOTHER: readonly HostReason[] = ["gateway", "no-route", "ssh", "timeout", "unknown-name"];
+const WORTH_ANOTHER: readonly HostReason[] = [
+  "gateway",
+  "no-route",
+  "ssh",
+  "timeout",
+  "unknown-name",
+];
 
 /** An open connection to a gateway. */
 interface Line {

@@ -109,8 +109,8 @@ export class Sources {
       ).sort(([, a], [, b]) => a.active - b.active)[0];
     if (free !== undefined) return this.#nodePlace(free[0], free[1]);
     const sent = this.#originSent.get(segment) ?? 0;
-    const share = isBehind ? 0 : ORIGIN_COPIES_MAX;
-    const hasShare = sent < share || !this.#isHopeful(segment);
+    const isHopeful = this.#isHopeful(segment) || (isBehind && this.#isGatewayWaiting(segment));
+    const hasShare = (!isBehind && sent < ORIGIN_COPIES_MAX) || !isHopeful;
     const place = hasShare ? this.#originPlace() : undefined;
     if (place !== undefined) this.#originSent.set(segment, sent + 1);
     return place;
@@ -144,9 +144,12 @@ export class Sources {
   /** Whether some node serves this segment, or may soon. */
   #isHopeful(segment: string): boolean {
     return [...this.#servers.values()].some((server) => isUsable(server, segment)) ||
-      [...this.#promising.values()].includes(segment) ||
-      // They will get their copy from the origin, and serve.
-      this.#waiting.some(({ host }) => host.segment === segment && host.isBehind !== true);
+      [...this.#promising.values()].includes(segment);
+  }
+
+  /** Who is reached directly gets its copy from the origin, and may then serve. */
+  #isGatewayWaiting(segment: string): boolean {
+    return this.#waiting.some(({ host }) => host.segment === segment && host.isBehind !== true);
   }
 }
 

@@ -21,6 +21,7 @@ async function enrolWith(script: string, timeoutMs = 20_000): Promise<unknown> {
     mesh: "lab",
     policy: new Uint8Array(),
     living: [],
+    hosts: [],
   });
   const [host] = parseMeshFile(
     `name = "lab"\n[[hosts]]\nnames = "n1"\nlauncher = "local"\n`,

@@ -21,7 +21,10 @@ function hostsOf(more: string): readonly MeshHost[] {
   return parseMeshFile(`name = "lab"\n${more}`, { file: "hosts.toml" }).hosts;
 }
 
-function makeRegistrar(primitives: Primitives): { registrar: Registrar; keys: MeshKeys } {
+function makeRegistrar(
+  primitives: Primitives,
+  hosts: readonly MeshHost[] = [],
+): { registrar: Registrar; keys: MeshKeys } {
   const keys = new MeshKeys(primitives, { random: env.random, now: () => now });
   const registrar = new Registrar({
     env,
@@ -30,6 +33,7 @@ function makeRegistrar(primitives: Primitives): { registrar: Registrar; keys: Me
     mesh: "lab",
     policy: new Uint8Array([1, 2, 3]),
     living: [],
+    hosts,
   });
   return { registrar, keys };
 }
@@ -90,7 +94,47 @@ Deno.test("registrar: name, groups and life come from the file, keys from the re
     endpoints: ["tcp:10.0.0.7:7117"],
     groups: ["io", GATEWAY_GROUP],
     seen: now,
+    segment: "b",
+    direct: true,
   });
+});
+
+Deno.test("registrar: peers are those that a node can dial, where its segment finds them", async () => {
+  const primitives = await testPrimitives();
+  const hosts = hostsOf(`
+[[hosts]]
+names = "ga,gb"
+address = "192.0.2.[1-2]"
+inner_address = "10.0.[1-2].1"
+gateway = true
+[[hosts]]
+names = "a1,b1"
+address = "10.0.[1-2].7"
+`);
+  const segmentOf = (name: string) => name.includes("a") ? "a" : "b";
+  const { registrar } = makeRegistrar(primitives, hosts);
+  const admitted = new Map(
+    ["ga", "a1", "gb", "b1"].map((name) => {
+      const host = hosts.find((each) => each.name === name) as MeshHost;
+      registrar.open(host);
+      const place = { ...host, segment: segmentOf(name), ...host.gateway ? {} : { via: ["ga"] } };
+      return [name, registrar.admit(place, makeCsr(primitives))] as const;
+    }),
+  );
+  const peersOf = (name: string) =>
+    admitted.get(name)?.admit.peers.map((peer) => [peer.name, ...peer.endpoints]);
+  const inside = (i: number) => `tcp:10.0.${i}.1:7117`;
+  const outside = (i: number) => `tcp:192.0.2.${i}:7117`;
+  assert.deepEqual(admitted.get("ga")?.admit.endpoints, [outside(1), inside(1)]);
+  assert.deepEqual(peersOf("a1"), [["ga", inside(1), outside(1)]]);
+  assert.deepEqual(peersOf("gb"), [["ga", outside(1), inside(1)]]);
+  assert.deepEqual(peersOf("b1"), [["gb", inside(2), outside(2)]]);
+  assert.deepEqual([...admitted.values()].map(({ node }) => node.direct), [
+    true,
+    false,
+    true,
+    false,
+  ]);
 });
 
 Deno.test("registrar: a ticket is used up by the first request, good or bad", async () => {

@@ -11,7 +11,11 @@ async function turn(): Promise<void> {
 
 class Host {
   source: Source | undefined;
-  constructor(readonly name: string, readonly segment: string | undefined) {}
+  constructor(
+    readonly name: string,
+    readonly segment: string | undefined,
+    readonly isBehind = false,
+  ) {}
   wait(sources: Sources, signal = NEVER): void {
     void sources.acquire(this, signal).then((source) => this.source = source);
   }
@@ -103,6 +107,28 @@ Deno.test("sources: nodes serve their own segment; without a segment only the or
     [same, other, alone].map((host) => host.source?.kind),
     ["node", "origin", "origin"],
   );
+});
+
+Deno.test("sources: behind others one copy comes from the origin, while nobody there can serve", async () => {
+  const sources = new Sources();
+  const behind = [1, 2, 3].map((i) => new Host(`a${i}`, "a", true)) as [Host, Host, Host];
+  const gateway = new Host("gw", "a");
+  const kinds = () => [...behind, gateway].map(kindOf);
+  for (const host of behind) host.wait(sources);
+  await turn();
+  // Nobody else is in sight.
+  assert.deepEqual(kinds(), ["origin", undefined, undefined, undefined]);
+  gateway.wait(sources);
+  await turn();
+  assert.deepEqual(kinds(), ["origin", undefined, undefined, "origin"]);
+  behind[0].source?.finish(false);
+  sources.lost("a1");
+  await turn();
+  assert.deepEqual(kinds().slice(1), [undefined, undefined, "origin"]);
+  gateway.source?.finish(true);
+  sources.add({ name: "gw", segment: "a" });
+  await turn();
+  assert.deepEqual(kinds().slice(1), ["node", "node", "origin"]);
 });
 
 Deno.test("sources: who gives up leaves its place to the next", async () => {
