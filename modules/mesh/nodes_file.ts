@@ -8,7 +8,7 @@ import { errorText, MinimeError, parseEndpoint } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { BOOT_DEFAULTS, type MeshFile, type MeshHost, parseMeshFile } from "../shared/mesh_file.ts";
 import { formatMeshFile } from "../shared/mesh_file_format.ts";
-import type { NodeView } from "../shared/mesh_view.ts";
+import { GATEWAY_GROUP, isGateway, type NodeView } from "../shared/mesh_view.ts";
 import { compareNames } from "../shared/names.ts";
 
 /** Text that `minime boot --hosts` reads. Nodes that left are not in it. */
@@ -35,7 +35,8 @@ export function combineMesh(
     if (present.has(node.name) && node.state !== "up") continue;
     present.set(node.name, hostOf(node, known.get(node.name)));
   }
-  const hosts = [...present.values()].sort((a, b) => compareNames(a.name, b.name));
+  const hosts = [...present.values()].map((host) => withoutLost(host, present))
+    .sort((a, b) => compareNames(a.name, b.name));
   for (const host of hosts) {
     for (const group of host.groups) members.set(group, [...members.get(group) ?? [], host.name]);
   }
@@ -51,8 +52,9 @@ export function combineMesh(
 
 function hostOf(node: NodeView, booted: MeshHost | undefined): MeshHost {
   const { name, segment } = node;
-  const groups = [...node.groups].sort(compareNames);
-  if (booted !== undefined) return { ...booted, groups, segment };
+  const gateway = isGateway(node);
+  const groups = node.groups.filter((group) => group !== GATEWAY_GROUP).sort(compareNames);
+  if (booted !== undefined) return { ...booted, groups, segment, gateway };
   const address = node.endpoints.map((endpoint) => parseEndpoint(endpoint))
     .find(({ transport }) => transport === "tcp");
   return {
@@ -61,11 +63,17 @@ function hostOf(node: NodeView, booted: MeshHost | undefined): MeshHost {
     segment,
     address: address?.transport === "tcp" ? address.host : name,
     port: address?.transport === "tcp" ? address.port : 0,
-    gateway: false,
+    gateway,
     listen: [],
     launcher: "ssh",
     schedule: true,
   };
+}
+
+/** Nobody can jump through a host that is not in the file. */
+function withoutLost({ via, ...host }: MeshHost, present: ReadonlyMap<string, MeshHost>): MeshHost {
+  const left = via?.filter((name) => present.has(name)) ?? [];
+  return left.length === 0 ? host : { ...host, via: left };
 }
 
 async function bootedFile(context: CommandContext): Promise<MeshFile | undefined> {

@@ -5,19 +5,28 @@
 
 import { parseEndpoint } from "../../core/mod.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
-import { GATEWAY_GROUP } from "../shared/mesh_view.ts";
+import { isGateway } from "../shared/mesh_view.ts";
 
-type Dialling = Pick<KnownNode, "segment" | "groups">;
+/** As much of a node as matters for who dials it. */
+export interface Place {
+  /** Undefined: nobody dials it, and it dials nobody. */
+  readonly segment: string | undefined;
+  readonly gateway: boolean;
+}
 
-export function canDial(from: Dialling, to: Dialling): boolean {
-  if (isSameSegment(from, to)) return true;
-  return from.groups.includes(GATEWAY_GROUP) && to.groups.includes(GATEWAY_GROUP);
+export function placeOf(node: KnownNode): Place {
+  // A list of an earlier version knows no segments; a mesh file without any means this one.
+  return { segment: node.segment ?? "default", gateway: isGateway(node) };
+}
+
+export function canDial(from: Place, to: Place): boolean {
+  return (from.gateway && to.gateway) || isSameSegment(from, to);
 }
 
 /** All endpoints of `to`, best first for `from`. `inner` is the address of `to` for its own segment. */
 export function endpointsFor(
-  from: Dialling,
-  to: Dialling & Pick<KnownNode, "endpoints">,
+  from: KnownNode,
+  to: KnownNode,
   inner: string | undefined,
 ): string[] {
   const isInner = (endpoint: string) => {
@@ -26,10 +35,10 @@ export function endpointsFor(
   };
   const inside = to.endpoints.filter(isInner);
   const outside = to.endpoints.filter((endpoint) => !isInner(endpoint));
-  return isSameSegment(from, to) ? [...inside, ...outside] : [...outside, ...inside];
+  const isInside = isSameSegment(placeOf(from), placeOf(to));
+  return isInside ? [...inside, ...outside] : [...outside, ...inside];
 }
 
-/** Nodes of which no segment is known are of the one that a mesh file has by default. */
-function isSameSegment(a: Dialling, b: Dialling): boolean {
-  return (a.segment ?? "default") === (b.segment ?? "default");
+function isSameSegment(a: Place, b: Place): boolean {
+  return a.segment !== undefined && a.segment === b.segment;
 }

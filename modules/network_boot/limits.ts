@@ -35,7 +35,7 @@ export const COPY_CHUNK_BYTES = 256 * 1024;
 export const DISK_MARGIN_BYTES = 4 * 1024 * 1024;
 /** Copies that the origin sends at once: more share the same line, and come later to serve others. */
 export const ORIGIN_COPIES_AT_ONCE = 2;
-/** Copies that the origin sends into one segment while booted nodes there can serve. */
+/** Copies that the origin sends in all, except where no node can serve. */
 export const ORIGIN_COPIES_MAX = 3;
 /** Copies that one node serves at once. */
 export const NODE_COPIES_AT_ONCE = 2;

@@ -84,9 +84,10 @@ export async function bootIntoMesh(
       launcherOf: await launchers(context, { ...setup, hosts: rest }, options, {
         sources,
         jumps,
-        open: async (name, hash) => {
+        open: async (name, hash, to) => {
           await known.store();
-          const address = byName.get(name)?.innerAddress;
+          const from = byName.get(name);
+          const address = from?.segment === to.segment ? from.innerAddress : undefined;
           return await clients.open(known.require(name), { hash, address });
         },
       }),

@@ -47,7 +47,7 @@ export class NodeClients implements AsyncDisposable {
   /**
    * Asks the node, which the home must know, to serve program `hash` once more.
    *
-   * @param options.address where hosts of its segment reach it. @default its first endpoint
+   * @param options.address where the host that needs it reaches it. @default its first endpoint
    */
   async open(
     node: KnownNode,

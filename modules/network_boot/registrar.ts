@@ -19,7 +19,7 @@ import type { KnownNode } from "../shared/mesh_home.ts";
 import { certificateGroups } from "../shared/roles.ts";
 import { HostError } from "./host_error.ts";
 import { ENDPOINTS_MAX, PEERS_MAX } from "./limits.ts";
-import { canDial, endpointsFor } from "./dialling.ts";
+import { canDial, endpointsFor, placeOf } from "./dialling.ts";
 
 const EVERYWHERE = new Set(["0.0.0.0", "::"]);
 
@@ -120,7 +120,7 @@ export class Registrar {
    */
   #peersOf(node: KnownNode): Admit["peers"] {
     const all = [...this.#peers.values()].filter((peer) =>
-      peer.name !== node.name && canDial(node, peer)
+      peer.name !== node.name && canDial(placeOf(node), placeOf(peer))
     );
     const some = all.length <= PEERS_MAX
       ? all

@@ -2,15 +2,16 @@
  * Who sends the binary to the next host. The origin sends a few copies; a host that is up serves
  * two others at a time, so the number of sources doubles with each round and the origin's line
  * carries three copies, not N. A source that fails is left alone, and in the end there is always
- * the origin. Segments are apart: a node serves only its own.
+ * the origin. Segments are apart: a node serves only its own, and gateways each other.
  *
- *   waiting host -> a node of its segment with a free place
+ *   waiting host -> a node that it can dial, with a free place
  *                -> else the origin, when it has a free place and has not sent its share yet,
  *                   or when no node is there, or about to be there, who could serve
  *
  * What lies behind others has no share: the origin sends there only while nobody else can.
  */
 
+import { canDial, type Place } from "./dialling.ts";
 import {
   NODE_COPIES_AT_ONCE,
   NODE_FAILURES_MAX,
@@ -22,8 +23,19 @@ import {
 export type Source = SourcePlace & { finish(ok: boolean): void };
 type SourcePlace = { readonly kind: "origin" } | { readonly kind: "node"; readonly name: string };
 
+/** A host as its copies see it. */
+interface NamedPlace extends Place {
+  readonly name: string;
+}
+
+/** Who waits for a place. */
+export interface Needy extends NamedPlace {
+  /** The origin reaches it through others. @default false */
+  readonly isBehind?: boolean;
+}
+
 interface Server {
-  readonly segment: string;
+  readonly place: Place;
   active: number;
   failures: number;
 }
@@ -33,21 +45,13 @@ interface Waiter {
   readonly resolve: (source: Source) => void;
 }
 
-/** Who waits for a place. Without a segment only the origin will do. */
-export interface Needy {
-  readonly name: string;
-  readonly segment: string | undefined;
-  /** The origin reaches it through others. @default false */
-  readonly isBehind?: boolean;
-}
-
 /** Decides; carries nothing itself. Everything here happens at once, so no two see the same place. */
 export class Sources {
   readonly #servers = new Map<string, Server>();
   readonly #waiting: Waiter[] = [];
-  /** Hosts that have begun to copy and are neither up nor lost yet, with their segments. */
-  readonly #promising = new Map<string, string>();
-  readonly #originSent = new Map<string, number>();
+  /** Hosts that have begun to copy and are neither up nor lost yet. */
+  readonly #promising = new Map<string, Place>();
+  #originSent = 0;
   #originActive = 0;
 
   /** Resolves when there is a place for this host; rejects with the signal's reason. */
@@ -74,9 +78,9 @@ export class Sources {
   }
 
   /** A node that is up has the file and can serve. */
-  add(node: { readonly name: string; readonly segment: string }): void {
+  add(node: NamedPlace): void {
     this.#promising.delete(node.name);
-    this.#servers.set(node.name, { segment: node.segment, active: 0, failures: 0 });
+    this.#servers.set(node.name, { place: node, active: 0, failures: 0 });
     this.#assign();
   }
 
@@ -96,23 +100,21 @@ export class Sources {
       }
       this.#waiting.splice(i, 1);
       const { name, segment } = waiter.host;
-      if (segment !== undefined) this.#promising.set(name, segment);
+      if (segment !== undefined) this.#promising.set(name, waiter.host);
       waiter.resolve(source);
     }
   }
 
-  #placeFor({ segment, isBehind = false }: Needy): Source | undefined {
-    if (segment === undefined) return this.#originPlace();
+  #placeFor(host: Needy): Source | undefined {
+    if (host.segment === undefined) return this.#originPlace();
     const free =
       [...this.#servers].filter(([, server]) =>
-        isUsable(server, segment) && server.active < NODE_COPIES_AT_ONCE
+        isUsable(server, host) && server.active < NODE_COPIES_AT_ONCE
       ).sort(([, a], [, b]) => a.active - b.active)[0];
     if (free !== undefined) return this.#nodePlace(free[0], free[1]);
-    const sent = this.#originSent.get(segment) ?? 0;
-    const isHopeful = this.#isHopeful(segment) || (isBehind && this.#isGatewayWaiting(segment));
-    const hasShare = (!isBehind && sent < ORIGIN_COPIES_MAX) || !isHopeful;
-    const place = hasShare ? this.#originPlace() : undefined;
-    if (place !== undefined) this.#originSent.set(segment, sent + 1);
+    const hasShare = host.isBehind !== true && this.#originSent < ORIGIN_COPIES_MAX;
+    const place = hasShare || !this.#isHopeful(host) ? this.#originPlace() : undefined;
+    if (place !== undefined) this.#originSent++;
     return place;
   }
 
@@ -141,18 +143,16 @@ export class Sources {
     };
   }
 
-  /** Whether some node serves this segment, or may soon. */
-  #isHopeful(segment: string): boolean {
-    return [...this.#servers.values()].some((server) => isUsable(server, segment)) ||
-      [...this.#promising.values()].includes(segment);
-  }
-
-  /** Who is reached directly gets its copy from the origin, and may then serve. */
-  #isGatewayWaiting(segment: string): boolean {
-    return this.#waiting.some(({ host }) => host.segment === segment && host.isBehind !== true);
+  /** Whether some node serves this host, or may soon. */
+  #isHopeful(host: Needy): boolean {
+    return [...this.#servers.values()].some((server) => isUsable(server, host)) ||
+      [...this.#promising.values()].some((place) => canDial(place, host)) ||
+      // Who is reached directly has its copy soon, and may then serve.
+      (host.isBehind === true &&
+        this.#waiting.some((each) => each.host.isBehind !== true && canDial(each.host, host)));
   }
 }
 
-function isUsable(server: Server, segment: string): boolean {
-  return server.segment === segment && server.failures < NODE_FAILURES_MAX;
+function isUsable({ place, failures }: Server, host: Needy): boolean {
+  return canDial(place, host) && failures < NODE_FAILURES_MAX;
 }

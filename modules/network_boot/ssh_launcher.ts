@@ -34,8 +34,8 @@ export interface SshLauncherOptions extends SshOptions {
   readonly binaries: Binaries;
   readonly sources: Sources;
   readonly jumps: Jumps;
-  /** Asks a node to serve the file once more, to a host of its own segment. */
-  readonly open: (node: string, hash: string) => Promise<OpenedSource>;
+  /** Asks a node to serve the file of this hash once more, where `to` can dial it. */
+  readonly open: (node: string, hash: string, to: MeshHost) => Promise<OpenedSource>;
 }
 
 export class SshLauncher implements Launcher {
@@ -111,7 +111,7 @@ export class SshLauncher implements Launcher {
       let source: Source;
       try {
         source = await sources.acquire(
-          { name: host.name, segment, isBehind: host.via !== undefined },
+          { name: host.name, segment, gateway: host.gateway, isBehind: host.via !== undefined },
           over.signal,
         );
       } catch (error) {
@@ -126,7 +126,7 @@ export class SshLauncher implements Launcher {
         parts.onStep("copying");
         copied = source.kind === "origin"
           ? await this.#put(binary, parts)
-          : await this.#get(source.name, binary, parts);
+          : await this.#get(host, source.name, binary, parts);
       } finally {
         source.finish(copied);
       }
@@ -151,11 +151,16 @@ export class SshLauncher implements Launcher {
     throw new HostError("script", `it answered a copy with ${word}`);
   }
 
-  async #get(node: string, binary: Binary, parts: InstallParts): Promise<boolean> {
+  async #get(
+    to: MeshHost,
+    node: string,
+    { facts: { hash } }: Binary,
+    parts: InstallParts,
+  ): Promise<boolean> {
     const { dialogue, facts } = parts;
     let opened: OpenedSource;
     try {
-      opened = await this.#options.open(node, binary.facts.hash);
+      opened = await this.#options.open(node, hash, to);
     } catch {
       return false; // Somebody else will serve; the node itself is judged elsewhere.
     }

@@ -7,7 +7,7 @@ import { PingStatistics } from "../../../modules/mesh/ping_statistics.ts";
 import { parseMeshFile } from "../../../modules/shared/mesh_file.ts";
 import { formatMeshFile } from "../../../modules/shared/mesh_file_format.ts";
 import { selectNodes } from "../../../modules/shared/mesh_query.ts";
-import type { NodeView } from "../../../modules/shared/mesh_view.ts";
+import { GATEWAY_GROUP, type NodeView } from "../../../modules/shared/mesh_view.ts";
 
 function node(name: string, change: Partial<NodeView> = {}): NodeView {
   return {
@@ -101,6 +101,35 @@ allow = [{ who = ["group:ops"], verbs = ["*"], on = ["*"], as = ["root"] }]
     { name: "io", members: ["n1", "n2"] },
   ]);
   assert.deepEqual([mesh.boot, mesh.policy], [booted.boot, booted.policy]);
+});
+
+Deno.test("nodes --toml: gateways are written as such, and nobody jumps through who is gone", () => {
+  const booted = parseMeshFile(
+    `name = "lab"
+[[hosts]]
+names = "gw[1-2]"
+address = "192.0.2.[1-2]"
+inner_address = "10.0.0.[1-2]"
+gateway = true
+[[hosts]]
+names = "n[1-2]"
+via = "gw2,gw1"
+`,
+    { file: "booted" },
+  );
+  const gateway = { groups: [GATEWAY_GROUP] };
+  const printed = (...nodes: NodeView[]) =>
+    parseMeshFile(formatMeshFile(combineMesh("lab", nodes, booted)), { file: "printed" });
+  assert.deepEqual(
+    printed(node("n2"), node("n1"), node("gw1", gateway), node("gw2", gateway)),
+    booted,
+  );
+  const left = printed(node("n1"), node("gw1", gateway), node("gw2", { state: "left" }));
+  assert.deepEqual(left.hosts.map(({ name, via }) => [name, via]), [
+    ["gw1", undefined],
+    ["n1", ["gw1"]],
+  ]);
+  assert.equal(printed(node("n1")).hosts[0]?.via, undefined);
 });
 
 Deno.test("ping: the statistics are those of ping(8)", () => {

@@ -15,6 +15,7 @@ class Host {
     readonly name: string,
     readonly segment: string | undefined,
     readonly isBehind = false,
+    readonly gateway = false,
   ) {}
   wait(sources: Sources, signal = NEVER): void {
     void sources.acquire(this, signal).then((source) => this.source = source);
@@ -43,7 +44,7 @@ Deno.test("sources: the origin sends two at once and three in all, nodes that ar
       const source = host.source as Source;
       served.set(host.name, source.kind === "node" ? source.name : "origin");
       source.finish(true);
-      sources.add({ name: host.name, segment: "lan" });
+      sources.add({ name: host.name, segment: "lan", gateway: false });
     }
   }
   const from = (name: string) => [...served.values()].filter((each) => each === name).length;
@@ -80,7 +81,7 @@ Deno.test("sources: who waits while others may come up gets its turn when those 
 
 Deno.test("sources: a node that fails twice is not asked again", async () => {
   const sources = new Sources();
-  sources.add({ name: "up", segment: "lan" });
+  sources.add({ name: "up", segment: "lan", gateway: false });
   const host = new Host("n1", "lan");
   const kinds: string[] = [];
   for (let i = 0; i < 3; i++) {
@@ -95,7 +96,7 @@ Deno.test("sources: a node that fails twice is not asked again", async () => {
 
 Deno.test("sources: nodes serve their own segment; without a segment only the origin does", async () => {
   const sources = new Sources();
-  sources.add({ name: "up", segment: "lan" });
+  sources.add({ name: "up", segment: "lan", gateway: false });
   const [same, other, alone] = [
     new Host("a", "lan"),
     new Host("b", "dmz"),
@@ -112,7 +113,7 @@ Deno.test("sources: nodes serve their own segment; without a segment only the or
 Deno.test("sources: behind others one copy comes from the origin, while nobody there can serve", async () => {
   const sources = new Sources();
   const behind = [1, 2, 3].map((i) => new Host(`a${i}`, "a", true)) as [Host, Host, Host];
-  const gateway = new Host("gw", "a");
+  const gateway = new Host("gw", "a", false, true);
   const kinds = () => [...behind, gateway].map(kindOf);
   for (const host of behind) host.wait(sources);
   await turn();
@@ -126,9 +127,24 @@ Deno.test("sources: behind others one copy comes from the origin, while nobody t
   await turn();
   assert.deepEqual(kinds().slice(1), [undefined, undefined, "origin"]);
   gateway.source?.finish(true);
-  sources.add({ name: "gw", segment: "a" });
+  sources.add(gateway);
   await turn();
   assert.deepEqual(kinds().slice(1), ["node", "node", "origin"]);
+});
+
+Deno.test("sources: gateways serve each other, and other nodes only their own segment", async () => {
+  const sources = new Sources();
+  sources.add({ name: "ga", segment: "a", gateway: true });
+  const [gateway, other] = [new Host("gb", "b", false, true), new Host("b1", "b", true)];
+  const servers = () =>
+    [gateway, other].map(({ source }) => source?.kind === "node" ? source.name : source?.kind);
+  for (const host of [gateway, other]) host.wait(sources);
+  await turn();
+  assert.deepEqual(servers(), ["ga", undefined]);
+  gateway.source?.finish(true);
+  sources.add(gateway);
+  await turn();
+  assert.deepEqual(servers(), ["ga", "gb"]);
 });
 
 Deno.test("sources: who gives up leaves its place to the next", async () => {
@@ -137,7 +153,7 @@ Deno.test("sources: who gives up leaves its place to the next", async () => {
   first.wait(sources);
   second.wait(sources);
   const over = new AbortController();
-  const left = sources.acquire({ name: "n3", segment: "lan" }, over.signal);
+  const left = sources.acquire({ name: "n3", segment: "lan", gateway: false }, over.signal);
   const fourth = new Host("n4", "lan");
   fourth.wait(sources);
   over.abort(new Error("gave up"));
@@ -172,7 +188,7 @@ Deno.test("sources: every host gets the file in the end, whatever fails", async 
           open.delete(host);
           source.finish(fate !== 1);
           if (fate === 1 || fate === 2) sources.lost(host.name);
-          else sources.add({ name: host.name, segment: "lan" });
+          else sources.add({ name: host.name, segment: "lan", gateway: false });
         }
       },
     ),
