@@ -14,11 +14,13 @@ export interface Place {
   readonly gateway: boolean;
 }
 
+/** Of a node as this machine knows it. */
 export function placeOf(node: KnownNode): Place {
   // A list of an earlier version knows no segments; a mesh file without any means this one.
   return { segment: node.segment ?? "default", gateway: isGateway(node) };
 }
 
+/** Whether the mesh has a link between two such nodes, for one of them to open. */
 export function canDial(from: Place, to: Place): boolean {
   return (from.gateway && to.gateway) || isSameSegment(from, to);
 }
