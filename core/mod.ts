@@ -37,7 +37,7 @@ export type { Step, StepResult } from "./daemon/step.ts";
 export type { SignedBytes } from "./daemon/module_signature.ts";
 export type { NodeRequest } from "./daemon/node_request.ts";
 export { RateLimit } from "./daemon/rate_limit.ts";
-export type { Link, LinkChange, Links, NodePeer } from "./daemon/links.ts";
+export type { Link, LinkChange, Links, NodePeer, Teller } from "./daemon/links.ts";
 export { Minimed, type MinimedOptions } from "./daemon/minimed.ts";
 export {
   type ActionClass,
@@ -54,7 +54,6 @@ export * from "./security/chain.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";
 export { choosePrimitives } from "./crypto/choose_primitives.ts";
 export type { Primitives } from "./crypto/primitives.ts";
-export { JournalFile } from "./security/journal_file.ts";
 export * from "./security/policy.ts";
 export * from "./security/policy_document.ts";
 export * from "./security/policy_file.ts";

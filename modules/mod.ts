@@ -4,6 +4,7 @@ import type { Module } from "../core/mod.ts";
 import { createGroup } from "./group/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
 import { createNetworkBoot } from "./network_boot/mod.ts";
+import { createRouter } from "./router/mod.ts";
 import { createUptime } from "./uptime/mod.ts";
 
 /** What a daemon is told about itself besides its keys. */
@@ -12,5 +13,11 @@ export interface ModulesOptions {
 }
 
 export function createModules(options: ModulesOptions): Module[] {
-  return [createMesh(options.mesh), createGroup(), createUptime(), createNetworkBoot()];
+  return [
+    createMesh(options.mesh),
+    createRouter(),
+    createGroup(),
+    createUptime(),
+    createNetworkBoot(),
+  ];
 }

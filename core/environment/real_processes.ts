@@ -2,7 +2,6 @@
 import type { Child, ChildStatus, Processes, SpawnOptions } from "./environment.ts";
 import { NotFoundError } from "../errors.ts";
 import { fileError, marksOf } from "./real_errors.ts";
-import { notifyManager } from "./real_notify.ts";
 
 export class RealProcesses implements Processes {
   readonly pid = Deno.pid;
@@ -60,10 +59,6 @@ export class RealProcesses implements Processes {
     const listener = () => run();
     Deno.addSignalListener(signal, listener);
     return { [Symbol.dispose]: () => Deno.removeSignalListener(signal, listener) };
-  }
-
-  notify(text: string): boolean {
-    return notifyManager(text);
   }
 
   variable(name: string): string | undefined {

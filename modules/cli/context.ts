@@ -28,7 +28,6 @@ export interface ContextParts {
   readonly out: Output;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
-  takeHangUp(run: () => void): Disposable;
   readonly meshName: string | undefined;
   readonly connect: Connect;
 }
@@ -52,8 +51,6 @@ export function createContext(parts: ContextParts): CommandContext {
     home,
     stdin: standardInput(terminal, signal),
     isTerminal: terminal.stdoutIsTerminal,
-    stderrIsTerminal: terminal.stderrIsTerminal,
-    takeHangUp: (run) => parts.takeHangUp(run),
     get columns() {
       return terminal.stdoutIsTerminal ? terminal.size()?.columns : undefined;
     },

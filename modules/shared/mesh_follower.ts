@@ -13,14 +13,17 @@ export class MeshFollower {
   readonly #call: Call;
   readonly #done: Promise<void>;
 
-  /** `onEnd` is told why the stream ended, unless we stopped it. */
-  constructor(mesh: Caller, options: { readonly onEnd: (why: string) => void }) {
+  /** `onEnd` is told why the stream ended, unless we stopped it; `onChange` after each change. */
+  constructor(
+    mesh: Caller,
+    options: { readonly onEnd: (why: string) => void; readonly onChange?: () => void },
+  ) {
     const first = Promise.withResolvers<MeshPicture>();
     this.picture = first.promise;
     // Whoever asks for the picture gets the failure; nobody has to.
     this.picture.catch(() => {});
     this.#call = mesh.stream("mesh.watch", {}, { deadlineMs: 0 });
-    this.#done = this.#follow(first).catch((error: unknown) => {
+    this.#done = this.#follow(first, options.onChange).catch((error: unknown) => {
       first.reject(new CallError("unreachable", `View of the mesh is gone: ${errorText(error)}`));
       if (!(error instanceof CallError && error.class === "cancelled")) {
         options.onEnd(errorText(error));
@@ -33,13 +36,19 @@ export class MeshFollower {
     await this.#done;
   }
 
-  async #follow(first: PromiseWithResolvers<MeshPicture>): Promise<void> {
+  async #follow(
+    first: PromiseWithResolvers<MeshPicture>,
+    onChange?: () => void,
+  ): Promise<void> {
     let picture: MeshPicture | undefined;
     for await (const item of this.#call) {
       if (picture === undefined) {
         picture = new MeshPicture(v.parse(MeshViewSchema, item));
         first.resolve(picture);
-      } else picture.apply(v.parse(MeshChangeSchema, item));
+      } else {
+        picture.apply(v.parse(MeshChangeSchema, item));
+        onChange?.();
+      }
     }
     throw new CallError("unreachable", "The mesh module ended the stream");
   }

@@ -15,7 +15,6 @@ const CLASSES = {
   "group.call": "read",
   "group.relay": "link",
   "mesh.fetch": "link",
-  "mesh.beat": "link",
   "mesh.flood": "link",
   "mesh.forget": "guarded",
   "mesh.links": "read",
@@ -24,6 +23,11 @@ const CLASSES = {
   "mesh.sync": "link",
   "mesh.watch": "internal",
   "network_boot.serve": "guarded",
+  "router.forward": "link",
+  "router.open": "read",
+  "router.route": "read",
+  "router.stats": "read",
+  "router.trace": "read",
   "uptime.get": "read",
 };
 

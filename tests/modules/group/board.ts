@@ -10,13 +10,22 @@ import { type MeshView, type NodeView, shortestWays } from "../../../modules/sha
 
 type Claim = Omit<NodeView, "state" | "since">;
 
+/** Where a node is, for those who dial it. */
+export type Places = (name: string) => Pick<NodeView, "segment" | "endpoints">;
+
 export class Board {
+  readonly #places: Places;
   readonly #hosts = new Map<string, ModuleHost>();
   readonly #left = new Set<string>();
   readonly #since = new Map<string, { state: NodeView["state"]; since: number }>();
   readonly #watchers = new Set<() => void>();
   #claims = new Map<string, Claim>();
   #frozen = false;
+
+  /** @default all in one segment, and nobody can be dialled */
+  constructor(places: Places = () => ({ segment: "main", endpoints: [] })) {
+    this.#places = places;
+  }
 
   /** From now on everybody believes what was true last. */
   freeze(): void {
@@ -80,8 +89,7 @@ export class Board {
         name: self.name,
         keyId,
         groups: [...self.groups],
-        segment: "main",
-        endpoints: [],
+        ...this.#places(self.name),
         version: "test",
         instance,
         incarnation: 1,

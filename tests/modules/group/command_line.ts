@@ -29,7 +29,6 @@ export async function runCommand(
     out,
     terminal,
     signal,
-    takeHangUp: () => ({ [Symbol.dispose]: () => {} }),
     meshName: "test",
     connect: () => connect(mesh, via),
   });

@@ -1,0 +1,82 @@
+/** Every number that bounds something in the router, with its unit and its reason. */
+
+/** Longest path in hops: far more than any sensible mesh needs, so a longer one is a mistake. */
+export const HOPS_MAX = 16;
+/** Reason text inside a refusal. */
+export const REFUSAL_TEXT_BYTES_MAX = 200;
+
+// Transit: what waits here for other nodes
+
+/** What a waiting packet costs besides its bytes, so that empty ones cannot fill memory. */
+export const QUEUED_PACKET_BYTES = 256;
+/** Waiting for one next hop, and of that from one neighbour, one source and one stream. */
+export const HOP_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+export const INLET_QUEUE_BYTES_MAX = 6 * 1024 * 1024;
+export const SOURCE_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
+export const FLOW_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
+/** Packets of normal and control priority that wait for one hop: they are small and overtake. */
+export const SWIFT_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
+/** Waiting in the whole daemon, and of that from one neighbour. */
+export const TRANSIT_BYTES_MAX = 64 * 1024 * 1024;
+export const INLET_BYTES_MAX = 16 * 1024 * 1024;
+/** Flows with something waiting, for one hop. */
+export const FLOWS_MAX = 1_024;
+/** Handed to the conduit of one hop and not yet taken there: what nobody can overtake any more. */
+export const HOP_WINDOW_BYTES = 1024 * 1024;
+/** A hop that has taken nothing for so long swallows: its queue is refused. */
+export const HOP_SILENCE_MS_MAX = 10_000;
+/** Refusals that one neighbour may cause; above that its packets are dropped, and counted. */
+export const REFUSALS_PER_SECOND_MAX = 5_000;
+/** Neighbours whose rates are remembered. */
+export const INLETS_MAX = 8_192;
+
+// Streams of our own
+
+/** Bytes that the carriers of this daemon may have waiting for their first hop. */
+export const CARRIER_WAITING_BYTES_MAX = 512 * 1024;
+/** Carriers at once: opened by modules and users here, and accepted from others. */
+export const CARRIERS_MAX = 4_096;
+export const ACCEPTED_CARRIERS_MAX = 1_024;
+export const ACCEPTED_PER_SOURCE_MAX = 128;
+/** `router.open` streams of one user. */
+export const OPEN_PER_USER_MAX = 32;
+/** Packets of a program that wait for their carrier; above that its stream is not read. */
+export const OPEN_BACKLOG_BYTES_MAX = 1024 * 1024;
+/** How often a program is told whether there is a path, if that changes. */
+export const OPEN_ROUTE_MS = 200;
+/** Packets for a program that does not read them; the newest are dropped. */
+export const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
+/** After "busy" a carrier holds its bulk back, doubling up to the maximum. */
+export const BUSY_PAUSE_MS_MIN = 20;
+export const BUSY_PAUSE_MS_MAX = 1_000;
+
+// Paths
+
+/** A hop that failed is not tried again so soon. */
+export const TROUBLE_MS = 3_000;
+/** While a carrier has no path it looks for one so often, when asked. */
+export const REPLAN_MS = 100;
+/** Hops that are remembered as failed. */
+export const TROUBLES_MAX = 4_096;
+
+// Conduits on demand
+
+/** One dial, over all endpoints of the node. */
+export const ON_DEMAND_DIAL_MS_MAX = 4_000;
+/** Those that we dialled, at once; the longest idle goes first. */
+export const ON_DEMAND_MAX = 128;
+/** Dials under way at once. */
+export const ON_DEMAND_DIALS_MAX = 32;
+/** Without a packet for so long it is closed. */
+export const ON_DEMAND_IDLE_MS = 60_000;
+/** How often idle and silent ones are looked for. */
+export const ON_DEMAND_LOOK_MS = 2_000;
+
+// Echoes
+
+/** Echoes under way at once from this daemon. */
+export const ECHOES_MAX = 1_024;
+export const ECHO_MS_DEFAULT = 2_000;
+export const ECHO_MS_MAX = 60_000;
+/** Echoes for us that one neighbour may bring. */
+export const ECHOES_PER_SECOND_MAX = 1_000;

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { PRIORITY, type Priority } from "../../../core/mod.ts";
+import { HopQueue, Ledger, type Waiting } from "../../../modules/router/hop_queue.ts";
+import {
+  FLOW_QUEUE_BYTES_MAX,
+  FLOWS_MAX,
+  HOP_QUEUE_BYTES_MAX,
+  INLET_BYTES_MAX,
+  INLET_QUEUE_BYTES_MAX,
+  QUEUED_PACKET_BYTES,
+  SOURCE_QUEUE_BYTES_MAX,
+  SWIFT_QUEUE_BYTES_MAX,
+  TRANSIT_BYTES_MAX,
+} from "../../../modules/router/limits.ts";
+import type { Packet } from "../../../modules/router/packet.ts";
+import { Dice, runs, SEED } from "../../support/fuzz.ts";
+
+const BIG = 60_000;
+
+function waiting(
+  name: string,
+  options: { readonly priority?: Priority; readonly bytes?: number } = {},
+): Waiting {
+  const { priority = PRIORITY.bulk, bytes = 100 } = options;
+  // "neighbour/source/stream#number"
+  const [inlet = "", source = "s", stream = "1"] = (name.split("#")[0] as string).split("/");
+  const packet = { bytes: new Uint8Array(bytes), priority } as Packet;
+  return { packet, place: 1, inlet, source, flow: `${inlet} ${source} ${stream}` };
+}
+
+/** Pushes them by name, and gives the names in the order in which they are taken. */
+function order(names: readonly string[], priority: Priority = PRIORITY.bulk): string {
+  const queue = new HopQueue(new Ledger());
+  const nameOf = new Map<Waiting, string>();
+  for (const name of names) {
+    const one = waiting(name, { priority });
+    nameOf.set(one, name);
+    assert.equal(queue.push(one), undefined);
+  }
+  const taken: string[] = [];
+  for (let one = queue.shift(priority); one !== undefined; one = queue.shift(priority)) {
+    taken.push(nameOf.get(one) as string);
+  }
+  assert.deepEqual([queue.bytes, queue.packets], [0, 0]);
+  return taken.join(" ");
+}
+
+/** Pushes copies until one is refused: how many bytes fit, and why no more. */
+function fill(queue: HopQueue, name: (i: number) => string, priority: Priority = PRIORITY.bulk) {
+  for (let i = 0;; i++) {
+    const why = queue.push(waiting(name(i), { bytes: BIG, priority }));
+    if (why !== undefined) return { count: i, why };
+    assert.ok(i < 10_000);
+  }
+}
+
+const fits = (bytes: number) => Math.floor(bytes / (BIG + QUEUED_PACKET_BYTES));
+
+Deno.test("hop queue: streams of one neighbour take turns, each in its own order", () => {
+  assert.equal(
+    order(["n/a/1#1", "n/a/1#2", "n/a/1#3", "n/a/2#1", "n/b/1#1", "n/b/1#2"]),
+    "n/a/1#1 n/a/2#1 n/b/1#1 n/a/1#2 n/b/1#2 n/a/1#3",
+  );
+});
+
+Deno.test("hop queue: a neighbour that invents sources gets no more than its turn", () => {
+  assert.equal(
+    order(["m/1", "m/2", "m/3", "m/4", "h/x/1#1", "h/x/1#2"]),
+    "m/1 h/x/1#1 m/2 h/x/1#2 m/3 m/4",
+  );
+});
+
+Deno.test("hop queue: a high-priority packet is next however much bulk waits", () => {
+  const queue = new HopQueue(new Ledger());
+  fill(queue, (i) => `n/a/${i % 3}`);
+  const ping = waiting("n/p/9", { priority: PRIORITY.control });
+  assert.equal(queue.push(ping), undefined);
+  assert.equal(queue.shift(PRIORITY.control), ping);
+});
+
+Deno.test("hop queue: shares of stream, source, neighbour and hop are bounded, and named", () => {
+  const ledger = new Ledger();
+  const queue = new HopQueue(ledger);
+  const stream = fill(queue, () => "n/a/1");
+  assert.deepEqual(stream, { count: fits(FLOW_QUEUE_BYTES_MAX), why: "stream's share is full" });
+  const source = fill(queue, (i) => `n/a/${i}x`);
+  assert.equal(source.why, "source's share is full");
+  assert.equal(stream.count + source.count, fits(SOURCE_QUEUE_BYTES_MAX));
+  const inlet = fill(queue, (i) => `n/${i}`);
+  assert.equal(inlet.why, "neighbour's share is full");
+  assert.ok(ledger.total <= INLET_QUEUE_BYTES_MAX);
+  const hop = fill(queue, (i) => `o/${i}`);
+  assert.equal(hop.why, "queue is full");
+  assert.ok(hop.count > 0 && ledger.total <= HOP_QUEUE_BYTES_MAX);
+  // Control has room of its own.
+  const swift = fill(queue, (i) => `p/${i}`, PRIORITY.control);
+  assert.deepEqual(swift, { count: fits(SWIFT_QUEUE_BYTES_MAX), why: "queue is full" });
+});
+
+Deno.test("hop queue: one neighbour cannot fill the queues of all hops, nor all of them memory", () => {
+  const ledger = new Ledger();
+  const hops = () => new HopQueue(ledger);
+  let why: string | undefined;
+  while (why !== "neighbour has too much here") why = fill(hops(), (i) => `m/${i}`).why;
+  assert.ok(ledger.total <= INLET_BYTES_MAX);
+  for (let n = 0; why !== "daemon is full"; n++) why = fill(hops(), (i) => `m${n}/${i}`).why;
+  assert.ok(ledger.total <= TRANSIT_BYTES_MAX);
+});
+
+Deno.test("hop queue: empty packets of endless streams are bounded too", () => {
+  const queue = new HopQueue(new Ledger());
+  let why: string | undefined;
+  let count = 0;
+  for (; why === undefined; count++) why = queue.push(waiting(`n/s/${count}`, { bytes: 0 }));
+  assert.deepEqual([count - 1, why], [FLOWS_MAX, "too many streams wait"]);
+});
+
+Deno.test("hop queue: accounts are even after any sequence, and nothing is lost or doubled", () => {
+  const dice = new Dice(SEED);
+  const ledger = new Ledger();
+  const queue = new HopQueue(ledger);
+  const inside = new Set<Waiting>();
+  for (let i = runs(5_000).numRuns; i > 0; i--) {
+    const priority = dice.below(3) as Priority;
+    if (dice.below(2) === 0) {
+      const name = `${dice.below(3)}/${dice.below(4)}/${dice.below(3)}`;
+      const one = waiting(name, { priority, bytes: dice.below(BIG) });
+      if (queue.push(one) === undefined) inside.add(one);
+    } else {
+      const one = queue.shift(priority);
+      if (one !== undefined) assert.ok(inside.delete(one));
+    }
+    assert.equal(queue.packets, inside.size);
+    let bytes = 0;
+    for (const { packet } of inside) bytes += packet.bytes.length + QUEUED_PACKET_BYTES;
+    assert.deepEqual([queue.bytes, ledger.total], [bytes, bytes]);
+  }
+  for (const priority of Object.values(PRIORITY)) {
+    for (let one = queue.shift(priority); one !== undefined; one = queue.shift(priority)) {
+      assert.ok(inside.delete(one));
+    }
+  }
+  assert.deepEqual([inside.size, ledger.total, ledger.inlets.size], [0, 0, 0]);
+});
