@@ -131,6 +131,8 @@ export const JOURNAL_REQUESTS_PER_KEY_MAX = 8_192;
 /** A copy comes when a relay died: most replies are small, and larger ones can be asked for anew. */
 export const JOURNAL_REPLY_BYTES_MAX = 64 * 1024;
 export const JOURNAL_REPLY_BYTES_PER_KEY_MAX = 4 * 1024 * 1024;
+/** Records in the journal's file before it is written anew: less than 2 MiB. */
+export const JOURNAL_FILE_RECORDS_MAX = 32_768;
 /** How often what expired is forgotten, when no full quota asks for it earlier. */
 export const JOURNAL_SWEEP_MS = 10_000;
 

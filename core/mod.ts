@@ -54,6 +54,7 @@ export * from "./security/chain.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";
 export { choosePrimitives } from "./crypto/choose_primitives.ts";
 export type { Primitives } from "./crypto/primitives.ts";
+export { JournalFile } from "./security/journal_file.ts";
 export * from "./security/policy.ts";
 export * from "./security/policy_document.ts";
 export * from "./security/policy_file.ts";

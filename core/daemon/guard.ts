@@ -29,6 +29,8 @@ export interface GuardOptions {
   readonly trust: () => Trust;
   readonly self: Self;
   readonly journal: Journal<StepResult[]>;
+  /** Unix ms: what was issued before may have run in a life that nobody remembers. */
+  readonly sinceMs: number;
   /** Rejects when the record could not be written. */
   readonly audit: (record: AuditRecord) => Promise<void>;
   /** Told of requests that fail before the policy is asked, which are not in the audit. */
@@ -71,6 +73,8 @@ export class Guard {
       keyId: identity.keyId,
       requestId: request.requestId,
       untilMs: rememberUntilMs,
+      // As with the audit: a full disk must not keep anybody from stopping a daemon.
+      mayBeLost: request.verb === UNAUDITED_VERB,
     };
     const allowed: AllowedStep[] = [];
     for (const [index, verdict] of verdicts.entries()) {
@@ -132,7 +136,7 @@ export class Guard {
         skewMs: trust.policy.limits.clockSkewMs,
         ttlMaxMs: trust.policy.limits.requestTtlMaxMs,
         self: self.identity,
-        ownNotBefore: self.identity.notBefore,
+        ownNotBefore: Math.max(self.identity.notBefore, this.#options.sinceMs),
         // Of nodes only what is one verb and may be theirs: no sequence is.
         ...(guarded.forNodes(request.verb) ? { signers: USERS_AND_NODES } : {}),
         ...(guarded.session === undefined ? {} : { bind: fromHex(guarded.session) }),

@@ -17,6 +17,7 @@ import type { Log } from "../log.ts";
 import { AuditLog } from "../security/audit.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
 import { Journal } from "../security/journal.ts";
+import type { JournalFile } from "../security/journal_file.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import type { Self, Trust } from "../security/trust.ts";
 import { encodeCanonical } from "../wire/codec.ts";
@@ -48,6 +49,13 @@ export interface MinimedOptions {
   readonly listen: readonly string[];
   /** The folder of audit logs. */
   readonly auditFolder: string;
+  /** Where requests that ran are remembered across restarts. @default nowhere */
+  readonly journal?: JournalFile;
+  /**
+   * Unix ms: requests issued before are refused, for what a journal may have lost.
+   * @default the begin of our certificate
+   */
+  readonly requestsSinceMs?: number;
   /** A logger for each component. */
   readonly log: (component: string) => Log;
 }
@@ -85,7 +93,9 @@ export class Minimed {
     const { primitives, self } = options;
     this.#startedAt = clock.monotonic();
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
-    this.#journal = new Journal({ clock, sizeOf: sizeOfReply });
+    const { journal: store } = options;
+    const stored = store === undefined ? {} : { store, earlier: store.records };
+    this.#journal = new Journal({ clock, sizeOf: sizeOfReply, ...stored });
     this.#dispatcher = new Dispatcher(
       new Guard({
         clock,
@@ -93,6 +103,7 @@ export class Minimed {
         self,
         trust: () => this.#trust,
         journal: this.#journal,
+        sinceMs: options.requestsSinceMs ?? 0,
         audit: (record) => (this.#audit as AuditLog).append(record),
         log: limitedLog(this.#log, clock),
       }),

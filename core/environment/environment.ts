@@ -157,6 +157,11 @@ export interface Processes {
   signal(pid: number, signal: string): boolean;
   /** Calls `run` on each arrival. */
   onSignal(signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGWINCH", run: () => void): Disposable;
+  /**
+   * Tells the service manager that started us, in the words of sd_notify(3): "READY=1". False where
+   * there is none.
+   */
+  notify(text: string): boolean;
   /** How to start this very program again: [program, ...first arguments]. Fixed at start. */
   readonly self: readonly string[];
   /** The one executable file that this program is, or undefined when it runs from source. */

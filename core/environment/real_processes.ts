@@ -2,6 +2,7 @@
 import type { Child, ChildStatus, Processes, SpawnOptions } from "./environment.ts";
 import { NotFoundError } from "../errors.ts";
 import { fileError, marksOf } from "./real_errors.ts";
+import { notifyManager } from "./real_notify.ts";
 
 export class RealProcesses implements Processes {
   readonly pid = Deno.pid;
@@ -59,6 +60,10 @@ export class RealProcesses implements Processes {
     const listener = () => run();
     Deno.addSignalListener(signal, listener);
     return { [Symbol.dispose]: () => Deno.removeSignalListener(signal, listener) };
+  }
+
+  notify(text: string): boolean {
+    return notifyManager(text);
   }
 
   variable(name: string): string | undefined {

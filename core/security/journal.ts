@@ -25,6 +25,8 @@ export interface JournalRecord {
   readonly requestId: string;
   /** Unix ms until which a copy could be accepted. */
   readonly untilMs: number;
+  /** It runs even if it cannot be stored. @default false */
+  readonly mayBeLost?: boolean;
 }
 
 /** Where records survive a restart. */
@@ -135,7 +137,17 @@ export class Journal<T> implements Disposable {
   // An async function runs to its first await at once: without a store, `run` starts here and now.
   async #start(record: JournalRecord, run: () => Promise<T>): Promise<T> {
     const { store } = this.#options;
-    if (store) await store.append(record);
+    if (store) {
+      try {
+        await store.append(record);
+      } catch (cause) {
+        if (record.mayBeLost !== true) {
+          throw new CallError("refused", `Request cannot be recorded: ${errorText(cause)}`, {
+            cause,
+          });
+        }
+      }
+    }
     return await run();
   }
 

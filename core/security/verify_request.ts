@@ -22,7 +22,7 @@ export interface VerifyRequestOptions extends
   readonly ttlMaxMs: number;
   /** This node, from its own certificate. */
   readonly self: { readonly name: string; readonly groups: readonly string[] };
-  /** Requests older than our own certificate may have run in a life we do not remember. */
+  /** Requests issued before may have run in a life we do not remember: our certificate's begin. */
   readonly ownNotBefore: number;
   /** The handshake hash of the session that brought it. @default none: came through relays */
   readonly bind?: Uint8Array;
@@ -97,7 +97,7 @@ function checkTime(options: VerifyRequestOptions): void {
       "replay",
       `Request ${requestId} was issued ${
         ownNotBefore - issuedMs
-      } ms before this node's own certificate begins`,
+      } ms before the time from which this node knows what it ran`,
     );
   }
 }

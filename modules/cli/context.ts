@@ -28,6 +28,7 @@ export interface ContextParts {
   readonly out: Output;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
+  takeHangUp(run: () => void): Disposable;
   readonly meshName: string | undefined;
   readonly connect: Connect;
 }
@@ -51,6 +52,8 @@ export function createContext(parts: ContextParts): CommandContext {
     home,
     stdin: standardInput(terminal, signal),
     isTerminal: terminal.stdoutIsTerminal,
+    stderrIsTerminal: terminal.stderrIsTerminal,
+    takeHangUp: (run) => parts.takeHangUp(run),
     get columns() {
       return terminal.stdoutIsTerminal ? terminal.size()?.columns : undefined;
     },

@@ -65,6 +65,7 @@ async function runWords(
           out,
           terminal: parts.terminal,
           signal: stop.signal,
+          takeHangUp: (run) => stop.takeHangUp(run),
           meshName: options.mesh ?? (parts.env.processes.variable("MINIME_MESH") || undefined),
           connect: parts.connect,
         });

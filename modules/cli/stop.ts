@@ -18,6 +18,7 @@ const SIGNALS = [
 export class Stop implements Disposable {
   readonly #controller = new AbortController();
   readonly #resources = new DisposableStack();
+  #onHangUp: (() => void) | undefined;
   /** What the program exits with if it stops because of this; undefined until then. */
   exitCode: number | undefined;
 
@@ -28,6 +29,7 @@ export class Stop implements Disposable {
   ) {
     for (const [name, code, reason] of SIGNALS) {
       this.#resources.use(env.processes.onSignal(name, () => {
+        if (name === "SIGHUP" && this.#onHangUp !== undefined) return this.#onHangUp();
         if (this.exitCode !== undefined) return options.exit(code);
         this.ask(code, reason);
         const timer = env.clock.after(QUIET_STOP_MS_MAX, () => {
@@ -40,6 +42,12 @@ export class Stop implements Disposable {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** SIGHUP stops nothing until disposed, and calls this instead: a daemon has no terminal. */
+  takeHangUp(run: () => void): Disposable {
+    this.#onHangUp = run;
+    return { [Symbol.dispose]: () => this.#onHangUp = undefined };
   }
 
   /** The first one counts. */

@@ -25,11 +25,14 @@ export interface CommandContext {
   readonly stdin: StandardInput;
   /** Stdout is a terminal. */
   readonly isTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
   /** Width of the terminal; undefined when stdout is none: then nothing is cut. */
   readonly columns: number | undefined;
   readonly rows: number | undefined;
   /** Aborts at ^C, SIGTERM, SIGHUP, and when the reader of stdout went away. */
   readonly signal: AbortSignal;
+  /** Until disposed SIGHUP runs this and stops nothing: to daemons it says "read your files". */
+  takeHangUp(run: () => void): Disposable;
   /** What --mesh or MINIME_MESH named. */
   readonly meshName: string | undefined;
   readonly homes: MeshHomes;

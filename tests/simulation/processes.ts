@@ -48,6 +48,10 @@ export class SimulatedProcesses implements Processes {
     return { [Symbol.dispose]: () => void handlers.delete(handler) };
   }
 
+  notify(): boolean {
+    return false;
+  }
+
   variable(name: string): string | undefined {
     return this.#process.machine.variables.get(name);
   }

@@ -24,6 +24,7 @@ export interface CourtOptions {
   readonly trust?: (keys: MeshKeys) => Partial<Trust>;
   readonly self?: (keys: MeshKeys, clock: ManualClock) => Self;
   readonly journal?: Partial<JournalOptions<StepResult[]>>;
+  readonly sinceMs?: number;
   readonly audit?: (record: AuditRecord) => Promise<void>;
 }
 
@@ -57,6 +58,7 @@ export class Court {
         trust: () => this.trust,
         self: this.self,
         journal: this.journal,
+        sinceMs: options.sinceMs ?? 0,
         audit: options.audit ?? ((record) => {
           this.audited.push(record);
           return Promise.resolve();

@@ -131,7 +131,7 @@ Deno.test("guard: what is not for us, not now, not of this mesh or not by a user
       ["expired", "expired 30001 ms ago", { issuedMs: now - 40_000, expiresMs: now - 30_001 }],
       ["not-yet-valid", "in the future", { issuedMs: now + 30_001 }],
       ["policy", "policy allows 60000 ms", { expiresMs: now + 60_001 }],
-      ["replay", "own certificate begins", { issuedMs: now - 1_001 }],
+      ["replay", "from which this node knows what it ran", { issuedMs: now - 1_001 }],
       ["not-a-target", 'this is "n1"', { targets: { kind: "names", names: ["n2", "n10"] } }],
       ["not-a-target", 'this is "n1"', { targets: { kind: "names", names: [] } }],
       ["not-a-target", 'is in "compute"', { targets: { kind: "groups", groups: ["gateways"] } }],
@@ -267,4 +267,31 @@ Deno.test("guard: a key whose quota is full is refused alone, and nothing of it 
     await bench.clock.advance(70_000);
     assert.equal(await bench.verdict(VERB, bench.sign(VERB), SIGNED), "ok");
   }, { journal: { requestsPerKeyMax: 3 } });
+});
+
+Deno.test("guard: what was issued before the machine came up is refused", async () => {
+  await court(async (bench) => {
+    bench.declare(VERB, "guarded", () => "ran");
+    const now = bench.clock.now();
+    await isRefused(
+      bench.ask(VERB, bench.sign(VERB, { issuedMs: now + 99 }), SIGNED),
+      "replay",
+      "issued 1 ms before the time from which this node knows what it ran",
+    );
+    assert.equal(await bench.ask(VERB, bench.sign(VERB, { issuedMs: now + 100 }), SIGNED), "ran");
+  }, { sinceMs: new ManualClock().now() + 100 });
+});
+
+Deno.test("guard: a journal that cannot be written holds up everything but a shutdown", async () => {
+  const store = { append: () => Promise.reject(new Error("No space")) };
+  await court(async (bench) => {
+    bench.declare(VERB, "guarded", () => "ran");
+    bench.declare("core.shutdown", "guarded", () => "stopped");
+    await assert.rejects(bench.ask(VERB, bench.sign(VERB), SIGNED), {
+      class: "refused",
+      message: "Request cannot be recorded: No space",
+    });
+    const shutdown = bench.sign("core.shutdown");
+    assert.equal(await bench.ask("core.shutdown", shutdown, SIGNED), "stopped");
+  }, { journal: { store } });
 });

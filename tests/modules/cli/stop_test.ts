@@ -60,3 +60,15 @@ Deno.test("stop: explains the errors that come from it, and only those", () => {
   assert.equal(stop.explains(new DOMException("x", "AbortError")), true);
   assert.equal(stop.explains(new CallError("failed", "x")), false);
 });
+
+Deno.test("stop: who takes SIGHUP is not stopped by it, until they give it back", () => {
+  const { stop, listeners } = makeWorld();
+  let taken = 0;
+  const hangUp = stop.takeHangUp(() => taken++);
+  listeners.get("SIGHUP")?.();
+  listeners.get("SIGHUP")?.();
+  assert.deepEqual([taken, stop.signal.aborted, stop.exitCode], [2, false, undefined]);
+  hangUp[Symbol.dispose]();
+  listeners.get("SIGHUP")?.();
+  assert.deepEqual([taken, stop.signal.aborted, stop.exitCode], [2, true, 129]);
+});

@@ -29,6 +29,7 @@ export async function runCommand(
     out,
     terminal,
     signal,
+    takeHangUp: () => ({ [Symbol.dispose]: () => {} }),
     meshName: "test",
     connect: () => connect(mesh, via),
   });

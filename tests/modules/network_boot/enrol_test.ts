@@ -38,6 +38,7 @@ async function enrolWith(script: string, timeoutMs = 20_000): Promise<unknown> {
     signal: real.processes.signal.bind(real.processes),
     onSignal: real.processes.onSignal.bind(real.processes),
     variable: real.processes.variable.bind(real.processes),
+    notify: () => false,
   };
   const launcher = new LocalLauncher({ clock: real.clock, processes });
   const { signal } = new AbortController();
