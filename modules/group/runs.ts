@@ -82,7 +82,9 @@ export class Runs {
     if (copy !== undefined) return handle(copy);
     const late = now - work.startBy;
     if (late > START_SKEW_MS) {
-      const reason = `Came ${late} ms after its latest start (${START_SKEW_MS} ms is allowed)`;
+      const reason = `Came ${
+        Math.round(late)
+      } ms after its latest start (${START_SKEW_MS} ms is allowed)`;
       return settled({ set: "timedOut", detail: { reason, ran: "never" } });
     }
     // The origin checks it too, but a neighbour's word must not make us remember for ever.

@@ -13,10 +13,18 @@ import {
   PRIORITY,
   type Timer,
 } from "../../core/mod.ts";
-import { HEARTBEAT_MS, ROUND_TRIP_BEATS, SILENCE_MS_MAX, STALL_MS } from "./limits.ts";
+import {
+  CLOCK_DOUBT_MS,
+  HEARTBEAT_MS,
+  ROUND_TRIP_BEATS,
+  SILENCE_MS_MAX,
+  STALL_MS,
+} from "./limits.ts";
 
-/** Any answer will do: an event costs one small message and no timer. */
-const BEAT_VERB = "core.ping";
+/** Says that we are there and what our wall clock shows: an event costs one small message, no timer. */
+const BEAT_VERB = "mesh.beat";
+/** Measures the way there and back. */
+const PING_VERB = "core.ping";
 const PongSchema = v.object({ unixMs: v.pipe(v.number(), v.finite()) });
 
 export interface HeartbeatOptions {
@@ -49,6 +57,17 @@ export class Heartbeat {
 
   linkUp(link: Link): void {
     this.#measure(link);
+  }
+
+  /**
+   * A neighbour's beat. It cannot have come before it was sent, so a clock that is ahead of what we
+   * thought is believed. One that is behind may as well have lain in a buffer while we were frozen:
+   * that is found out by asking.
+   */
+  heard(link: Link, unixMs: number): void {
+    const behindMs = link.peerNow - unixMs;
+    if (behindMs < 0) link.hearClock(unixMs);
+    else if (behindMs > CLOCK_DOUBT_MS) this.#measure(link);
   }
 
   stop(): void {
@@ -86,26 +105,30 @@ export class Heartbeat {
   }
 
   #beat(links: readonly Link[]): void {
+    const { clock } = this.#options;
     const turn = this.#beats++ % ROUND_TRIP_BEATS;
     links.forEach((link, index) => {
       // Not all in the same beat.
       if (index % ROUND_TRIP_BEATS === turn) return this.#measure(link);
-      link.tell(BEAT_VERB, undefined).catch((error: unknown) => this.#failed(link, error));
+      link.tell(BEAT_VERB, { unixMs: clock.now() }).catch((error: unknown) =>
+        this.#failed(link, error)
+      );
     });
   }
 
   #measure(link: Link): void {
     const { clock } = this.#options;
     const start = clock.monotonic();
-    link.request(BEAT_VERB, undefined, {
+    link.request(PING_VERB, undefined, {
       deadlineMs: SILENCE_MS_MAX,
       priority: PRIORITY.control,
       signal: this.#stopping.signal,
     }).then(
       (reply) => {
-        this.#roundTrips.set(link, clock.monotonic() - start);
+        const ms = clock.monotonic() - start;
+        this.#roundTrips.set(link, ms);
         const parsed = v.safeParse(PongSchema, reply);
-        if (parsed.success) link.hearClock(parsed.output.unixMs);
+        if (parsed.success && ms <= CLOCK_DOUBT_MS) link.hearClock(parsed.output.unixMs);
       },
       (error: unknown) => this.#failed(link, error),
     );

@@ -78,6 +78,8 @@ export const HEARTBEAT_MS = 2_400;
 export const SILENCE_MS_MAX = 4_900;
 /** Our own timer was so late: we were stalled, and what others sent may still be unread. */
 export const STALL_MS = 500;
+/** A neighbour's clock that seems to be so far behind is asked; an answer that took longer says little. */
+export const CLOCK_DOUBT_MS = 500;
 /** Every so many beats the round-trip time is measured as well. */
 export const ROUND_TRIP_BEATS = 15;
 

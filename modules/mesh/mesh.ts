@@ -160,6 +160,10 @@ export class Mesh {
     this.#exchange.want(link, unknown);
   }
 
+  beat(link: Link, unixMs: number): void {
+    this.#heartbeat.heard(link, unixMs);
+  }
+
   compare(link: Link, summary: Uint8Array): Uint8Array {
     this.#takeQuestion(link);
     return this.#judge(link, () => this.#exchange.compared(link, summary));

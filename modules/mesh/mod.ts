@@ -2,7 +2,7 @@
  * The mesh module: who is there, and who links to whom. It makes links, floods adverts, and tells
  * other modules what follows (`mesh.watch`). There is no leader: every node knows the whole graph.
  *
- * `mesh.flood`, `mesh.sync` and `mesh.fetch` are what mesh modules say to each other over links.
+ * `mesh.beat`, `mesh.flood`, `mesh.sync` and `mesh.fetch` are what mesh modules say to each other over links.
  */
 
 import * as v from "valibot";
@@ -92,6 +92,15 @@ export function createMesh(options: MeshOptions): Module {
         reply: DONE,
         handle: ({ adverts, forgotten }, context) => {
           mesh().flood(linkOf(context), adverts, forgotten);
+          return {};
+        },
+      }),
+      beat: verb({
+        action: "link",
+        args: v.strictObject({ unixMs: v.pipe(v.number(), v.finite()) }),
+        reply: DONE,
+        handle: ({ unixMs }, context) => {
+          mesh().beat(linkOf(context), unixMs);
           return {};
         },
       }),

@@ -15,6 +15,7 @@ const CLASSES = {
   "group.call": "read",
   "group.relay": "link",
   "mesh.fetch": "link",
+  "mesh.beat": "link",
   "mesh.flood": "link",
   "mesh.forget": "guarded",
   "mesh.links": "read",

@@ -139,6 +139,7 @@ Deno.test("mesh: link verbs are for neighbours", async () => {
   const n1 = await mesh.start("n1");
   for (
     const [verb, args] of [
+      ["mesh.beat", { unixMs: 0 }],
       ["mesh.flood", { adverts: [], forgotten: [] }],
       ["mesh.sync", { summary: new Uint8Array(4) }],
       ["mesh.fetch", { keys: new Uint8Array() }],
