@@ -2,6 +2,7 @@
 
 import type { Module } from "../core/mod.ts";
 import { createGroup } from "./group/mod.ts";
+import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
 import { createNetworkBoot } from "./network_boot/mod.ts";
 import { createRouter } from "./router/mod.ts";
@@ -10,6 +11,8 @@ import { createUptime } from "./uptime/mod.ts";
 /** What a daemon is told about itself besides its keys. */
 export interface ModulesOptions {
   readonly mesh: MeshOptions;
+  /** @default no mesh file: nobody is dialled by name */
+  readonly initBoot?: InitBootOptions;
 }
 
 export function createModules(options: ModulesOptions): Module[] {
@@ -19,5 +22,6 @@ export function createModules(options: ModulesOptions): Module[] {
     createGroup(),
     createUptime(),
     createNetworkBoot(),
+    createInitBoot(options.initBoot ?? { hosts: [] }),
   ];
 }

@@ -16,7 +16,7 @@ import {
 import type { MeshClient } from "../shared/command.ts";
 import { Fold } from "../shared/fold.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
-import { findSocket, stateNodes, statePaths, stateRoot } from "../shared/state_folder.ts";
+import { findSocket, localNodes } from "../shared/state_folder.ts";
 import { Client, type Reached, User } from "./client.ts";
 import type { ConnectNeeds, ConnectRequest } from "./context.ts";
 
@@ -58,11 +58,10 @@ async function reachLocal(
   wanted: string | undefined,
 ): Promise<Reached | undefined> {
   const { env } = needs;
-  const root = stateRoot(env);
   const front = new UnixFront({ clock: env.clock, network: env.network, log: () => {} });
-  for (const name of await stateNodes(env, root, home.name)) {
+  for (const { name, paths } of await localNodes(env, home.name)) {
     if (wanted !== undefined && name !== wanted) continue;
-    const socket = await findSocket(env, statePaths(root, home.name, name));
+    const socket = await findSocket(env, paths);
     if (socket === undefined) continue;
     const endpoint = `unix:${socket}`;
     let calls: Calls | undefined;

@@ -1,24 +1,41 @@
 /** `minime daemon` as data: see daemon_command.ts. */
 
 import { command } from "../shared/command.ts";
-import { flag, list, text } from "../shared/option.ts";
+import { choice, flag, list, text } from "../shared/option.ts";
 
 export const daemonOptions = {
+  config: text("Run as the node that this machine is in this mesh file", {
+    placeholder: "FILE",
+    completion: "files",
+  }),
+  name: text("Which node this is; default: the one with this machine's host name or address", {
+    placeholder: "NAME",
+  }),
+  keys: text("Folder of the node's keys; default: the folder of the mesh file", {
+    placeholder: "FOLDER",
+    completion: "files",
+  }),
+  logLevel: choice("What is logged to stderr", ["debug", "info"], { default: "info" }),
   enrol: flag("Take certificate and keys of the mesh from stdin, as boot gives them"),
-  node: text("Name of this node", { placeholder: "NAME" }),
-  listen: list("Listen here: tcp:HOST:PORT, port 0 for any free one; repeatable", {
+  listen: list("With --enrol: listen here, port 0 for any free one; repeatable", {
     placeholder: "ENDPOINT",
   }),
-  detach: flag("Run in the background once the daemon is up"),
+  detach: flag("With --enrol: run in the background once the daemon is up"),
 };
 
 export const daemon = command({
   name: "daemon",
-  brief: "Run a daemon on this machine; boot does it for you",
-  examples: [[
-    "minime daemon --enrol --mesh lab --node n1 --listen tcp:0.0.0.0:0 --detach",
-    "what boot runs on a host",
-  ]],
+  brief: "Run a daemon on this machine",
+  description: "With --config it runs in the foreground, as service managers want it: it logs to " +
+    "stderr, reads its keys from files, and stops in order when it is told to. With --enrol it is " +
+    "what boot starts on a host.",
+  examples: [
+    ["minime daemon --config /etc/minime/mesh.toml", "the keys lie beside the file"],
+    [
+      "minime daemon --enrol --mesh lab --name n1 --listen tcp:0.0.0.0:0 --detach",
+      "what boot runs on a host",
+    ],
+  ],
   options: daemonOptions,
   load: () => import("./daemon_command.ts").then((m) => m.runDaemon),
 });

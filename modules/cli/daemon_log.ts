@@ -12,6 +12,7 @@ import {
   type LogRecord,
 } from "@logtape/logtape";
 import type { Environment, Log } from "../../core/mod.ts";
+import type { CommandContext } from "../shared/command.ts";
 
 /** When the file is larger it becomes `log.1`, whose old content is dropped. */
 const LOG_FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -25,11 +26,23 @@ export interface LogTarget {
   readonly json: boolean;
 }
 
-/** Sets up logging for this process; the result makes the logger of a component. */
+/** Levels that one can ask for. */
+export const LOG_LEVELS = ["debug", "info"] as const;
+export type DaemonLogLevel = (typeof LOG_LEVELS)[number];
+
+/** The log of this process. */
+export interface Logging {
+  /** The logger of a component. */
+  log(component: string): Log;
+  /** Resolves when all lines are written. */
+  close(): Promise<void>;
+}
+
+/** Sets up logging for this process. */
 export async function startLog(
   target: LogTarget,
-  level: "debug" | "info" = "info",
-): Promise<{ log: (component: string) => Log; close: () => Promise<void> }> {
+  level: DaemonLogLevel = "info",
+): Promise<Logging> {
   const format = target.json ? getJsonLinesFormatter() : getTextFormatter();
   const queue = new LineQueue(target);
   await configure({
@@ -66,6 +79,19 @@ export function fileTarget(env: Pick<Environment, "files">, path: string): LogTa
       }
       await env.files.append(path, line);
       bytes += line.length;
+    },
+  };
+}
+
+/** Stderr: text for a person at a terminal, JSON lines for whoever collects them. */
+export function stderrTarget(
+  { out, stderrIsTerminal }: Pick<CommandContext, "out" | "stderrIsTerminal">,
+): LogTarget {
+  return {
+    json: !stderrIsTerminal,
+    async write(line) {
+      out.writeError(line);
+      await out.ready();
     },
   };
 }

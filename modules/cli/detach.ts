@@ -12,7 +12,7 @@ import { readLines } from "../shared/lines.ts";
 
 export async function relayDetached(
   context: CommandContext,
-  options: { readonly mesh: string; readonly node: string; readonly listen: readonly string[] },
+  options: { readonly mesh: string; readonly name: string; readonly listen: readonly string[] },
 ): Promise<number> {
   const [program, ...first] = context.env.processes.self;
   const child = await context.env.processes.spawn(program as string, {

@@ -6,16 +6,9 @@
 
 import {
   choosePrimitives,
-  ConnectionError,
   errorText,
-  FileError,
-  formatEndpoint,
   keyIdOf,
-  Minimed,
-  MinimeError,
   NO_REVOCATIONS,
-  parseEndpoint,
-  type PipeListener,
   POLICY_LIMITS_DEFAULT,
   type Primitives,
   raiseFileLimit,
@@ -25,16 +18,15 @@ import {
   verifyChain,
   verifyPolicy,
 } from "../../core/mod.ts";
-import { createModules } from "../mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
-import { type Admit, type Fail, formatEnrolment, parseEnrolment } from "../shared/enrolment.ts";
+import { type Admit, formatEnrolment, parseEnrolment } from "../shared/enrolment.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { readLines } from "../shared/lines.ts";
-import { livingProcess, writePidFile } from "../shared/pid_file.ts";
-import { makeStateFolder, type StatePaths, statePaths, stateRoot } from "../shared/state_folder.ts";
+import { statePaths, stateRoot } from "../shared/state_folder.ts";
 import { fileTarget, startLog } from "./daemon_log.ts";
-import { reserving } from "./reserved_network.ts";
+import { DaemonPlace, StartError } from "./daemon_place.ts";
+import { serve } from "./daemon_service.ts";
 
 /** How long whoever boots us may take to answer our request. */
 const ADMIT_MS_MAX = 120_000;
@@ -43,7 +35,7 @@ const CSR_VALIDITY_MS = 3_600_000;
 
 export interface EnrolOptions {
   readonly mesh: string;
-  readonly node: string;
+  readonly name: string;
   readonly listen: readonly string[];
 }
 
@@ -62,75 +54,41 @@ export async function runEnrolled(
   try {
     return await runDaemon(context, options);
   } catch (error) {
-    const reason = error instanceof EnrolmentError ? error.reason : "other";
+    const reason = error instanceof StartError ? error.reason : "other";
     const message = errorText(error);
     context.out.write(formatEnrolment({ word: "fail", value: { reason, message } }));
     return EXIT.allFailed;
   }
 }
 
-/** Why a daemon did not start, in the words of the enrolment. */
-class EnrolmentError extends MinimeError {
-  readonly reason: Fail["reason"];
-  constructor(reason: Fail["reason"], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.reason = reason;
-  }
-}
-
 async function runDaemon(context: CommandContext, options: EnrolOptions): Promise<number> {
   const { env } = context;
-  const paths = statePaths(stateRoot(env), options.mesh, options.node);
-  const listeners = [await claimStateFolder(context, paths)];
+  const paths = statePaths(stateRoot(env), options.mesh, options.name);
+  const place = await DaemonPlace.claim(env, paths);
   try {
-    await writePidFile(env, paths.pid);
-    for (const endpoint of options.listen) listeners.push(await bind(context, endpoint));
+    for (const endpoint of options.listen) await place.bind(endpoint);
     using primitives = await choosePrimitives().catch((cause) => {
-      throw new EnrolmentError("self-test", errorText(cause), { cause });
+      throw new StartError("self-test", errorText(cause), { cause });
     });
     const keys = makeKeys(context, primitives);
-    const admit = await enrol(context, { options, keys, primitives, listeners });
-    return await serve(context, { admit, keys, primitives, listeners, paths, options });
+    const admit = await enrol(context, { options, keys, primitives, place });
+    await serve(context, {
+      ...accept(context, { admit, keys, primitives }),
+      primitives,
+      place,
+      logging: await startLog(fileTarget(env, paths.log)),
+      modules: {
+        mesh: { segment: admit.segment, endpoints: admit.endpoints, peers: admit.peers },
+      },
+      onUp(daemon) {
+        const value = { endpoints: [...daemon.endpoints()], pid: env.processes.pid };
+        context.out.write(formatEnrolment({ word: "up", value }));
+      },
+    });
+    return EXIT.ok;
   } finally {
-    for (const path of [paths.pid, paths.log, `${paths.log}.1`, paths.socketPointer]) {
-      await env.files.remove(path);
-    }
     // The audit stays, because it must not be in a node's power to forget what was asked of it.
-    // The socket goes last: as long as it is there, nobody else takes the folder.
-    for (const listener of listeners.reverse()) listener.close();
-    if ((await env.files.list(paths.folder)).length === 0) await env.files.remove(paths.folder);
-  }
-}
-
-/**
- * The socket is the claim: the kernel gives it to one process only, and takes it back however that
- * process ends. Everything else in the folder belongs to its holder.
- */
-async function claimStateFolder(
-  context: CommandContext,
-  paths: StatePaths,
-): Promise<PipeListener> {
-  const { env } = context;
-  try {
-    const { socket } = await makeStateFolder(env, paths);
-    return await env.network.listen({ transport: "unix", path: socket });
-  } catch (cause) {
-    if (cause instanceof ConnectionError && cause.reason === "address-taken") {
-      const other = await livingProcess(env, paths.pid);
-      const as = other === undefined ? "" : `, as process ${other.pid}`;
-      throw new EnrolmentError("running", `A daemon of this name runs already${as}`, { cause });
-    }
-    const full = cause instanceof FileError && cause.reason === "no-space";
-    throw new EnrolmentError(full ? "no-space" : "state-folder", errorText(cause), { cause });
-  }
-}
-
-async function bind(context: CommandContext, endpoint: string): Promise<PipeListener> {
-  try {
-    return await context.env.network.listen(parseEndpoint(endpoint));
-  } catch (cause) {
-    const taken = cause instanceof ConnectionError && cause.reason === "address-taken";
-    throw new EnrolmentError(taken ? "port-taken" : "other", errorText(cause), { cause });
+    await place.leave([paths.log, `${paths.log}.1`]);
   }
 }
 
@@ -152,7 +110,7 @@ async function enrol(
     readonly options: EnrolOptions;
     readonly keys: Keys;
     readonly primitives: Primitives;
-    readonly listeners: readonly PipeListener[];
+    readonly place: DaemonPlace;
   },
 ): Promise<Admit> {
   const { env, out, stdin } = context;
@@ -164,7 +122,7 @@ async function enrol(
       type: "request",
       serial: 0n,
       meshId: new Uint8Array(16),
-      name: parts.options.node,
+      name: parts.options.name,
       signPublicKey: keys.signPublicKey,
       dhPublicKey: keys.dh.publicKey,
       notBefore: now,
@@ -172,77 +130,32 @@ async function enrol(
       groups: [],
     },
   });
-  const endpoints = parts.listeners.filter(({ address }) => address.transport === "tcp")
-    .map(({ address }) => formatEndpoint(address));
-  const value = { request: request.bytes.toBase64(), endpoints, pid: env.processes.pid };
+  const value = {
+    request: request.bytes.toBase64(),
+    endpoints: parts.place.endpoints,
+    pid: env.processes.pid,
+  };
   out.write(formatEnrolment({ word: "csr", value }));
   const late = new AbortController();
   const timer = env.clock.after(ADMIT_MS_MAX, () => late.abort());
   const expired = new Promise<never>((_, reject) => {
     late.signal.addEventListener("abort", () => {
-      reject(new EnrolmentError("refused", `No certificate came within ${ADMIT_MS_MAX} ms`));
+      reject(new StartError("refused", `No certificate came within ${ADMIT_MS_MAX} ms`));
     });
   });
   const read = async (): Promise<Admit> => {
     for await (const line of readLines(stdin.bytes)) {
       const message = parseEnrolment(line);
       if (message?.word === "admit") return message.value;
-      if (message?.word === "fail") throw new EnrolmentError("refused", message.value.message);
+      if (message?.word === "fail") throw new StartError("refused", message.value.message);
     }
-    throw new EnrolmentError("refused", "Whoever boots us went away before it sent a certificate");
+    throw new StartError("refused", "Whoever boots us went away before it sent a certificate");
   };
   try {
     return await Promise.race([read(), expired]);
   } finally {
     timer.cancel();
   }
-}
-
-async function serve(
-  context: CommandContext,
-  parts: {
-    readonly admit: Admit;
-    readonly keys: Keys;
-    readonly primitives: Primitives;
-    readonly listeners: readonly PipeListener[];
-    readonly paths: StatePaths;
-    readonly options: EnrolOptions;
-  },
-): Promise<number> {
-  const { env, out, signal } = context;
-  const { admit, paths, listeners } = parts;
-  const { self, trust } = accept(context, parts);
-  const logging = await startLog(fileTarget(env, paths.log));
-  const daemon = new Minimed({
-    env: reserving(env, listeners),
-    primitives: parts.primitives,
-    trust,
-    self,
-    modules: createModules({
-      mesh: { segment: admit.segment, endpoints: admit.endpoints, peers: admit.peers },
-    }),
-    listen: listeners.map(({ address }) => formatEndpoint(address)),
-    auditFolder: paths.audit,
-    log: logging.log,
-  });
-  const stop = () => void daemon.stop(errorText(signal.reason));
-  try {
-    await daemon.start();
-    out.write(
-      formatEnrolment({
-        word: "up",
-        value: { endpoints: [...daemon.endpoints()], pid: env.processes.pid },
-      }),
-    );
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    await daemon.stopped;
-  } finally {
-    signal.removeEventListener("abort", stop);
-    await daemon.stop("start failed");
-    await logging.close();
-  }
-  return EXIT.ok;
 }
 
 /** Who we are from now on, after the same checks that others will make. */
@@ -277,7 +190,7 @@ function accept(
     types: ["node"],
   });
   if (identity.keyId !== keyIdOf(primitives, keys.signPublicKey)) {
-    throw new EnrolmentError("refused", `Certificate of "${identity.name}" is not for our key`);
+    throw new StartError("refused", `Certificate of "${identity.name}" is not for our key`);
   }
   return {
     trust: trustOf({ ...base, policy, policyVersion: version }),

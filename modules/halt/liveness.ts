@@ -7,7 +7,7 @@
 import { type Environment, parseEndpoint } from "../../core/mod.ts";
 import { isLiving, livingProcess, type ProcessName } from "../shared/pid_file.ts";
 import { probe } from "../shared/probe.ts";
-import { statePaths, stateRoot } from "../shared/state_folder.ts";
+import { localNodes } from "../shared/state_folder.ts";
 import { inWindow } from "../shared/window.ts";
 import { PROBE_MS_MAX, PROBES_AT_ONCE } from "./limits.ts";
 
@@ -42,12 +42,12 @@ export class Prober {
     options: { readonly mesh: string; readonly signal: AbortSignal },
   ): Promise<Prober> {
     const prober = new Prober(env, options.signal);
-    const root = stateRoot(env);
-    const here = new Set(await env.files.list(`${root}/${options.mesh}`));
+    const here = await localNodes(env, options.mesh);
     for (const { name, keyId } of nodes) {
-      if (!here.has(name)) continue;
-      const process = await livingProcess(env, statePaths(root, options.mesh, name).pid);
-      if (process !== undefined) prober.#processes.set(keyId, process);
+      for (const { paths } of here.filter((node) => node.name === name)) {
+        const process = await livingProcess(env, paths.pid);
+        if (process !== undefined) prober.#processes.set(keyId, process);
+      }
     }
     return prober;
   }

@@ -26,7 +26,7 @@ export class LocalLauncher implements Launcher {
       args: [
         ...first,
         "daemon",
-        ...enrolArguments({ mesh, node: host.name, listen, detach: true }),
+        ...enrolArguments({ mesh, name: host.name, listen, detach: true }),
       ],
       ...(home === undefined ? {} : { environment: this.#foldersBelow(home) }),
     });

@@ -64,7 +64,7 @@ export class SshLauncher implements Launcher {
       options.onStep("starting");
       const { mesh } = options;
       const listen = listenEndpoints(host, facts);
-      await dialogue.run(enrolArguments({ mesh, node: host.name, listen, detach: true }));
+      await dialogue.run(enrolArguments({ mesh, name: host.name, listen, detach: true }));
       return dialogue;
     } catch (error) {
       await dialogue[Symbol.asyncDispose]();

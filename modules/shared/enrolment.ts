@@ -16,7 +16,7 @@ import { ProtocolError } from "../../core/mod.ts";
 export function enrolArguments(
   options: {
     readonly mesh: string;
-    readonly node: string;
+    readonly name: string;
     readonly listen: readonly string[];
     /** Run in the background once it is up. */
     readonly detach: boolean;
@@ -27,8 +27,8 @@ export function enrolArguments(
     ...(options.detach ? ["--detach"] : []),
     "--mesh",
     options.mesh,
-    "--node",
-    options.node,
+    "--name",
+    options.name,
     ...options.listen.flatMap((endpoint) => ["--listen", endpoint]),
   ];
 }

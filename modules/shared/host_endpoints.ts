@@ -1,6 +1,6 @@
 /** Where a host of the mesh file listens, and where others reach it by what the file says alone. */
 
-import { formatEndpoint, parseEndpoint } from "../../core/mod.ts";
+import { type Address, formatEndpoint, parseEndpoint } from "../../core/mod.ts";
 import type { MeshHost } from "./mesh_file.ts";
 
 type Host = Pick<MeshHost, "address" | "listen" | "port">;
@@ -17,7 +17,13 @@ export function dialEndpoints(host: Host): string[] {
   return listenEndpoints(host).flatMap((text) => {
     const endpoint = parseEndpoint(text);
     if (endpoint.transport !== "tcp" || endpoint.port === 0) return [];
-    const isEverywhere = EVERYWHERE.has(endpoint.host);
-    return [formatEndpoint(isEverywhere ? { ...endpoint, host: host.address } : endpoint)];
+    return [
+      formatEndpoint(isEverywhere(endpoint) ? { ...endpoint, host: host.address } : endpoint),
+    ];
   });
+}
+
+/** Whether it stands for all addresses of a machine. */
+export function isEverywhere(address: Address): address is Address & { transport: "tcp" } {
+  return address.transport === "tcp" && EVERYWHERE.has(address.host);
 }

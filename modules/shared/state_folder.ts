@@ -18,6 +18,8 @@ type Needs = Pick<Environment, "files" | "processes">;
 /** sun_path has 108 bytes with the NUL at its end; Deno takes 107. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
+const SYSTEM_STATE_ROOT = "/var/lib/minime";
+
 /** Where the parts of one daemon's state are. */
 export interface StatePaths {
   readonly folder: string;
@@ -32,6 +34,18 @@ export interface StatePaths {
 /** Of all daemons of this user; throws when neither XDG_STATE_HOME nor HOME is set. */
 export function stateRoot(env: Pick<Environment, "processes">): string {
   return `${baseFolder(env, "XDG_STATE_HOME", ".local/state")}/minime`;
+}
+
+/** Of daemons that start with the machine: root's lie where services keep their state. */
+export function installedStateRoot(env: Pick<Environment, "processes">): string {
+  const { processes } = env;
+  const isOwn = processes.uid !== 0 || (processes.variable("XDG_STATE_HOME") ?? "") !== "";
+  return isOwn ? stateRoot(env) : SYSTEM_STATE_ROOT;
+}
+
+/** Where daemons of this user may be. */
+function stateRoots(env: Pick<Environment, "processes">): string[] {
+  return [...new Set([stateRoot(env), installedStateRoot(env)])];
 }
 
 /** Pure: nothing is made or checked. `root` is for launchers that keep many daemons apart. */
@@ -79,9 +93,20 @@ export async function findSocket(env: Needs, paths: StatePaths): Promise<string 
   return socket;
 }
 
-/** Names of the nodes of `mesh` that have a state folder here, whether they run or not. */
-export async function stateNodes(env: Needs, root: string, mesh: string): Promise<string[]> {
-  return (await env.files.list(`${root}/${mesh}`)).filter(isName);
+/** A node that has a state folder on this machine, whether it runs or not. */
+export interface LocalNode {
+  readonly name: string;
+  readonly paths: StatePaths;
+}
+
+/** Those of `mesh` that are this user's. */
+export async function localNodes(env: Needs, mesh: string): Promise<LocalNode[]> {
+  const nodes: LocalNode[] = [];
+  for (const root of stateRoots(env)) {
+    const names = (await env.files.list(`${root}/${mesh}`)).filter(isName);
+    nodes.push(...names.map((name) => ({ name, paths: statePaths(root, mesh, name) })));
+  }
+  return nodes;
 }
 
 /** A private folder for sockets with short names, made when it is missing. */

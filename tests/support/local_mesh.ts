@@ -78,10 +78,11 @@ export class LocalMesh implements AsyncDisposable {
   }
 
   spawn(...args: readonly string[]): Deno.ChildProcess {
-    return this.#spawn({}, args);
+    return this.spawnWith({}, ...args);
   }
 
-  #spawn(more: Record<string, string>, args: readonly string[]): Deno.ChildProcess {
+  /** With other variables. */
+  spawnWith(more: Record<string, string>, ...args: readonly string[]): Deno.ChildProcess {
     const [program = "", ...first] = this.#command;
     return new Deno.Command(program, {
       args: [...first, ...args],
@@ -110,7 +111,7 @@ export class LocalMesh implements AsyncDisposable {
 
   /** With other variables. */
   async runWith(more: Record<string, string>, ...args: readonly string[]): Promise<Result> {
-    const child = this.#spawn(more, args);
+    const child = this.spawnWith(more, ...args);
     const timer = setTimeout(() => child.kill("SIGKILL"), RUN_MS_MAX);
     const { code, stdout, stderr } = await child.output();
     clearTimeout(timer);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import {
   findSocket,
+  installedStateRoot,
+  localNodes,
   makeStateFolder,
-  stateNodes,
   statePaths,
   stateRoot,
 } from "../../../modules/shared/state_folder.ts";
@@ -29,7 +30,16 @@ Deno.test("state folder: holds everything under fixed names, private", async () 
     `${paths.folder}/log`,
     `${paths.folder}/audit`,
   ]);
-  assert.deepEqual(await stateNodes(place.env, root, "lab"), ["n1"]);
+  assert.deepEqual((await localNodes(place.env, "lab"))[0], { name: "n1", paths });
+});
+
+Deno.test("state folder: an installed daemon of root has the system's, unless told otherwise", () => {
+  using root = makePlace({ HOME: "{folder}" }, { uid: 0 });
+  assert.equal(installedStateRoot(root.env), "/var/lib/minime");
+  using user = makePlace({ HOME: "{folder}" }, { uid: 1000 });
+  assert.equal(installedStateRoot(user.env), stateRoot(user.env));
+  using told = makePlace({ XDG_STATE_HOME: "{folder}" }, { uid: 0 });
+  assert.equal(installedStateRoot(told.env), `${told.folder}/minime`);
 });
 
 Deno.test("state folder: a socket whose path would be too long lies in the runtime folder, and clients find it", async () => {

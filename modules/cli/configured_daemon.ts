@@ -1,0 +1,206 @@
+/**
+ * A daemon that starts with its machine: it finds itself in the mesh file, takes its keys from the
+ * folder that was made for it, and goes on where its earlier lives ended.
+ */
+
+import {
+  choosePrimitives,
+  type Environment,
+  errorText,
+  formatEndpoint,
+  isNewer,
+  MinimeError,
+  NO_REVOCATIONS,
+  parseEndpoint,
+  POLICY_LIMITS_DEFAULT,
+  type Primitives,
+  raiseFileLimit,
+  type RevocationList,
+  type Revocations,
+  type SignedPolicy,
+  type Trust,
+  UsageError,
+  verifyPolicy,
+  verifyRevocations,
+} from "../../core/mod.ts";
+import type { FileHost } from "../init_boot/mod.ts";
+import type { CommandContext } from "../shared/command.ts";
+import { trustOf } from "../shared/credentials.ts";
+import { EXIT } from "../shared/exit_code.ts";
+import { dialEndpoints, isEverywhere, listenEndpoints } from "../shared/host_endpoints.ts";
+import { type MeshFile, type MeshHost, parseMeshFile } from "../shared/mesh_file.ts";
+import { readPrivateFile } from "../shared/private_folder.ts";
+import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
+import { type DaemonLogLevel, startLog, stderrTarget } from "./daemon_log.ts";
+import { DaemonPlace } from "./daemon_place.ts";
+import { serve } from "./daemon_service.ts";
+import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
+import { type KeptDocument, NodeState } from "./node_state.ts";
+import { findOwnHost } from "./own_host.ts";
+import { Supervision } from "./supervision.ts";
+
+/** As on the command line. */
+export interface ConfiguredOptions {
+  /** The mesh file. */
+  readonly config: string;
+  /** @default the host that this machine is by its host name or address */
+  readonly name?: string;
+  /** The folder of keys. @default the one that holds the mesh file */
+  readonly keys?: string;
+  readonly logLevel: DaemonLogLevel;
+}
+
+/** Returns when the daemon has stopped. */
+export async function runConfigured(
+  context: CommandContext,
+  options: ConfiguredOptions,
+): Promise<number> {
+  raiseFileLimit();
+  const { env } = context;
+  const { mesh, host } = await readFile(env, options);
+  using primitives = await choosePrimitives();
+  const keys = await loadNodeKeys(env, primitives, options.keys ?? folderOf(options.config));
+  const place = await DaemonPlace.claim(
+    env,
+    statePaths(installedStateRoot(env), mesh.name, host.name),
+  );
+  const logging = await startLog(stderrTarget(context), options.logLevel);
+  try {
+    const state = await NodeState.open(env, place.paths.folder);
+    const log = logging.log("daemon");
+    const warn = (text: string) => log("warning", text);
+    const trust = await loadTrust(env, primitives, { keys, state, warn });
+    const self = identify(env, primitives, {
+      keys,
+      name: host.name,
+      revocations: trust.revocations,
+    });
+    for (const endpoint of await ownEndpoints(env, host)) await place.bind(endpoint);
+    log("info", `Life ${state.incarnation} of "${host.name}" in mesh "${mesh.name}"`);
+    await serve(context, {
+      self,
+      trust,
+      primitives,
+      place,
+      logging,
+      modules: {
+        mesh: {
+          segment: host.segment,
+          endpoints: advertised(host, place.endpoints),
+          incarnation: state.incarnation,
+        },
+        initBoot: { hosts: othersOf(mesh, host) },
+      },
+      journal: state.journal,
+      // A machine that lost its power may have lost the end of the journal too.
+      requestsSinceMs: (await env.host()).booted,
+      onUp(daemon) {
+        const module = daemon.caller("mesh");
+        return new Supervision(env, async () => {
+          const links = await module.request("mesh.links") as readonly unknown[];
+          return `"${host.name}" in mesh "${mesh.name}", ${links.length} links`;
+        });
+      },
+    });
+    return EXIT.ok;
+  } finally {
+    await logging.close();
+    await place.leave();
+  }
+}
+
+async function readFile(
+  env: Environment,
+  { config, name }: ConfiguredOptions,
+): Promise<{ readonly mesh: MeshFile; readonly host: MeshHost }> {
+  let text: string;
+  try {
+    text = await env.files.readText(config);
+  } catch (cause) {
+    throw new UsageError(`Cannot read mesh file "${config}"`, { cause });
+  }
+  const mesh = parseMeshFile(text, { file: config });
+  const machine = { hostName: (await env.host()).name, addresses: env.network.addresses() };
+  const wanted = name === undefined ? {} : { name };
+  return { mesh, host: findOwnHost({ mesh, file: config, ...wanted }, machine) };
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : slash === 0 ? "/" : path.slice(0, slash);
+}
+
+/** The newest of what was given and of what this node has seen since. */
+async function loadTrust(
+  env: Environment,
+  primitives: Primitives,
+  { keys, state, warn }: {
+    readonly keys: NodeKeys;
+    readonly state: NodeState;
+    readonly warn: (text: string) => void;
+  },
+): Promise<Trust> {
+  const { meshId, rootPublicKey, psk } = keys;
+  const read = async <T extends { version: number; hash: Uint8Array }>(
+    name: KeptDocument,
+    verify: (bytes: Uint8Array) => T,
+  ): Promise<T | undefined> => {
+    const given = await readPrivateFile(env, `${keys.folder}/${name}`);
+    const newest = given === undefined ? undefined : verify(given);
+    const kept = await state.document(name);
+    if (kept === undefined) return newest;
+    try {
+      const later = verify(kept);
+      return newest === undefined || isNewer(later, newest) ? later : newest;
+    } catch (error) {
+      // Of another mesh whose node had this name: the folder of keys is what counts.
+      if (!(error instanceof MinimeError)) throw error;
+      warn(`"${name}" in the state folder is not used: ${errorText(error)}`);
+      return newest;
+    }
+  };
+  const list = await read<RevocationList>(
+    "revocations.signed",
+    (bytes) => verifyRevocations(primitives, { bytes, meshId, rootPublicKey }),
+  );
+  const revocations: Revocations = list ?? NO_REVOCATIONS;
+  const now = env.clock.now();
+  const skewMs = POLICY_LIMITS_DEFAULT.clockSkewMs;
+  const policy = await read<SignedPolicy>(
+    "policy.signed",
+    (bytes) => verifyPolicy(primitives, { bytes, meshId, rootPublicKey, now, revocations, skewMs }),
+  );
+  const trust = trustOf({
+    primitives,
+    rootPublicKey,
+    psk,
+    policy: policy?.policy ?? { rules: [], limits: POLICY_LIMITS_DEFAULT },
+    policyVersion: policy?.version ?? 0,
+  });
+  return { ...trust, revocations, revocationVersion: list?.version ?? 0 };
+}
+
+/** On a machine without IPv6 there are fewer addresses. */
+async function ownEndpoints({ files }: Environment, host: MeshHost): Promise<readonly string[]> {
+  const hasIpv6 = await files.facts("/proc/net/if_inet6") !== undefined;
+  return listenEndpoints(host).map((endpoint) =>
+    hasIpv6 ? endpoint : endpoint.replace(/^tcp:\[::\]:/, "tcp:0.0.0.0:")
+  );
+}
+
+/** Where others reach us: the file's address, with the port that we really have. */
+function advertised(host: MeshHost, bound: readonly string[]): string[] {
+  return bound.map((text) => {
+    const endpoint = parseEndpoint(text);
+    return isEverywhere(endpoint) ? formatEndpoint({ ...endpoint, host: host.address }) : text;
+  });
+}
+
+/** Those that we may dial: of our segment, and between gateways. */
+function othersOf(mesh: MeshFile, self: MeshHost): FileHost[] {
+  return mesh.hosts
+    .filter(({ name, segment, gateway }) =>
+      name !== self.name && (segment === self.segment || (gateway && self.gateway))
+    )
+    .map((host) => ({ name: host.name, endpoints: dialEndpoints(host) }));
+}

@@ -1,0 +1,70 @@
+/** What every daemon does once it knows who it is, however it came to know: serve until it is told to stop. */
+
+import {
+  errorText,
+  formatEndpoint,
+  type JournalFile,
+  Minimed,
+  type Primitives,
+  type Self,
+  type Trust,
+} from "../../core/mod.ts";
+import { createModules, type ModulesOptions } from "../mod.ts";
+import type { CommandContext } from "../shared/command.ts";
+import type { Logging } from "./daemon_log.ts";
+import type { DaemonPlace } from "./daemon_place.ts";
+import { reserving } from "./reserved_network.ts";
+
+/** A daemon that is ready to start. */
+export interface ServiceParts {
+  readonly self: Self;
+  readonly trust: Trust;
+  readonly primitives: Primitives;
+  readonly modules: ModulesOptions;
+  readonly place: DaemonPlace;
+  readonly logging: Logging;
+  /** @default none: a daemon whose key dies with it needs no memory of requests */
+  readonly journal?: JournalFile;
+  /** @default the begin of our certificate */
+  readonly requestsSinceMs?: number;
+  /** It runs from now on; what is returned is disposed of when it begins to stop. */
+  readonly onUp: (daemon: Minimed) => Disposable | void;
+}
+
+/** Resolves when the daemon has stopped; rejects when it cannot start. */
+export async function serve(
+  { env, signal }: Pick<CommandContext, "env" | "signal">,
+  parts: ServiceParts,
+): Promise<void> {
+  const { self, trust, primitives, place, logging, journal, requestsSinceMs } = parts;
+  const { listeners } = place;
+  const daemon = new Minimed({
+    env: reserving(env, listeners),
+    primitives,
+    trust,
+    self,
+    modules: createModules(parts.modules),
+    listen: listeners.map(({ address }) => formatEndpoint(address)),
+    auditFolder: place.paths.audit,
+    log: logging.log,
+    ...(journal === undefined ? {} : { journal }),
+    ...(requestsSinceMs === undefined ? {} : { requestsSinceMs }),
+  });
+  using atEnd = new DisposableStack();
+  const stop = () => {
+    atEnd.dispose();
+    void daemon.stop(errorText(signal.reason));
+  };
+  try {
+    await daemon.start();
+    const watched = parts.onUp(daemon);
+    if (watched) atEnd.use(watched);
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    await daemon.stopped;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await daemon.stop("start failed");
+    await logging.close();
+  }
+}

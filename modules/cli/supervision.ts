@@ -1,0 +1,57 @@
+/**
+ * What a service manager is told, in the words of sd_notify(3): that we are ready, how we are, that
+ * we live (the watchdog), and that we stop. Where no manager listens, nothing is done.
+ */
+
+import type { Environment, Timer } from "../../core/mod.ts";
+
+/** How often the line of `systemctl status` is brought up to date. */
+const STATUS_MS = 10_000;
+
+type Needs = Pick<Environment, "clock" | "processes">;
+
+/** From ready to stopping. */
+export class Supervision implements Disposable {
+  readonly #env: Needs;
+  readonly #status: () => Promise<string>;
+  readonly #everyMs: number;
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  /** Says that we are ready. `status` is one line for people. */
+  constructor(env: Needs, status: () => Promise<string>) {
+    this.#env = env;
+    this.#status = status;
+    this.#everyMs = Math.min(STATUS_MS, watchdogMs(env.processes) / 2);
+    if (env.processes.notify("READY=1")) this.#tell();
+    else this.#stopped = true;
+  }
+
+  /** Says that we stop. Idempotent. */
+  [Symbol.dispose](): void {
+    this.#timer?.cancel();
+    if (!this.#stopped) this.#env.processes.notify("STOPPING=1");
+    this.#stopped = true;
+  }
+
+  #tell(): void {
+    const { clock, processes } = this.#env;
+    // Whoever cannot say this any more is restarted: the event loop hangs.
+    processes.notify("WATCHDOG=1");
+    this.#status().then(
+      (text) => this.#stopped || processes.notify(`STATUS=${text}`),
+      () => {
+        // A daemon that stops meanwhile has no status.
+      },
+    );
+    this.#timer = clock.after(this.#everyMs, () => this.#tell());
+  }
+}
+
+/** The manager's patience; for ever when it watches nothing, or another process. */
+function watchdogMs(processes: Needs["processes"]): number {
+  const pid = processes.variable("WATCHDOG_PID") ?? "";
+  const micros = Number(processes.variable("WATCHDOG_USEC"));
+  if (pid !== "" && Number(pid) !== processes.pid) return Infinity;
+  return micros > 0 ? micros / 1_000 : Infinity;
+}

@@ -1,0 +1,11 @@
+/** Every number that bounds something in the boot with the machine, with its unit and its reason. */
+
+/** How often hosts of the mesh file are looked at that are not up: a second is soon enough. */
+export const HOSTS_CHECK_MS = 1_000;
+/** Hosts dialled at once: the first one that answers tells of the others. */
+export const HOST_DIALS_MAX = 8;
+/** One attempt to reach a host, its handshake included. */
+export const HOST_DIAL_MS_MAX = 10_000;
+/** Between two attempts at one host: half to the whole of this, doubled each time. */
+export const HOST_BACKOFF_MS_MIN = 1_000;
+export const HOST_BACKOFF_MS_MAX = 30_000;

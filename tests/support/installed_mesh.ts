@@ -1,0 +1,152 @@
+/**
+ * A mesh of nodes that start with their machine, on this one: keys made and given out by the program
+ * under test, each node a process of `minime daemon --config` with ports of its own on loopback.
+ */
+
+import { LocalMesh } from "./local_mesh.ts";
+
+export interface InstalledMeshOptions {
+  readonly nodes: readonly string[];
+  /** More keys of a host: `groups = ["registrar"]`. */
+  readonly hostKeys?: Readonly<Record<string, string>>;
+  /** More of the mesh file. */
+  readonly more?: string;
+}
+
+/** A daemon in the foreground, and what it says. */
+export interface Daemon {
+  readonly pid: number;
+  readonly status: Promise<Deno.CommandStatus>;
+  /** Lines of stderr so far. */
+  readonly lines: readonly string[];
+  /** Resolves with the first line that matches, past or to come; rejects when it ends without. */
+  line(pattern: RegExp): Promise<string>;
+  kill(signal: Deno.Signal): void;
+}
+
+/** Disposing kills what is left of it. */
+export class InstalledMesh implements AsyncDisposable {
+  readonly local: LocalMesh;
+  readonly #running = new Set<Promise<void>>();
+
+  private constructor(local: LocalMesh) {
+    this.local = local;
+  }
+
+  /** Keys are made and lie in a folder for each node; nothing runs. */
+  static async prepare(options: InstalledMeshOptions): Promise<InstalledMesh> {
+    const local = await LocalMesh.start({ boot: false });
+    const mesh = new InstalledMesh(local);
+    try {
+      await Deno.writeTextFile(local.file, meshFile(local.name, options));
+      await local.must("mesh", "init", "--config", local.file);
+      await local.must("mesh", "provision", options.nodes.join(","), "--out", mesh.#folders);
+      return mesh;
+    } catch (error) {
+      await mesh[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get #folders(): string {
+    return `${this.local.folder}/nodes`;
+  }
+
+  /** Of a node's keys. */
+  keys(node: string): string {
+    return `${this.#folders}/${node}`;
+  }
+
+  /** `more` are options and variables of `minime daemon`. */
+  start(
+    node: string,
+    more: { readonly args?: readonly string[]; readonly env?: Record<string, string> } = {},
+  ): Daemon {
+    const config = `${this.keys(node)}/mesh.toml`;
+    const words = ["daemon", "--config", config, "--name", node, ...more.args ?? []];
+    const child = this.local.spawnWith(more.env ?? {}, ...words);
+    const { daemon, over } = follow(child);
+    this.#running.add(over);
+    over.then(() => this.#running.delete(over));
+    return daemon;
+  }
+
+  /** Resolves when the mesh, as `via` sees it, has exactly these nodes up. */
+  async settled(...up: readonly string[]): Promise<void> {
+    for (;;) {
+      const { code, stdout } = await this.local.run("nodes", "--json");
+      if (code === 0) {
+        const { nodes } = JSON.parse(stdout) as { nodes: { name: string; state: string }[] };
+        const names = nodes.filter(({ state }) => state === "up").map(({ name }) => name);
+        if (names.sort().join() === [...up].sort().join()) return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.local[Symbol.asyncDispose]();
+    await Promise.all(this.#running);
+  }
+}
+
+function meshFile(name: string, { nodes, hostKeys = {}, more = "" }: InstalledMeshOptions): string {
+  const ports = freePorts(nodes.length);
+  const rows = nodes.map((node, index) =>
+    `[[hosts]]\nnames = "${node}"\naddress = "127.0.0.1"\nport = ${ports[index]}\n` +
+    `listen = ["tcp:127.0.0.1:${ports[index]}"]\n${hostKeys[node] ?? ""}\n`
+  );
+  return `name = "${name}"\n${rows.join("")}${more}`;
+}
+
+/** Free a moment ago: nobody else on this machine takes ports by number. */
+function freePorts(count: number): number[] {
+  const listeners = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const ports = listeners.map(({ addr }) => addr.port);
+  for (const listener of listeners) listener.close();
+  return ports;
+}
+
+function follow(child: Deno.ChildProcess): { daemon: Daemon; over: Promise<void> } {
+  const lines: string[] = [];
+  const waiting = new Set<() => void>();
+  let ended = false;
+  const wake = () => {
+    for (const run of waiting) run();
+  };
+  const reading = (async () => {
+    let rest = "";
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      rest += text;
+      const whole = rest.split("\n");
+      rest = whole.pop() ?? "";
+      lines.push(...whole);
+      wake();
+    }
+    ended = true;
+    wake();
+  })();
+  const over = Promise.all([reading, child.status, child.stdout.cancel()]).then(() => {});
+  const daemon: Daemon = {
+    pid: child.pid,
+    status: child.status,
+    lines,
+    line: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = lines.find((each) => pattern.test(each));
+          if (found === undefined && !ended) return;
+          waiting.delete(look);
+          if (found !== undefined) resolve(found);
+          else reject(new Error(`It ended without a line like ${pattern}:\n${lines.join("\n")}`));
+        };
+        waiting.add(look);
+        look();
+      }),
+    kill: (signal) => child.kill(signal),
+  };
+  return { daemon, over };
+}

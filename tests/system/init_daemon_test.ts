@@ -1,0 +1,142 @@
+/** Daemons that start with their machine: they find each other, are refused with a remedy, remember. */
+
+import assert from "node:assert/strict";
+import { type Daemon, InstalledMesh } from "../support/installed_mesh.ts";
+import { LocalMesh } from "../support/local_mesh.ts";
+
+const RUNNING = /"message":"Running"/;
+
+async function endsWith(daemon: Daemon, code: number, text: RegExp): Promise<void> {
+  assert.equal((await daemon.status).code, code);
+  await daemon.line(text);
+}
+
+Deno.test("init daemon: nodes of the file find each other in any order, and come and go", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2", "n3"] });
+  const third = mesh.start("n3");
+  await third.line(RUNNING);
+  await mesh.settled("n3");
+  const first = mesh.start("n1");
+  await mesh.settled("n1", "n3");
+  const second = mesh.start("n2");
+  await mesh.settled("n1", "n2", "n3");
+  // Killed, it is found again, in its next life.
+  first.kill("SIGKILL");
+  await first.status;
+  await mesh.settled("n2", "n3");
+  mesh.start("n1");
+  await mesh.settled("n1", "n2", "n3");
+  const { nodes } = await mesh.local.json("nodes") as { nodes: Record<string, unknown>[] };
+  assert.deepEqual(nodes.map(({ incarnation }) => incarnation), [2, 1, 1]);
+  // SIGTERM is an orderly end: the others see it leave.
+  second.kill("SIGTERM");
+  assert.equal((await second.status).code, 0);
+  await mesh.settled("n1", "n3");
+  const left = (await mesh.local.nodes()).find(({ name }) => name === "n2");
+  assert.equal(left?.state, "left");
+});
+
+Deno.test("init daemon: one name runs once, and its port must be free", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  const daemon = mesh.start("n1");
+  await daemon.line(RUNNING);
+  const running = new RegExp(`A daemon of this name runs already, as process ${daemon.pid}`);
+  await endsWith(mesh.start("n1"), 1, running);
+  const elsewhere = { env: { XDG_STATE_HOME: `${mesh.local.folder}/other` } };
+  await endsWith(mesh.start("n1", elsewhere), 1, /minime: .*127\.0\.0\.1:\d+.*/);
+});
+
+Deno.test("init daemon: keys of a wrong mode, owner, name or length are refused with the remedy", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
+  const folder = mesh.keys("n1");
+  const key = `${folder}/node.key`;
+  await Deno.chmod(key, 0o640);
+  await endsWith(
+    mesh.start("n1"),
+    1,
+    new RegExp(`node.key" is open to others \\(mode 0640\\): run: chmod 600 ${key}`),
+  );
+  await Deno.chmod(key, 0o600);
+  await Deno.chmod(folder, 0o755);
+  await endsWith(mesh.start("n1"), 1, new RegExp(`\\(mode 0755\\): run: chmod 700 ${folder}`));
+  await Deno.chmod(folder, 0o700);
+  if (Deno.uid() === 0) {
+    await Deno.chown(key, 65_534, 65_534);
+    await endsWith(
+      mesh.start("n1"),
+      1,
+      new RegExp(`belongs to user 65534, not to you .* run: chown 0 ${key}`),
+    );
+    await Deno.chown(key, 0, 0);
+  }
+  await endsWith(
+    mesh.start("n1", { args: ["--keys", mesh.keys("n2")] }),
+    5,
+    /Keys in ".*n2" are those of "n2", and this machine is "n1"/,
+  );
+  await Deno.copyFile(`${mesh.keys("n2")}/node.key`, key);
+  await endsWith(mesh.start("n1"), 5, /node\.cert" is not for the key in ".*node\.key"/);
+  await Deno.writeFile(key, new Uint8Array(63));
+  await endsWith(mesh.start("n1"), 1, /node\.key" has 63 bytes, a key has 64: copy the folder/);
+  await Deno.remove(key);
+  await endsWith(mesh.start("n1"), 2, /There is no ".*node\.key": it belongs to the keys/);
+  await endsWith(
+    mesh.start("n1", { args: ["--keys", "/nowhere"] }),
+    2,
+    /There is no folder "\/nowhere" with the keys of this node/,
+  );
+});
+
+Deno.test("init daemon: a file that does not name this machine, or is wrong, ends the start", async () => {
+  await using mesh = await LocalMesh.start({ boot: false, nodes: "n[1-2]" });
+  const run = (...args: readonly string[]) => mesh.run("daemon", ...args);
+  const cases: [args: string[], text: RegExp][] = [
+    [[], /A daemon needs keys: --config names its mesh file/],
+    [["--config", "/nowhere"], /Cannot read mesh file "\/nowhere"/],
+    [["--config", mesh.file, "--name", "n3"], /There is no host "n3" in ".*hosts.toml", did you/],
+    [["--config", mesh.file], /This machine is no host of ".*hosts.toml": its name is/],
+    [["--config", mesh.file, "--enrol"], /Options --enrol, --detach and --listen do not go with/],
+    [["--enrol"], /needs --mesh NAME, --name NAME and --listen ENDPOINT/],
+  ];
+  for (const [args, text] of cases) {
+    const { code, stderr } = await run(...args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, text);
+  }
+});
+
+Deno.test("init daemon: what was asked of it survives its life", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  const daemon = mesh.start("n1");
+  await mesh.settled("n1");
+  assert.equal((await mesh.local.run("halt")).code, 0);
+  assert.equal((await daemon.status).code, 0);
+  const state = mesh.local.stateFolder("n1");
+  assert.deepEqual([...Deno.readDirSync(state)].map(({ name }) => name).sort(), [
+    "audit",
+    "incarnation",
+    "journal",
+  ]);
+  assert.equal(Deno.statSync(`${state}/journal`).size, 56);
+  const audit = await Deno.readTextFile(`${state}/audit/audit-00000001.jsonl`);
+  assert.match(audit, /"verb":"core\.shutdown"/);
+  // Its next life goes on with both.
+  await mesh.start("n1").line(RUNNING);
+  assert.equal(Deno.statSync(`${state}/journal`).size, 56);
+  assert.match(await Deno.readTextFile(`${state}/incarnation`), /^2\n$/);
+  await Deno.writeTextFile(`${state}/incarnation`, "two");
+});
+
+Deno.test("init daemon: a state folder that holds nonsense says how to go on", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  const state = mesh.local.stateFolder("n1");
+  await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(`${state}/incarnation`, "two");
+  await endsWith(mesh.start("n1"), 1, /incarnation" holds no number: .* run: rm .*incarnation/);
+  await Deno.remove(`${state}/incarnation`);
+  // A policy of another mesh is not believed, and no reason not to start.
+  await Deno.writeTextFile(`${state}/policy.signed`, "nonsense");
+  await Deno.chmod(`${state}/policy.signed`, 0o600);
+  await mesh.start("n1").line(/"policy\.signed\\" in the state folder is not used: /);
+  await mesh.settled("n1");
+});
