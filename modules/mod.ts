@@ -1,6 +1,7 @@
 /** The modules of a daemon, in start order. Each is made anew for each daemon and shares nothing. */
 
 import type { Module } from "../core/mod.ts";
+import { createExec } from "./exec/mod.ts";
 import { createGroup } from "./group/mod.ts";
 import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
@@ -21,6 +22,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createRouter(),
     createGroup(),
     createUptime(),
+    createExec(),
     createNetworkBoot(),
     createInitBoot(options.initBoot ?? { hosts: [] }),
   ];

@@ -80,9 +80,13 @@ export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
           ),
         ]),
         listedNames: v.optional(v.pipe(v.array(v.string()), v.maxLength(LISTED_NAMES_MAX))),
+        stream: v.optional(v.boolean()),
       }),
       reply: v.array(v.unknown()),
-      handle: (args, context) => dispatcher.execute(args.steps, context, args.listedNames),
+      handle: ({ steps, listedNames, stream }, context) =>
+        stream
+          ? dispatcher.executeStreaming(steps, context, listedNames)
+          : dispatcher.execute(steps, context, listedNames),
     }),
     /** The peer wants the bulk half of the link and cannot dial us itself. */
     bulk: verb({

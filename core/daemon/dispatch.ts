@@ -76,18 +76,28 @@ export class Dispatcher {
     steps: readonly Step[] | Uint8Array,
     context: Context,
     listedNames?: readonly string[],
+    handoff?: Handoff,
   ): Promise<StepResult[]> {
-    if (!(steps instanceof Uint8Array)) {
-      return await this.#runSteps(steps, context, (step) => {
-        const verb = this.#find(step.verb);
-        if (verb.action !== "read") {
-          throw this.#refuse(`"${step.verb}" needs a request signed by a user`);
-        }
-        return this.#invoke(verb, step.verb, step.args, context);
-      });
+    if (steps instanceof Uint8Array) {
+      const listed = listedNames === undefined ? {} : { listedNames };
+      return await this.#runSigned(steps, context, listed, handoff);
     }
-    const listed = listedNames === undefined ? {} : { listedNames };
-    return await this.#runSigned(steps, context, listed);
+    const run = (step: Step) => {
+      const verb = this.#find(step.verb);
+      if (verb.action !== "read") {
+        throw this.#refuse(`"${step.verb}" needs a request signed by a user`);
+      }
+      return this.#invoke(verb, step.verb, step.args, context);
+    };
+    return await this.#runSteps(steps, context, run, (item) => handoff?.put(item));
+  }
+
+  /** As execute, and yields what the steps stream. */
+  executeStreaming(
+    ...[steps, context, listedNames]: Parameters<Dispatcher["execute"]>
+  ): AsyncGenerator<unknown, StepResult[], void> {
+    const handoff = new Handoff();
+    return streamed(handoff, this.execute(steps, context, listedNames, handoff));
   }
 
   /**
@@ -100,25 +110,32 @@ export class Dispatcher {
     const session = peer.kind === "user" ? { session: peer.session } : {};
     const handoff = mayStream ? new Handoff() : undefined;
     const results = this.#runSigned(bytes, incoming, { verb, ...session }, handoff);
-    return handoff === undefined ? results.then(onlyValue) : streamed(handoff, results);
+    const value = results.then(onlyValue);
+    return handoff === undefined ? value : streamed(handoff, value);
   }
 
   /** What a copy gets must not depend on the way by which it or the first one came. */
   async #runSigned(
     bytes: Uint8Array,
     context: Context,
-    guarded: Omit<GuardedRun, "run" | "forNodes">,
+    guarded: Omit<GuardedRun, "run" | "forNodes" | "outcomeOf">,
     handoff?: Handoff,
   ): Promise<StepResult[]> {
-    const run: GuardedRun["run"] = (steps, { bound }) => {
-      const isOwn = bound || context.peer.kind === "local";
-      const onItem = isOwn ? (item: unknown) => handoff?.put(item) : undefined;
-      const run = (step: AllowedStep) => this.#runGuarded(step, context, isOwn);
+    const run: GuardedRun["run"] = (steps, how) => {
+      const { kind } = context.peer;
+      const bound = how.bound || kind === "local";
+      // A module that carries a group operation passes items on, as it does with answers.
+      const onItem = bound || kind === "internal"
+        ? (item: unknown) => handoff?.put(item)
+        : undefined;
+      const run = (step: AllowedStep) => this.#runGuarded(step, context, bound);
       return this.#runSteps(steps, context, run, onItem);
     };
+    const outcomeOf = ({ verb }: Step, result: StepResult) =>
+      result.ok ? this.#table.get(verb)?.outcome?.(result.value) : undefined;
     try {
       const forNodes = (verb: string) => this.#table.get(verb)?.forNodes === true;
-      return await this.#guard.run(bytes, { ...guarded, forNodes, run });
+      return await this.#guard.run(bytes, { ...guarded, forNodes, run, outcomeOf });
     } catch (error) {
       if (error instanceof CallError && error.class === "refused") this.counts.refused++;
       throw error;
@@ -126,13 +143,15 @@ export class Dispatcher {
   }
 
   /** Judged and remembered already. Verbs of class read may come along in a signed request. */
-  #runGuarded(step: AllowedStep, context: Context, isOwn: boolean): unknown {
+  #runGuarded(step: AllowedStep, context: Context, bound: boolean): unknown {
     const verb = this.#find(step.verb);
     if (verb.action !== "guarded" && verb.action !== "read") {
       throw this.#refuse(`"${step.verb}" of class ${verb.action} takes no signed request`);
     }
     const { principal } = step;
-    return this.#invoke(verb, step.verb, step.args, onAuthority(context, { principal, isOwn }));
+    const takesInput = bound || (verb.checksInput === true && context.peer.kind === "internal");
+    const own = onAuthority(context, { principal, bound, takesInput });
+    return this.#invoke(verb, step.verb, step.args, own);
   }
 
   async #runSteps<S extends Step>(
@@ -228,18 +247,22 @@ function describe(peer: Peer): string {
 /** Takes one item that a step streams; resolves when there is room for the next one. */
 type OnItem = (item: unknown) => Promise<void> | undefined;
 
-/** `isOwn`: nobody but who signed can have put anything into the stream. */
 function onAuthority(
   context: Context,
-  options: { readonly principal: Principal; readonly isOwn: boolean },
+  options: {
+    readonly principal: Principal;
+    readonly bound: boolean;
+    readonly takesInput: boolean;
+  },
 ): Context {
-  const { principal, isOwn } = options;
+  const { principal, bound, takesInput } = options;
   return {
     principal,
     peer: context.peer,
     deadlineMs: context.deadlineMs,
+    bound,
     get input() {
-      return isOwn ? context.input : NO_INPUT;
+      return takesInput ? context.input : NO_INPUT;
     },
     get signal() {
       return context.signal;
@@ -248,15 +271,15 @@ function onAuthority(
 }
 
 /** Items while it runs, then its reply. */
-async function* streamed(
+async function* streamed<R>(
   handoff: Handoff,
-  results: Promise<StepResult[]>,
-): AsyncGenerator<unknown, unknown, void> {
+  reply: Promise<R>,
+): AsyncGenerator<unknown, R, void> {
   const end = () => handoff.end();
-  results.then(end, end);
+  reply.then(end, end);
   try {
     yield* handoff.items();
-    return onlyValue(await results);
+    return await reply;
   } finally {
     handoff.end();
   }

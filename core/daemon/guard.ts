@@ -8,7 +8,7 @@ import type { Clock } from "../environment/environment.ts";
 import { AuthenticationError, CallError, errorText, ProtocolError } from "../errors.ts";
 import { STEPS_MAX } from "../limits.ts";
 import type { Log } from "../log.ts";
-import type { AuditRecord } from "../security/audit.ts";
+import type { AuditOutcome, AuditRecord } from "../security/audit.ts";
 import type { Journal, JournalRecord } from "../security/journal.ts";
 import { formatDestination, judge } from "../security/policy.ts";
 import type { Primitives } from "../crypto/primitives.ts";
@@ -33,6 +33,7 @@ export interface GuardOptions {
   readonly sinceMs: number;
   /** Rejects when the record could not be written. */
   readonly audit: (record: AuditRecord) => Promise<void>;
+  readonly auditOutcome: (record: AuditOutcome) => Promise<void>;
   /** Told of requests that fail before the policy is asked, which are not in the audit. */
   readonly log: Log;
 }
@@ -51,6 +52,8 @@ export interface GuardedRun {
     steps: readonly AllowedStep[],
     how: { readonly bound: boolean },
   ) => Promise<StepResult[]>;
+  /** What the audit shall say of the result of one step; undefined: nothing. */
+  readonly outcomeOf: (step: Step, result: StepResult) => string | undefined;
 }
 
 /** A step, and on whose authority it runs: rules may allow different steps as different users. */
@@ -79,9 +82,9 @@ export class Guard {
     const allowed: AllowedStep[] = [];
     for (const [index, verdict] of verdicts.entries()) {
       if (!verdict.allowed) continue;
-      const { as, rule } = verdict;
+      const { allowed: _, ...grant } = verdict;
       const { requestId } = request;
-      const principal = { kind: "signed", identity, requestId, as, rule } as const;
+      const principal = { kind: "signed", identity, requestId, ...grant } as const;
       allowed.push({ ...steps[index] as Step, principal });
     }
     return await this.#once(record, async () => {
@@ -90,7 +93,12 @@ export class Guard {
       if (!last.allowed) {
         throw new CallError("refused", last.why, { detail: { reason: "policy" } });
       }
-      return await guarded.run(allowed, { bound: request.bind !== undefined });
+      const results = await guarded.run(allowed, { bound: request.bind !== undefined });
+      for (const [index, result] of results.entries()) {
+        const outcome = guarded.outcomeOf(steps[index] as Step, result);
+        if (outcome !== undefined) await this.#auditOutcome({ request, identity, steps }, outcome);
+      }
+      return results;
     });
   }
 
@@ -171,6 +179,24 @@ export class Guard {
       if (!verdict.allowed) break;
     }
     return verdicts;
+  }
+
+  /** It has run: a record that cannot be written changes nothing any more, but must not be missed. */
+  async #auditOutcome({ request, identity }: Read, outcome: string): Promise<void> {
+    const { auditOutcome, clock, self, log } = this.#options;
+    try {
+      await auditOutcome({
+        time: clock.now(),
+        node: self.identity.name,
+        requestId: request.requestId,
+        verb: request.verb,
+        principal: identity.name,
+        keyId: identity.keyId,
+        outcome,
+      });
+    } catch (error) {
+      log("error", `Audit of an outcome cannot be written: ${errorText(error)}`);
+    }
   }
 
   async #audit({ request, identity, steps }: Read, verdict: Verdict): Promise<void> {

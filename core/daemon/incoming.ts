@@ -24,6 +24,8 @@ export class Incoming implements Context {
   readonly isEvent: boolean;
   /** Set by the dispatcher, which alone may. */
   principal: Principal = { kind: "nobody" };
+  /** What is signed gets a context of its own, which may say otherwise. */
+  readonly bound = false;
   readonly #message: Message;
   readonly #conduit: Conduit;
   readonly #clock: Clock;

@@ -105,6 +105,7 @@ export class Minimed {
         journal: this.#journal,
         sinceMs: options.requestsSinceMs ?? 0,
         audit: (record) => (this.#audit as AuditLog).append(record),
+        auditOutcome: (record) => (this.#audit as AuditLog).appendOutcome(record),
         log: limitedLog(this.#log, clock),
       }),
     );

@@ -43,6 +43,10 @@ export type Principal =
     readonly requestId: string;
     readonly as: string;
     readonly rule: string;
+    /** Programs that the rule lets this user run at once on this node; undefined: any number. */
+    readonly maxProcesses: number | undefined;
+    /** The rule allows certain commands only: nothing else may decide what such a command does. */
+    readonly commandsOnly: boolean;
   };
 
 /** What a handler gets besides its arguments. */
@@ -57,9 +61,13 @@ export interface Context {
   /** Milliseconds left of the caller's patience when the handler started; 0 means no deadline. */
   readonly deadlineMs: number;
   /**
-   * The stream of items into the request. Of a guarded verb it is empty, and what the handler yields
-   * is dropped, unless the request came by the very session to which the user has bound it, or by the
-   * owner's socket: nobody on the way may add to what a user has signed.
+   * The request came by the very session to which the user has bound it, or by the owner's socket:
+   * what comes in comes from who signed the request.
+   */
+  readonly bound: boolean;
+  /**
+   * The stream of items into the request. Of a guarded verb it is empty unless the request is bound:
+   * nobody on the way may add to what a user has signed. See {@link Verb.checksInput}.
    */
   readonly input: AsyncIterable<unknown>;
 }
@@ -80,6 +88,13 @@ export interface Verb {
   readonly args: GenericSchema;
   readonly reply: GenericSchema;
   readonly handle: Handler<unknown>;
+  /**
+   * Of a guarded verb: it verifies by itself who made each item of its input, so it gets what a group
+   * operation brings. @default false
+   */
+  readonly checksInput?: boolean;
+  /** What the audit says of a reply, in a few words. @default nothing */
+  readonly outcome?: (reply: unknown) => string;
 }
 
 /** Declares a verb with its handler typed by its schemas. */
@@ -89,6 +104,8 @@ export function verb<const A extends GenericSchema, const R extends GenericSchem
     readonly forNodes?: boolean;
     readonly args: A;
     readonly reply: R;
+    readonly checksInput?: boolean;
+    readonly outcome?: (reply: InferOutput<R>) => string;
     readonly handle: (
       args: InferOutput<A>,
       context: Context,

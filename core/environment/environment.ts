@@ -153,7 +153,10 @@ export interface Processes {
   readonly uid: number;
   /** Rejects with {@link NotFoundError} when the program is missing. */
   spawn(program: string, options?: SpawnOptions): Promise<Child>;
-  /** False when there is no such process (or it is not ours). Signal "0" only asks. */
+  /**
+   * False when there is no such process (or it is not ours). Signal "0" only asks. A negative number
+   * means all processes of that group, such as those that a detached child has started.
+   */
   signal(pid: number, signal: string): boolean;
   /** Calls `run` on each arrival. */
   onSignal(signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGWINCH", run: () => void): Disposable;
@@ -167,6 +170,8 @@ export interface Processes {
   /** The one executable file that this program is, or undefined when it runs from source. */
   readonly executable: string | undefined;
   variable(name: string): string | undefined;
+  /** Those that are text; a value that is not UTF-8 is left out. */
+  variables(): Readonly<Record<string, string>>;
 }
 
 export interface HostFacts {

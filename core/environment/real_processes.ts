@@ -69,6 +69,19 @@ export class RealProcesses implements Processes {
   variable(name: string): string | undefined {
     return Deno.env.get(name);
   }
+
+  variables(): Readonly<Record<string, string>> {
+    // Not by the runtime's own list, which fails as a whole when one of them is not UTF-8.
+    const pairs: [string, string][] = [];
+    const bytes = Deno.readFileSync("/proc/self/environ");
+    for (let at = 0; at < bytes.length;) {
+      const end = bytes.indexOf(0, at);
+      const pair = pairOf(bytes.subarray(at, end < 0 ? bytes.length : end));
+      if (pair !== undefined) pairs.push(pair);
+      at = end < 0 ? bytes.length : end + 1;
+    }
+    return Object.fromEntries(pairs);
+  }
 }
 
 class RealChild implements Child {
@@ -108,6 +121,18 @@ class RealChild implements Child {
 
   release(): void {
     this.#child.unref();
+  }
+}
+
+/** NAME=VALUE; undefined when it is none, or no text. */
+function pairOf(bytes: Uint8Array): [name: string, value: string] | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const equals = text.indexOf("=");
+    return equals > 0 ? [text.slice(0, equals), text.slice(equals + 1)] : undefined;
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The audit log: one JSON line for each guarded decision, allowed or not (SECURITY.md 3). Arguments
- * appear only as a hash. Files are numbered, mode 0600, and a full one is followed by the next; the
+ * The audit log: one JSON line for each guarded decision, allowed or not (SECURITY.md 3), and one for
+ * what became of a program that was run. Arguments appear only as a hash. Files are numbered, mode 0600, and a full one is followed by the next; the
  * oldest are removed. What was refused has files of its own: a user who may do nothing could
  * otherwise push out what was done. Who appends waits until the line is handed to the system, and
  * decides what a failure means (policy's `audit`).
@@ -31,6 +31,36 @@ export interface AuditRecord {
   readonly why?: string;
   /** Hex of SHA-256. */
   readonly argumentsHash: string;
+}
+
+/** What became of something that was allowed. */
+export interface AuditOutcome {
+  /** Unix ms. */
+  readonly time: number;
+  readonly node: string;
+  /** Hex. */
+  readonly requestId: string;
+  readonly verb: string;
+  readonly principal: string;
+  /** Hex. */
+  readonly keyId: string;
+  /** A few words, such as "exit 3". */
+  readonly outcome: string;
+}
+
+/** One line with its line feed; keys in a fixed order, long texts cut. */
+export function outcomeLine(record: AuditOutcome): string {
+  const line = {
+    time: record.time,
+    event: "outcome",
+    node: record.node,
+    request: record.requestId,
+    verb: record.verb,
+    principal: record.principal,
+    key: record.keyId,
+    outcome: cut(record.outcome),
+  };
+  return `${JSON.stringify(line)}\n`;
 }
 
 /** One line with its line feed; keys in a fixed order, long texts cut. */
@@ -89,6 +119,11 @@ export class AuditLog {
   append(record: AuditRecord): Promise<void> {
     const files = record.allowed ? this.#allowed : this.#refused;
     return files.append(new TextEncoder().encode(auditLine(record)));
+  }
+
+  /** As {@link AuditLog.append}. */
+  appendOutcome(record: AuditOutcome): Promise<void> {
+    return this.#allowed.append(new TextEncoder().encode(outcomeLine(record)));
   }
 }
 

@@ -96,6 +96,8 @@ export type Judgement =
     /** As whom; empty when nobody was asked for and the rule does not grant "$user". */
     readonly as: string;
     readonly maxProcesses: number | undefined;
+    /** The rule allows certain commands only. */
+    readonly commandsOnly: boolean;
   }
   | { readonly allowed: false; readonly why: string };
 
@@ -113,7 +115,9 @@ export function judge(policy: Policy, question: Question): Judgement {
     const fit = fitOf(rule, question);
     if (fit === ASPECTS.length) {
       const as = resolveAs(rule, question) ?? "";
-      return { allowed: true, rule: `allow[${index}]`, as, maxProcesses: rule.maxProcesses };
+      const { maxProcesses, commands } = rule;
+      const commandsOnly = commands !== undefined;
+      return { allowed: true, rule: `allow[${index}]`, as, maxProcesses, commandsOnly };
     }
     nearest = Math.max(nearest, fit);
   }

@@ -12,6 +12,8 @@ const CLASSES = {
   "core.ping": "read",
   "core.shutdown": "guarded",
   "core.stats": "read",
+  "exec.run": "guarded",
+  "exec.signal": "guarded",
   "group.call": "read",
   "group.relay": "link",
   "mesh.fetch": "link",

@@ -32,8 +32,9 @@ export class SimulatedProcesses implements Processes {
     throw new NotFoundError(`Could not start "${program}": there is no such program`);
   }
 
+  /** Each simulated process is a group of its own. */
   signal(pid: number, signal: string): boolean {
-    const target = this.#process.machine.processes.get(pid);
+    const target = this.#process.machine.processes.get(Math.abs(pid));
     if (target === undefined || this.#process.dead) return false;
     if (signal !== "0") target.signal(signal);
     return true;
@@ -54,5 +55,9 @@ export class SimulatedProcesses implements Processes {
 
   variable(name: string): string | undefined {
     return this.#process.machine.variables.get(name);
+  }
+
+  variables(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#process.machine.variables);
   }
 }

@@ -10,7 +10,7 @@ import { type Context, type Verb, verb } from "../../../core/daemon/module.ts";
 import type { StepResult } from "../../../core/daemon/step.ts";
 import { CallError, errorText } from "../../../core/errors.ts";
 import type { Self, Trust } from "../../../core/mod.ts";
-import type { AuditRecord } from "../../../core/security/audit.ts";
+import type { AuditOutcome, AuditRecord } from "../../../core/security/audit.ts";
 import { Journal, type JournalOptions } from "../../../core/security/journal.ts";
 import { KIND } from "../../../core/wire/message.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
@@ -34,6 +34,7 @@ export class Court {
   readonly self: Self;
   readonly user: Self;
   readonly audited: AuditRecord[] = [];
+  readonly outcomes: AuditOutcome[] = [];
   readonly logged: string[] = [];
   readonly ran: Ran = [];
   /** What verbs streamed to those who asked. */
@@ -59,6 +60,10 @@ export class Court {
         self: this.self,
         journal: this.journal,
         sinceMs: options.sinceMs ?? 0,
+        auditOutcome: (record) => {
+          this.outcomes.push(record);
+          return Promise.resolve();
+        },
         audit: options.audit ?? ((record) => {
           this.audited.push(record);
           return Promise.resolve();

@@ -273,6 +273,7 @@ Deno.test("execute: a handler that never ends is left when the asker is gone", a
       peer: { kind: "internal", module: "group" },
       signal: controller.signal,
       deadlineMs: 0,
+      bound: false,
       input: [] as unknown as AsyncIterable<unknown>,
     } as const;
     const running = bench.dispatcher.execute([{ verb: "read.watch", args: undefined }], context);

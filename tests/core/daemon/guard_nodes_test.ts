@@ -132,5 +132,6 @@ const NOBODY = {
   principal: { kind: "nobody" },
   signal: new AbortController().signal,
   deadlineMs: 0,
+  bound: false,
   input: { async *[Symbol.asyncIterator]() {} },
 } as const;

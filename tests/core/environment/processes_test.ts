@@ -14,6 +14,8 @@ for (const [name, play] of STAGES) {
     assert.equal(processes.signal(processes.pid, "0"), true);
     assert.equal(processes.signal(NO_PID, "0"), false);
     assert.equal(processes.signal(NO_PID, "SIGTERM"), false);
+    assert.equal(processes.signal(-NO_PID, "0"), false);
+    assert.equal(processes.signal(-NO_PID, "SIGTERM"), false);
     return Promise.resolve();
   });
 
@@ -112,6 +114,35 @@ Deno.test({
       const child = await processes.spawn("sh", { args: ["-c", "kill -40 $$"] });
       assert.deepEqual(await child.status, { code: 168, signal: "SIG40" });
     }),
+});
+
+real("signal a whole group, and see when nothing of it is left", async (stage) => {
+  const { processes, clock } = stage.environment;
+  const child = await processes.spawn("sh", {
+    args: ["-c", "sleep 60 & echo $!; exec sleep 60"],
+    stdout: "piped",
+    detached: true,
+  });
+  const other = Number(await firstLine(child));
+  assert.equal(processes.signal(-child.pid, "0"), true);
+  child.kill("SIGTERM");
+  await child.status;
+  assert.equal(processes.signal(-child.pid, "SIGKILL"), true);
+  while (processes.signal(other, "0")) await clock.sleep(5);
+});
+
+real("tell all variables that are text", async ({ environment: { processes } }) => {
+  const { HOME, PATH } = Deno.env.toObject();
+  assert.deepEqual([processes.variables().HOME, processes.variables().PATH], [HOME, PATH]);
+  const script = new URL("variables_program.ts", import.meta.url).pathname;
+  const child = await processes.spawn("sh", {
+    args: ["-c", 'BAD=$(printf "\\377") exec "$@"', "sh", Deno.execPath(), "run", "-A", script],
+    environment: { EMPTY: "", EQUAL: "a=b", LINE: "c\nd" },
+    stdout: "piped",
+  });
+  const text = await new Response(child.stdout as BodyInit).text();
+  await child.status;
+  assert.equal(text, '["","a=b","c\\nd",null]\n');
 });
 
 real("see a child that ended as gone, also before its parent has reaped it", async (stage) => {

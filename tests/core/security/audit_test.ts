@@ -5,6 +5,7 @@ import {
   AuditLog,
   type AuditLogOptions,
   type AuditRecord,
+  outcomeLine,
 } from "../../../core/security/audit.ts";
 import { NOW } from "./documents.ts";
 
@@ -55,6 +56,28 @@ Deno.test("audit: one decision is one JSON line with all its fields", () => {
     allowed: true,
     rule: "allow[0]",
     arguments_sha256: "cd".repeat(32),
+  });
+});
+
+Deno.test("audit: an outcome is a line of its own, among those that were allowed", async () => {
+  const { time, node, requestId, verb, principal, keyId } = RECORD;
+  const outcome = { time, node, requestId, verb, principal, keyId, outcome: "exit 3" };
+  assert.deepEqual(JSON.parse(outcomeLine(outcome)), {
+    time: NOW,
+    event: "outcome",
+    node: "n1",
+    request: "1d".repeat(16),
+    verb: "exec.run",
+    principal: "alice",
+    key: "ab".repeat(32),
+    outcome: "exit 3",
+  });
+  await inFolder(async (folder) => {
+    const log = await open(folder);
+    await log.append(RECORD);
+    await log.appendOutcome(outcome);
+    const text = Deno.readTextFileSync(`${folder}/audit-00000001.jsonl`);
+    assert.equal(text, auditLine(RECORD) + outcomeLine(outcome));
   });
 });
 

@@ -39,6 +39,7 @@ async function enrolWith(script: string, timeoutMs = 20_000): Promise<unknown> {
     onSignal: real.processes.onSignal.bind(real.processes),
     variable: real.processes.variable.bind(real.processes),
     notify: () => false,
+    variables: real.processes.variables.bind(real.processes),
   };
   const launcher = new LocalLauncher({ clock: real.clock, processes });
   const { signal } = new AbortController();

@@ -1,0 +1,67 @@
+/**
+ * What programs read on their stdin. Over a session of the user's own it comes as it is. Through the
+ * tree of a group operation each piece is signed by the user, in its place and for its run, the end
+ * too: a relay can read it, but whatever it adds, drops or cuts off is noticed at the target before a
+ * program (which may be a shell) gets to see it.
+ *
+ *   signature   Ed25519 over "minime-input-v1\0" | run 16 | u64 place | bytes; no bytes: the end
+ */
+
+import { ByteWriter, CallError, type Context, fromHex, type SignedBytes } from "../../core/mod.ts";
+
+/** For ModuleHost.verify and MeshClient.signBytes. */
+export const INPUT_DOMAIN = "minime-input-v1";
+
+const RUN_BYTES = 16;
+const PLACE_BYTES = 8;
+
+/** As it travels: bytes and signature. */
+export type SignedPiece = readonly [bytes: Uint8Array, signature: Uint8Array];
+
+/** What is signed for the piece at that place, from 0. */
+export function inputBytes(run: string, place: number, bytes: Uint8Array): Uint8Array {
+  return new ByteWriter("Input", RUN_BYTES + PLACE_BYTES + bytes.length)
+    .fixed(fromHex(run), RUN_BYTES, "run").u64(place, "place").bytes(bytes).finish();
+}
+
+/** Throws CallError when somebody on the way has touched it. */
+export async function* signedInput(
+  input: AsyncIterable<unknown>,
+  options: {
+    readonly run: string;
+    readonly verify: (domain: string, signed: Omit<SignedBytes, "publicKey">) => boolean;
+  },
+): AsyncGenerator<Uint8Array, void, void> {
+  let place = 0;
+  for await (const item of input) {
+    const [bytes, signature] = pieceOf(item);
+    const signed = { bytes: inputBytes(options.run, place++, bytes), signature };
+    if (!options.verify(INPUT_DOMAIN, signed)) {
+      throw new CallError("refused", "The program's input is not what the user has signed");
+    }
+    if (bytes.length === 0) return;
+    yield bytes;
+  }
+  throw new CallError("cancelled", "The program's input broke off");
+}
+
+/** Throws CallError unless the request is bound to the session that brings the input. */
+export async function* plainInput(
+  context: Pick<Context, "bound" | "input">,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (!context.bound) {
+    throw new CallError("refused", "Input that is not signed needs a session of the user's own");
+  }
+  for await (const item of context.input) {
+    if (!(item instanceof Uint8Array)) throw new CallError("invalid", "Input is no bytes");
+    yield item;
+  }
+}
+
+function pieceOf(item: unknown): SignedPiece {
+  if (Array.isArray(item) && item.length === 2) {
+    const [bytes, signature]: unknown[] = item;
+    if (bytes instanceof Uint8Array && signature instanceof Uint8Array) return [bytes, signature];
+  }
+  throw new CallError("invalid", "A piece of input is [bytes, signature]");
+}

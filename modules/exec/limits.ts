@@ -1,0 +1,33 @@
+/** Every number that bounds something in running programs, with its unit in the name and its reason. */
+
+/** Programs of all users that one daemon runs at once: each costs two pipes and their buffers. */
+export const PROGRAMS_MAX = 1_024;
+/** Words of one command line; the kernel takes less than 2 MiB of them. */
+export const ARGV_WORDS_MAX = 65_536;
+export const ARGV_CHARACTERS_MAX = 2 * 1024 * 1024;
+/** One word; the kernel takes 131,071 bytes (MAX_ARG_STRLEN with its NUL). */
+export const WORD_CHARACTERS_MAX = 131_071;
+/** Variables that a caller may set. */
+export const VARIABLES_MAX = 1_024;
+/** A set of nodes longer than this is not handed to programs: one variable takes 131,071 bytes. */
+export const NODESET_VARIABLE_BYTES_MAX = 100_000;
+
+/** What is kept of each of stdout and stderr when output comes back folded, unless asked otherwise. */
+export const COLLECT_BYTES_DEFAULT = 256 * 1024;
+/** Both together, with their reply, fit into one answer of a group operation. */
+export const COLLECT_BYTES_MAX = 480 * 1024;
+
+/** After a polite signal, until SIGKILL. */
+export const KILL_AFTER_MS_DEFAULT = 5_000;
+/** The same when the daemon shuts down, which does not wait longer for what runs. */
+export const KILL_AFTER_MS_SHUTDOWN = 2_000;
+/** After a program has ended, what still holds its output may stay silent this long. */
+export const DRAIN_MS = 500;
+/** The longest time that a run may be given: a week, as for every group operation. */
+export const RUN_MS_MAX = 7 * 86_400_000;
+
+/** How long a line of the user database is believed. */
+export const ACCOUNT_MS_MAX = 10_000;
+export const ACCOUNTS_MAX = 256;
+/** getent may ask a directory server. */
+export const GETENT_MS_MAX = 5_000;

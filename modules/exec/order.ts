@@ -1,0 +1,118 @@
+/**
+ * What a user signs: the arguments of the exec verbs, and what they answer. Nothing in an order is
+ * left to a node or a relay to decide but what the policy leaves open.
+ */
+
+import * as v from "valibot";
+import { NODESET_CHARACTERS_MAX } from "../shared/limits.ts";
+import {
+  ARGV_CHARACTERS_MAX,
+  ARGV_WORDS_MAX,
+  COLLECT_BYTES_MAX,
+  RUN_MS_MAX,
+  VARIABLES_MAX,
+  WORD_CHARACTERS_MAX,
+} from "./limits.ts";
+
+/** The kernel ends words, names and paths at a NUL. */
+const Word = v.pipe(
+  v.string(),
+  v.maxLength(WORD_CHARACTERS_MAX),
+  v.check((text) => !text.includes("\0"), "A NUL cannot be passed to a program"),
+);
+const VariableName = v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/));
+const Milliseconds = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(RUN_MS_MAX));
+const Bytes = v.custom<Uint8Array>((bytes) => bytes instanceof Uint8Array, "No bytes");
+
+/** The program and its arguments. */
+const ArgvSchema = v.pipe(
+  v.array(Word),
+  v.minLength(1),
+  v.maxLength(ARGV_WORDS_MAX),
+  v.check(([program]) => program !== "", "The name of the program is empty"),
+  v.check(
+    (words) => words.reduce((sum, word) => sum + word.length + 1, 0) <= ARGV_CHARACTERS_MAX,
+    `More than ${ARGV_CHARACTERS_MAX} characters of arguments`,
+  ),
+);
+
+/** A run's name, by which signals find it: 128 random bits as hex, made by who orders it. */
+const RunIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "Not 32 hex digits"));
+
+/** Signals that may be sent; the runtime knows no others by name. */
+const SIGNALS = [
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGTERM",
+  "SIGCONT",
+  "SIGSTOP",
+  "SIGTSTP",
+  "SIGWINCH",
+  "SIGKILL",
+] as const;
+export type SignalName = typeof SIGNALS[number];
+/** By its full name. */
+export const SignalSchema = v.picklist(SIGNALS);
+
+/** Arguments of `exec.run`. */
+export const RunOrderSchema = v.strictObject({
+  run: RunIdSchema,
+  argv: ArgvSchema,
+  /** All nodes that run it, folded: for ranks. @default the node alone */
+  nodeset: v.optional(v.pipe(v.string(), v.maxLength(NODESET_CHARACTERS_MAX))),
+  /** Set in addition to the user's own. */
+  variables: v.optional(
+    v.pipe(v.array(v.tuple([VariableName, Word])), v.maxLength(VARIABLES_MAX)),
+    [],
+  ),
+  /** Absolute, or below the user's home. @default the home */
+  folder: v.optional(v.pipe(Word, v.minLength(1))),
+  umask: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o777))),
+  /** After it the program is asked to end. @default none */
+  timeoutMs: v.optional(Milliseconds),
+  /** From asking to killing. */
+  killAfterMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(RUN_MS_MAX))),
+  /**
+   * What the program reads: `bound`, items of bytes in a session of the user's own; `signed`, items
+   * that the user has signed, whoever brings them (see input.ts). @default nothing
+   */
+  stdin: v.optional(v.picklist(["bound", "signed"])),
+  /** Keep this much of each of stdout and stderr for the reply, instead of streaming. */
+  collectBytes: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(COLLECT_BYTES_MAX)),
+  ),
+});
+export type RunOrder = v.InferOutput<typeof RunOrderSchema>;
+export type RunOrderInput = v.InferInput<typeof RunOrderSchema>;
+
+/** What became of a program. Nothing in it differs between nodes on which the same happened. */
+export const RunEndSchema = v.object({
+  /** As a shell would say it: 128 + N for signal N, 126 and 127 for what could not be started. */
+  code: v.number(),
+  /** Its name. */
+  signal: v.optional(v.string()),
+  /** It was ended because its time was over. */
+  timedOut: v.optional(v.literal(true)),
+  /** Why it could not be started. */
+  error: v.optional(v.string()),
+  /** Collected output. */
+  stdout: v.optional(Bytes),
+  stderr: v.optional(Bytes),
+  /** Bytes of both that were more than should be collected. */
+  cutBytes: v.optional(v.number()),
+});
+export type RunEnd = Readonly<v.InferOutput<typeof RunEndSchema>>;
+
+/** Arguments of `exec.signal`: to a run that the same user has ordered. */
+export const SignalOrderSchema = v.strictObject({
+  run: RunIdSchema,
+  signal: SignalSchema,
+  /** Of the run: who may start certain commands only may also end them. */
+  argv: ArgvSchema,
+});
+/** Whether the run was there to get it. */
+export const SignalReplySchema = v.object({ sent: v.boolean() });

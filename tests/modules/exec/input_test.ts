@@ -1,0 +1,76 @@
+/** What reaches a program's stdin, and what does not. */
+
+import assert from "node:assert/strict";
+import { testPrimitives } from "../../support/mesh_keys.ts";
+import { INPUT_DOMAIN, inputBytes } from "../../../modules/exec/input.ts";
+import { inDomain, makeScene, RUN_ID, type Scene } from "./scene.ts";
+
+type Piece = [Uint8Array, Uint8Array];
+
+/** As the user signs them, the end included. */
+async function pieces(scene: Scene, texts: readonly string[], run = RUN_ID): Promise<Piece[]> {
+  const primitives = await testPrimitives();
+  return [...texts, ""].map((text, place) => {
+    const bytes = new TextEncoder().encode(text);
+    const message = inDomain(INPUT_DOMAIN, inputBytes(run, place, bytes));
+    return [bytes, primitives.sign(scene.user.signSeed, message)];
+  });
+}
+
+async function* sent(items: Iterable<unknown>): AsyncGenerator<unknown> {
+  for (const item of items) yield await Promise.resolve(item);
+}
+
+function cat(scene: Scene, items: Iterable<unknown>) {
+  return scene.run(["cat"], { run: RUN_ID, stdin: "signed", input: sent(items) });
+}
+
+Deno.test("input: signed pieces arrive in order, with their end", async () => {
+  await using scene = await makeScene();
+  const { stdout, end } = await cat(scene, await pieces(scene, ["one\n", "two\n"]));
+  assert.deepEqual([stdout, end], ["one\ntwo\n", { code: 0 }]);
+  assert.equal((await cat(scene, await pieces(scene, []))).stdout, "");
+});
+
+Deno.test("input: what a relay changes, adds, drops or turns around ends the program", async () => {
+  await using scene = await makeScene();
+  const [one, two, end] = await pieces(scene, ["one\n", "two\n"]) as [Piece, Piece, Piece];
+  const other = await pieces(scene, ["one\n"], "77".repeat(16));
+  const altered: Piece = [new TextEncoder().encode("rm -rf /\n"), one[1]];
+  for (const wrong of [[altered], [one, one], [two, end], [one, end], other]) {
+    await assert.rejects(cat(scene, wrong), {
+      class: "refused",
+      message: "The program's input is not what the user has signed",
+    });
+  }
+  await assert.rejects(cat(scene, [one]), { message: "The program's input broke off" });
+  await assert.rejects(cat(scene, ["text"]), { class: "invalid" });
+});
+
+Deno.test("input: what is not signed needs a session of the user's own", async () => {
+  await using scene = await makeScene();
+  const input = () => sent([new TextEncoder().encode("hello")]);
+  const bound = await scene.run(["cat"], { stdin: "bound", bound: true, input: input() });
+  assert.equal(bound.stdout, "hello");
+  await assert.rejects(scene.run(["cat"], { stdin: "bound", input: input() }), {
+    class: "refused",
+    message: "Input that is not signed needs a session of the user's own",
+  });
+});
+
+Deno.test("input: a program that does not read it ends all the same", async () => {
+  await using scene = await makeScene();
+  const endless = async function* () {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      yield new Uint8Array(65_536);
+    }
+  };
+  const { end } = await scene.run(["true"], { stdin: "bound", bound: true, input: endless() });
+  assert.deepEqual(end, { code: 0 });
+});
+
+Deno.test("input: without it a program reads nothing", async () => {
+  await using scene = await makeScene();
+  assert.equal((await scene.run(["cat"])).stdout, "");
+});

@@ -1,0 +1,306 @@
+/** Real processes: what is started, how it ends, and that nothing is left. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { until } from "../group/daemons.ts";
+import { lives, makeScene, userName } from "./scene.ts";
+
+const IS_ROOT = Deno.uid() === 0;
+
+Deno.test("programs: argv is passed untouched", async () => {
+  await using scene = await makeScene();
+  const word = fc.string({ unit: "grapheme", maxLength: 40 }).filter((text) =>
+    !text.includes("\0") && new TextDecoder().decode(new TextEncoder().encode(text)) === text
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (words) => {
+      const { stdout, end } = await scene.run(["/usr/bin/printf", "%s\\0", ...words]);
+      const expected = words.length === 0 ? [""] : words;
+      assert.deepEqual(stdout, expected.map((w) => `${w}\0`).join(""));
+      assert.deepEqual(end, { code: 0 });
+    }),
+    { numRuns: 40, examples: [[["", " ", "'\"$HOME`x`\\", "\n", "ä€𝄞", "-n", "*"]]] },
+  );
+  const many = Array.from({ length: 10 }, () => "x".repeat(100_000));
+  const { stdout } = await scene.run(["/bin/sh", "-c", "echo $# ${#9}", "sh", ...many]);
+  assert.equal(stdout, "10 100000\n");
+});
+
+Deno.test("programs: what cannot be started has the code of a shell, and says why", async () => {
+  await using scene = await makeScene();
+  assert.deepEqual((await scene.run(["no-such-program"])).end, {
+    code: 127,
+    error: 'Could not start "no-such-program": there is no such program',
+  });
+  assert.deepEqual((await scene.run(["/etc/passwd"])).end, {
+    code: 126,
+    error: 'Could not start "/etc/passwd": permission denied',
+  });
+  const long = await scene.run(["true", "x".repeat(131_072)]);
+  assert.equal(long.end.code, 126);
+  const nowhere = await scene.run(["true"], { folder: "/no/such" });
+  assert.deepEqual(nowhere.end, {
+    code: 126,
+    error: 'Could not start "true": there is no folder "/no/such"',
+  });
+});
+
+Deno.test("programs: status and signals arrive as they were", async () => {
+  await using scene = await makeScene();
+  assert.deepEqual((await scene.sh("exit 3")).end, { code: 3 });
+  assert.deepEqual((await scene.sh("kill -USR1 $$")).end, { code: 138, signal: "SIGUSR1" });
+  const killed = await scene.sh("echo one; echo two >&2; kill -KILL $$");
+  assert.deepEqual(killed, {
+    end: { code: 137, signal: "SIGKILL" },
+    stdout: "one\n",
+    stderr: "two\n",
+  });
+});
+
+Deno.test("programs: the environment is clean, and the place in the mesh is known", async () => {
+  await using scene = await makeScene();
+  const { stdout } = await scene.sh("env | sort", {
+    nodeset: "n[1-3]",
+    variables: [["COLOUR", "blue = green"], ["MINIME_RANK", "99"], ["LANG", "C"]],
+  });
+  const names = stdout.split("\n").map((line) => line.split("=")[0]);
+  assert.deepEqual(names.filter((name) => name !== "PWD" && name !== "OLDPWD"), [
+    "COLOUR",
+    "HOME",
+    "LANG",
+    "LOGNAME",
+    "MINIME_NODE",
+    "MINIME_NODESET",
+    "MINIME_RANK",
+    "MINIME_SIZE",
+    "PATH",
+    "SHELL",
+    "USER",
+    "",
+  ]);
+  assert.match(stdout, /^COLOUR=blue = green$/m);
+  assert.match(stdout, /^LANG=C$/m);
+  assert.match(stdout, /MINIME_NODE=n2\nMINIME_NODESET=n\[1-3\]\nMINIME_RANK=1\nMINIME_SIZE=3\n/);
+});
+
+Deno.test("programs: they run in the home, in a folder below it, or where one says", async () => {
+  await using scene = await makeScene();
+  const home = (await scene.sh('echo "$HOME"; pwd')).stdout.split("\n");
+  assert.equal(home[0], home[1]);
+  assert.equal((await scene.run(["pwd"], { folder: "/usr/bin" })).stdout, "/usr/bin\n");
+  assert.equal((await scene.run(["pwd"], { folder: "." })).stdout, `${home[0]}\n`);
+});
+
+Deno.test("programs: a umask is set, and the argv passes the shell that sets it untouched", async () => {
+  await using scene = await makeScene();
+  const line = 'umask; printf "%s|" "$@"';
+  const { stdout } = await scene.run(["/bin/sh", "-c", line, "sh", "a b", "", "$HOME"], {
+    umask: 0o027,
+    variables: [["minime_pair", "x"], ["minime", "'"]],
+  });
+  assert.equal(stdout, "0027\na b||$HOME|");
+  const { end, stderr } = await scene.run(["no-such-program"], { umask: 0 });
+  assert.equal(end.code, 127);
+  assert.match(stderr, /no-such-program/);
+  const folder = await scene.run(["true"], { umask: 0, folder: "/no such" });
+  assert.deepEqual(folder, {
+    end: { code: 126 },
+    stdout: "",
+    stderr: 'minime: cannot enter folder "/no such"\n',
+  });
+});
+
+Deno.test({
+  name: "programs: another user has his own ids, groups and home, and no way back to root",
+  ignore: !IS_ROOT,
+  async fn() {
+    await using scene = await makeScene();
+    const principal = { as: "nobody" };
+    const { stdout } = await scene.sh(
+      'id -un; id -Gn; grep NoNewPrivs /proc/self/status; echo "$USER $EVIL"; pwd',
+      { principal, variables: [["EVIL", "a'b\"$(id)\n"]] },
+    );
+    assert.equal(stdout, "nobody\nnogroup\nNoNewPrivs:\t1\nnobody a'b\"$(id)\n\n/\n");
+    const denied = await scene.run(["cat", "/etc/shadow"], { principal });
+    assert.equal(denied.end.code, 1);
+  },
+});
+
+Deno.test({
+  name: "programs: the caller's variables do nothing before the user has changed",
+  ignore: !IS_ROOT,
+  async fn() {
+    await using scene = await makeScene();
+    const folder = await Deno.makeTempDir();
+    await Deno.chmod(folder, 0o777);
+    const evil = '#!/bin/sh\nid -un > "${0%/*}/ran"\nexit 9\n';
+    await Deno.writeTextFile(`${folder}/setpriv`, evil, { mode: 0o755 });
+    await Deno.writeTextFile(`${folder}/sh`, evil, { mode: 0o755 });
+    const { end, stderr } = await scene.run(["/bin/true"], {
+      principal: { as: "nobody" },
+      // A library that is none: the loader says so, of the program alone and not of setpriv.
+      variables: [["PATH", folder], ["LD_PRELOAD", `${folder}/sh`]],
+    });
+    assert.equal(end.code, 0);
+    assert.equal(stderr.match(/cannot be preloaded/g)?.length, 1);
+    await assert.rejects(Deno.stat(`${folder}/ran`), Deno.errors.NotFound);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test("programs: a user that is unknown, and one that the daemon cannot become", async () => {
+  await using scene = await makeScene();
+  await assert.rejects(scene.run(["true"], { principal: { as: "no-such-user" } }), {
+    message: 'This host has no user "no-such-user"',
+  });
+  await assert.rejects(scene.run(["true"], { principal: { as: "" } }), {
+    class: "refused",
+    message: "Rule allow[0] does not say as which unix user to run programs",
+  });
+  const { processes } = scene.env;
+  const plain = Object.create(processes, { uid: { value: 4_711 } }) as typeof processes;
+  await using other = await makeScene({ processes: plain });
+  await assert.rejects(other.run(["true"], { principal: { as: userName() } }), {
+    class: "refused",
+    message: `This daemon runs as user id 4711 and cannot run a program as "${userName()}"`,
+  });
+});
+
+Deno.test("programs: a rule for certain commands lets nobody bend them", async () => {
+  await using scene = await makeScene();
+  const principal = { commandsOnly: true };
+  const text =
+    "Rule allow[0] allows certain commands only, with no variables or folder of your own";
+  for (
+    const bent of [{ variables: [["PATH", "/tmp"]] as [string, string][] }, { folder: "/tmp" }]
+  ) {
+    await assert.rejects(scene.run(["true"], { principal, ...bent }), {
+      class: "refused",
+      message: text,
+    });
+  }
+  assert.equal((await scene.run(["true"], { principal })).end.code, 0);
+});
+
+Deno.test("programs: a rule says how many one user may run at once", async () => {
+  await using scene = await makeScene();
+  const principal = { maxProcesses: 2 };
+  const runs = [1, 2].map(() => scene.run(["sleep", "60"], { principal }));
+  await assert.rejects(scene.run(["true"], { principal }), {
+    class: "refused",
+    message: 'Rule allow[0] lets user "alice" run 2 at once here',
+  });
+  await scene.programs.stop();
+  assert.deepEqual((await Promise.all(runs)).map(({ end }) => end.signal), ["SIGTERM", "SIGTERM"]);
+  assert.equal((await scene.run(["true"], { principal })).end.code, 0);
+});
+
+Deno.test("programs: output is collected up to a bound, and what was cut is counted", async () => {
+  await using scene = await makeScene();
+  const { end } = await scene.sh("echo out; echo err >&2; head -c 100000 /dev/zero", {
+    collectBytes: 10,
+  });
+  assert.deepEqual(end, {
+    code: 0,
+    stdout: new TextEncoder().encode("out\n\0\0\0\0\0\0"),
+    stderr: new TextEncoder().encode("err\n"),
+    cutBytes: 100_000 - 6,
+  });
+});
+
+Deno.test("programs: a slow reader slows the program, and no output gathers", async () => {
+  await using scene = await makeScene();
+  const output = scene.stream(["dd", "if=/dev/zero", "bs=64k", "count=4000", "status=none"]);
+  let bytes = 0;
+  const read = async () => {
+    const { done, value } = await output.next();
+    if (!done) bytes += value[1].length;
+    return done;
+  };
+  await read();
+  const before = Deno.memoryUsage().rss;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.ok(Deno.memoryUsage().rss - before < 32e6);
+  while (!await read());
+  assert.equal(bytes, 4_000 * 65_536);
+});
+
+Deno.test("programs: out of time it is asked to end, and killed when it does not", async () => {
+  await using scene = await makeScene();
+  assert.deepEqual((await scene.run(["sleep", "60"], { timeoutMs: 50 })).end, {
+    code: 143,
+    signal: "SIGTERM",
+    timedOut: true,
+  });
+  const stubborn = await scene.sh('trap "echo no" TERM; while :; do sleep 0.01; done', {
+    timeoutMs: 50,
+    killAfterMs: 100,
+  });
+  assert.deepEqual(stubborn.end, { code: 137, signal: "SIGKILL", timedOut: true });
+  assert.match(stubborn.stdout, /^no\n/);
+});
+
+Deno.test("programs: when nobody wants it any more, its whole group is ended", async () => {
+  await using scene = await makeScene();
+  const gone = new AbortController();
+  const output = scene.stream(["/bin/sh", "-c", "sleep 61 & echo $!; wait"], {
+    signal: gone.signal,
+  });
+  const { value } = await output.next();
+  const pid = Number(new TextDecoder().decode((value as [number, Uint8Array])[1]));
+  assert.equal(lives(pid), true);
+  gone.abort();
+  assert.equal((await output.next()).done, true);
+  await until(() => !lives(pid));
+});
+
+Deno.test("programs: one whose reader leaves is killed", async () => {
+  await using scene = await makeScene();
+  const output = scene.stream(["/bin/sh", "-c", 'trap "" TERM; echo $$; yes'], {});
+  const { value } = await output.next();
+  const pid = parseInt(new TextDecoder().decode((value as [number, Uint8Array])[1]));
+  await output.return({ code: 0 });
+  assert.equal(lives(pid), false);
+});
+
+Deno.test("programs: what a program leaves behind in its group ends soon after it", async () => {
+  await using scene = await makeScene();
+  const { stdout, end } = await scene.sh("(sleep 0.1; echo late) & sleep 62 & echo $!");
+  const [pid, late] = stdout.split("\n");
+  assert.equal(late, "late");
+  assert.deepEqual(end, { code: 0 });
+  await until(() => !lives(Number(pid)));
+});
+
+Deno.test("programs: a daemon in a session of its own lives on, and nobody waits for it", async () => {
+  await using scene = await makeScene();
+  const { stdout } = await scene.sh("setsid sh -c 'echo $$; exec sleep 63' &");
+  const pid = Number(stdout);
+  assert.equal(lives(pid), true);
+  Deno.kill(pid, "SIGKILL");
+});
+
+Deno.test("programs: signals reach the group of a run of the same user, and no other", async () => {
+  await using scene = await makeScene();
+  const order = scene.order(["/bin/sh", "-c", 'trap "echo got" INT; echo ready; sleep 64 & wait']);
+  const output = scene.programs.run(order, scene.context());
+  await output.next();
+  const stranger = scene.context({ principal: { identity: { keyId: "ff" } as never } });
+  const int = { run: order.run, signal: "SIGINT" } as const;
+  assert.equal(scene.programs.signal(int, stranger), false);
+  assert.equal(scene.programs.signal(int, scene.context()), true);
+  const { value } = await output.next();
+  assert.equal(new TextDecoder().decode((value as [number, Uint8Array])[1]), "got\n");
+  while (!(await output.next()).done);
+  assert.equal(scene.programs.signal(int, scene.context()), false);
+});
+
+Deno.test("programs: a shutdown ends them all, politely first", async () => {
+  await using scene = await makeScene();
+  const polite = scene.sh('trap "echo bye; exit 5" TERM; echo; sleep 65 & wait');
+  const deaf = scene.sh('trap "" TERM; sleep 66');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  scene.stopping.abort();
+  assert.deepEqual((await polite).end, { code: 5 });
+  assert.deepEqual((await deaf).end, { code: 137, signal: "SIGKILL" });
+});
