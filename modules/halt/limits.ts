@@ -8,7 +8,7 @@ export const PROBES_AT_ONCE = 64;
 export const SHUTDOWN_START_MS_MAX = 10_000;
 /** How long a node that the mesh has lost may take to let us in. */
 export const STRAGGLER_MS_MAX = 3_000;
-/** The node that we talk to goes last and gets at least so long, whatever the others took. */
+/** Gateways, and then the node that we talk to, get at least so long, whatever the others took. */
 export const LAST_NODE_MS_MIN = 10_000;
 /** Before a home is believed that says there is no mesh, its nodes are asked for so long. */
 export const HALT_CONNECT_MS_MAX = 5_000;

@@ -1,18 +1,18 @@
 /**
  * Takes nodes down through the mesh and waits until they are: for halt and shrink. In this order:
  *
- *   1. all but the node that we talk to are asked, by one signed group call
+ *   1. all but gateways and the node that we talk to are asked, by one signed group call
  *   2. those that the mesh could not reach but that live are asked one by one, past the mesh
  *   3. wait until they are gone
- *   4. the node that we talk to, because until now it was needed
- *   5. wait for it too
+ *   4. the same with gateways, through which the others were reached
+ *   5. the node that we talk to, because until now it was needed; wait for it too
  */
 
 import { CallError, ConnectionError, errorText, MinimeError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { readMeshView } from "../shared/mesh_query.ts";
-import type { NodeState } from "../shared/mesh_view.ts";
+import { isGateway, type NodeState } from "../shared/mesh_view.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { inWindow } from "../shared/window.ts";
 import {
@@ -30,6 +30,7 @@ const VERB = "core.shutdown";
 export interface Doomed extends ProbedNode {
   /** As the mesh sees it; a node that the mesh does not know counts as down. */
   readonly state: NodeState;
+  readonly groups: readonly string[];
   /** Unix ms: since when; undefined when nobody can tell. */
   readonly since?: number;
 }
@@ -96,13 +97,17 @@ class TakeDown {
     const isVia = ({ name, state }: Doomed) => name === client.via.name && state === "up";
     const others = this.#nodes.filter((node) => !isVia(node));
     this.#show();
-    const isAsked = await this.#askThroughMesh(others.filter(({ state }) => state === "up"));
-    await this.#askStragglers(prober, others.filter((node) => !isAsked.has(node.keyId)));
-    await this.#wait(prober, others);
+    const gateways = others.filter(isGateway);
+    for (const wave of [others.filter((node) => !isGateway(node)), gateways]) {
+      // That others took all the time is no reason to call these stuck.
+      if (wave === gateways && wave.length > 0) this.#allowAtLeast(LAST_NODE_MS_MIN);
+      const isAsked = await this.#askThroughMesh(wave.filter(({ state }) => state === "up"));
+      await this.#askStragglers(prober, wave.filter((node) => !isAsked.has(node.keyId)));
+      await this.#wait(prober, wave);
+    }
     const last = this.#nodes.find(isVia);
     if (last !== undefined) {
-      // That others took all the time is no reason to call this one stuck.
-      this.#deadline = Math.max(this.#deadline, env.clock.monotonic() + LAST_NODE_MS_MIN);
+      this.#allowAtLeast(LAST_NODE_MS_MIN);
       await this.#askLast(last);
       const { endpoint } = client.via;
       const tcp = endpoint.startsWith("tcp:") ? [endpoint] : [];
@@ -237,6 +242,10 @@ class TakeDown {
       if (!(error instanceof CallError)) throw error;
       return undefined;
     }
+  }
+
+  #allowAtLeast(ms: number): void {
+    this.#deadline = Math.max(this.#deadline, this.#context.env.clock.monotonic() + ms);
   }
 
   #remainingMs(): number {

@@ -68,7 +68,7 @@ export type MeshChange = Readonly<v.InferOutput<typeof MeshChangeSchema>>;
 export const GATEWAY_GROUP = "gateway";
 
 /** Whether it may link with nodes of other segments. */
-export function isGateway({ groups }: Pick<NodeView, "groups">): boolean {
+export function isGateway({ groups }: { readonly groups: readonly string[] }): boolean {
   return groups.includes(GATEWAY_GROUP);
 }
 

@@ -8,7 +8,7 @@ import { createRealEnvironment } from "../../../core/environment/real.ts";
 
 function fate(name: string, result: Fate["result"], more: { since?: number; why?: string } = {}) {
   const { since, why } = more;
-  const node = { name, keyId: name, endpoints: [], state: "up" as const };
+  const node = { name, keyId: name, endpoints: [], groups: [], state: "up" as const };
   return {
     node: since === undefined ? node : { ...node, since },
     result,

@@ -15,6 +15,8 @@ export { startProxy } from "./proxy_process.ts";
 export { requirements, systemTest } from "./requirements.ts";
 export { Rig } from "./rig.ts";
 export type { RigOptions } from "./rig.ts";
+export { OUTSIDE, segmentsFile, startSegments } from "./segments.ts";
+export type { SegmentOptions } from "./segments.ts";
 export { throttled, trafficOf } from "./traffic.ts";
 export type { Traffic } from "./traffic.ts";
 export { until } from "./wait.ts";
