@@ -6,6 +6,7 @@
 import { call } from "./group/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
 import { mesh, user } from "./init_boot/commands.ts";
+import { recv, send } from "./mailbox/commands.ts";
 import { nodes, ping, status } from "./mesh/commands.ts";
 import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
@@ -19,6 +20,8 @@ export const commands: readonly (Command | CommandGroup)[] = [
   uptime,
   ping,
   call,
+  send,
+  recv,
   grow,
   shrink,
   halt,

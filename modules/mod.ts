@@ -4,6 +4,7 @@ import type { Module } from "../core/mod.ts";
 import { createExec } from "./exec/mod.ts";
 import { createGroup } from "./group/mod.ts";
 import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
+import { createMailbox } from "./mailbox/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
 import { createNetworkBoot } from "./network_boot/mod.ts";
 import { createRouter } from "./router/mod.ts";
@@ -23,6 +24,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createGroup(),
     createUptime(),
     createExec(),
+    createMailbox(),
     createNetworkBoot(),
     createInitBoot(options.initBoot ?? { hosts: [] }),
   ];

@@ -77,15 +77,20 @@ export class LocalMesh implements AsyncDisposable {
     return `${this.folder}/state/minime/${this.name}/${node}`;
   }
 
+  /** Program and arguments, for who starts it in a way of its own. */
+  commandOf(...args: readonly string[]): string[] {
+    return [...this.#command, ...args];
+  }
+
   spawn(...args: readonly string[]): Deno.ChildProcess {
     return this.spawnWith({}, ...args);
   }
 
   /** With other variables. */
   spawnWith(more: Record<string, string>, ...args: readonly string[]): Deno.ChildProcess {
-    const [program = "", ...first] = this.#command;
+    const [program = "", ...words] = this.commandOf(...args);
     return new Deno.Command(program, {
-      args: [...first, ...args],
+      args: words,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

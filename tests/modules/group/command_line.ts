@@ -1,7 +1,7 @@
 /** Runs a command against daemons of a test, as the user alice who comes over tcp. */
 
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import { Calls, TcpFront } from "../../../core/mod.ts";
+import { Calls, fromHex, type Self, TcpFront, UnixFront } from "../../../core/mod.ts";
 import { createContext } from "../../../modules/cli/context.ts";
 import { exitCodeFor, failureText } from "../../../modules/cli/failure.ts";
 import { StreamOutput } from "../../../modules/cli/output.ts";
@@ -19,10 +19,20 @@ export interface Ran {
 export async function runCommand(
   mesh: TestMesh,
   run: (context: CommandContext) => Promise<number | void>,
-  options: { readonly via?: string; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly via?: string;
+    readonly signal?: AbortSignal;
+    readonly input?: string;
+    /** @default one of its own, with that input */
+    readonly terminal?: MemoryTerminal;
+    /** By the daemon's unix socket, as its owner. */
+    readonly local?: boolean;
+    /** Whose keys. @default alice's */
+    readonly user?: Self;
+  } = {},
 ): Promise<Ran> {
   const { via = "n1", signal = new AbortController().signal } = options;
-  const terminal = new MemoryTerminal();
+  const { terminal = new MemoryTerminal({ input: options.input ?? "" }) } = options;
   const out = new StreamOutput(terminal, { plain: true, onBroken: () => {} });
   const context = createContext({
     env: createRealEnvironment(),
@@ -31,7 +41,10 @@ export async function runCommand(
     signal,
     takeHangUp: () => ({ [Symbol.dispose]: () => {} }),
     meshName: "test",
-    connect: () => connect(mesh, via),
+    connect: (_needs, { node = via, session = false }) => {
+      const { local = false, user = mesh.user } = options;
+      return connect(mesh, node, { local: local && node === via, bound: session, user });
+    },
   });
   let code: number;
   try {
@@ -44,8 +57,13 @@ export async function runCommand(
   return { code, stdout: terminal.stdout, stderr: terminal.stderr };
 }
 
-async function connect(mesh: TestMesh, name: string): Promise<MeshClient> {
-  const { keys, user } = mesh;
+async function connect(
+  mesh: TestMesh,
+  name: string,
+  options: { readonly local: boolean; readonly bound: boolean; readonly user: Self },
+): Promise<MeshClient> {
+  const { keys } = mesh;
+  const { local, bound, user } = options;
   const { clock, random, network } = createRealEnvironment();
   const front = new TcpFront({
     network,
@@ -58,8 +76,13 @@ async function connect(mesh: TestMesh, name: string): Promise<MeshClient> {
     }),
     log: () => {},
   });
-  const [endpoint = ""] = mesh.get(name).daemon.endpoints();
-  const conduit = await front.dial(endpoint, { expect: { name } });
+  const [tcp = ""] = mesh.get(name).daemon.endpoints();
+  const endpoint = local ? `unix:${mesh.get(name).socket}` : tcp;
+  const conduit = local
+    ? await new UnixFront({ clock, network, log: () => {} }).dial(endpoint)
+    : await front.dial(endpoint, { expect: { name } });
+  const { peer } = conduit;
+  const bind = bound && peer.kind === "node" ? { bind: fromHex(peer.session) } : {};
   const calls = new Calls({ conduit, clock, dialled: true });
   const close = () => calls.close("done");
   return {
@@ -69,7 +92,7 @@ async function connect(mesh: TestMesh, name: string): Promise<MeshClient> {
     stream: (verb, args, options) => calls.stream(verb, args, options),
     sign: (verb, args, { targets }) =>
       Promise.resolve(
-        keys.sign(user, { verb, args, targets: { kind: "names", names: targets } }),
+        keys.sign(user, { verb, args, targets: { kind: "names", names: targets }, ...bind }),
       ),
     close,
     [Symbol.asyncDispose]: close,

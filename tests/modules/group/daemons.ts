@@ -27,6 +27,8 @@ export const UP_MS = 3.5 * 86_400_000;
 export interface TestDaemon {
   readonly name: string;
   readonly daemon: Minimed;
+  /** Where it listens for its owner, if it does. */
+  readonly socket: string;
   readonly probe: Probe;
   readonly host: ModuleHost;
   readonly group: Caller;
@@ -62,6 +64,10 @@ export async function startMesh(
     /** Instead of the true group module. */
     readonly group?: (name: string) => Module | undefined;
     readonly policy?: Policy;
+    /** Besides the usual ones. */
+    readonly modules?: () => readonly Module[];
+    /** Each listens on a unix socket of its own as well: {@link TestDaemon.socket}. */
+    readonly sockets?: boolean;
   } = {},
 ): Promise<TestMesh> {
   const primitives = await testPrimitives();
@@ -99,8 +105,9 @@ export async function startMesh(
         options.group?.(name) ?? createGroup(),
         createUptime(),
         probed.module,
+        ...options.modules?.() ?? [],
       ],
-      listen: ["tcp:127.0.0.1:0"],
+      listen: ["tcp:127.0.0.1:0", ...options.sockets ? [`unix:${folder}/${name}.sock`] : []],
       auditFolder: `${folder}/${name}`,
       log: () => log,
     });
@@ -108,6 +115,7 @@ export async function startMesh(
     daemons.push({
       name,
       daemon,
+      socket: `${folder}/${name}.sock`,
       probe: probed,
       host: host as ModuleHost,
       group: daemon.caller("group"),
