@@ -76,6 +76,12 @@ export class StandingLink implements Link {
     this.#peerClockMs = unixMs - this.#options.clock.monotonic();
   }
 
+  get underWay(): number {
+    let count = 0;
+    for (const { calls } of this.#conduits) count += calls.incomingCount + calls.outgoingCount;
+    return count;
+  }
+
   /** What carries the link now. */
   get carrier(): LinkConduit {
     return this.#carrier;

@@ -39,6 +39,8 @@ export interface Link extends Teller {
   readonly peerNow: number;
   /** The peer has just said what its wall clock shows, in Unix ms. */
   hearClock(unixMs: number): void;
+  /** Requests of either end that have no answer yet. */
+  readonly underWay: number;
   readonly closed: Promise<CloseReason>;
   /**
    * The second conduit to the same peer, for bulk: what waits in the kernel's send buffer cannot be

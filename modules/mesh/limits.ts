@@ -12,6 +12,17 @@ export const SEQUENCE_MAX = 2 ** 48;
 /** Links dominate: 32 bytes each. */
 export const ADVERT_BYTES_MAX = 40 * 1024;
 
+/** Nodes of a segment up to which all are linked with all; a few more stay so. */
+export const FULL_GRAPH_NODES_MAX = 16;
+/** A graph that was right for this many times the nodes is no reason yet to close a link. */
+export const GRAPH_SLACK = 1.25;
+/** Rings that give a node two links each: enough for 16,384 nodes, and few for any more. */
+export const RINGS_MAX = 8;
+/** Gateways of one segment that link with those of another one: two may die at the same moment. */
+export const GATEWAYS_PER_PAIR_MAX = 3;
+/** Rings on which a node looks for its first links among seeds of which it knows nothing more. */
+export const SEED_RINGS = 2;
+
 /** The first change of the own advert waits so long for others that come with it. */
 export const ADVERT_DELAY_MS = 50;
 /** Adverts of one node in the long run: of 64 nodes that boot, each changes 63 times. */
@@ -71,6 +82,16 @@ export const BACKOFF_MS_MIN = 500;
 export const BACKOFF_MS_MAX = 30_000;
 /** A link that did not stand so long does not end the backoff. */
 export const LINK_STABLE_MS = 10_000;
+/** Of many seeds a newcomer dials a few first; half to one and a half of this later, the others. */
+export const SEED_LATER_MS = 4_000;
+/** More seeds than this that are not up share the dials of so many. */
+export const SEEDS_AT_FULL_PACE = 16;
+/** So often, all nodes of a segment that see each other together dial one that is lost, by chance. */
+export const PROBE_MS = 500;
+/** A link that the graph does not ask for stays so long: nodes that flap must not move links. */
+export const SURPLUS_MS = 30_000;
+/** Before a neighbour that still needed a link, or was busy on it, is asked again. */
+export const SURPLUS_AGAIN_MS = 15_000;
 
 /** Each end of each link says that it is there. Twice this must fit into the silence below. */
 export const HEARTBEAT_MS = 2_400;

@@ -26,6 +26,8 @@ import {
   DIAL_MS_MAX,
   DIALS_MAX,
   LINK_STABLE_MS,
+  SEED_LATER_MS,
+  SEEDS_AT_FULL_PACE,
 } from "./limits.ts";
 import { chance } from "./chance.ts";
 import type { WantedLink } from "./topology.ts";
@@ -55,10 +57,11 @@ interface Target {
 export class Linker {
   readonly #options: LinkerOptions;
   readonly #targets = new Map<string, Target>();
-  readonly #dials = new Set<Promise<void>>();
+  readonly #dials = new Set<Promise<unknown>>();
   readonly #stopping = new AbortController();
   #timer: Timer | undefined;
   #started = false;
+  #seedsMissing = 0;
 
   constructor(options: LinkerOptions) {
     this.#options = options;
@@ -76,8 +79,7 @@ export class Linker {
         this.#targets.set(keyId, {
           wanted: one,
           attempts: 0,
-          // Nobody waits for a daemon that has just started.
-          dueAt: this.#started ? now + this.#turn(keyId) : now,
+          dueAt: now + this.#firstWait(one),
           dialling: false,
           upAt: undefined,
           problem: undefined,
@@ -91,7 +93,24 @@ export class Linker {
       target.wanted = one;
     }
     this.#started = true;
+    this.#seedsMissing = [...wanted.values()].filter(({ rank }) => rank === 1).length;
     this.#pump();
+  }
+
+  /** Whether all links stand that are wanted with nodes that are up. */
+  get isWhole(): boolean {
+    const { links } = this.#options;
+    return [...this.#targets].every(([keyId, { wanted }]) =>
+      wanted.rank !== 0 || links.get(keyId) !== undefined
+    );
+  }
+
+  /** One attempt, whatever is wanted; nothing when too many are under way already. */
+  tryOnce(wanted: WantedLink): void {
+    if (this.#dials.size >= DIALS_MAX || this.#options.links.get(wanted.keyId) !== undefined) {
+      return;
+    }
+    this.#run(this.#dialEndpoints({ wanted, problem: undefined }));
   }
 
   linkUp(link: Link): void {
@@ -135,11 +154,7 @@ export class Linker {
       .sort(([, a], [, b]) => a.wanted.rank - b.wanted.rank || a.dueAt - b.dueAt);
     for (const [, target] of due) {
       if (this.#dials.size >= DIALS_MAX) return;
-      const dial = this.#dial(target).finally(() => {
-        this.#dials.delete(dial);
-        this.#pump();
-      });
-      this.#dials.add(dial);
+      this.#run(this.#dial(target));
     }
     let next = Infinity;
     for (const [, { dueAt, dialling }] of missing) {
@@ -148,25 +163,39 @@ export class Linker {
     if (next < Infinity) this.#timer = clock.after(next - now, () => this.#pump());
   }
 
-  /** Over its endpoints in their order. Never rejects. */
+  #run(dialled: Promise<unknown>): void {
+    const dial: Promise<unknown> = dialled.finally(() => {
+      this.#dials.delete(dial);
+      this.#pump();
+    });
+    this.#dials.add(dial);
+  }
+
+  /** Never rejects. */
   async #dial(target: Target): Promise<void> {
-    const { counts, clock } = this.#options;
     target.dialling = true;
+    const isUp = await this.#dialEndpoints(target);
+    target.dialling = false;
+    if (isUp || this.#stopping.signal.aborted) return;
+    target.dueAt = this.#options.clock.monotonic() + this.#backoff(target);
+    target.attempts++;
+  }
+
+  /** Whether one of them led to a link, tried in their order. Never rejects. */
+  async #dialEndpoints(target: Pick<Target, "wanted" | "problem">): Promise<boolean> {
+    const { counts } = this.#options;
     for (const endpoint of target.wanted.endpoints) {
       counts.dials++;
       try {
         await this.#dialEndpoint(endpoint, target.wanted.keyId);
-        target.dialling = false;
-        return;
+        return true;
       } catch (error) {
-        if (this.#stopping.signal.aborted) return;
+        if (this.#stopping.signal.aborted) return false;
         counts.dialsFailed++;
         this.#report(target, endpoint, error);
       }
     }
-    target.dialling = false;
-    target.dueAt = clock.monotonic() + this.#backoff(target);
-    target.attempts++;
+    return false;
   }
 
   async #dialEndpoint(endpoint: string, keyId: string): Promise<void> {
@@ -180,7 +209,7 @@ export class Linker {
   }
 
   /** Whoever is refused should know; whoever is merely absent will come. */
-  #report(target: Target, endpoint: string, error: unknown): void {
+  #report(target: Pick<Target, "wanted" | "problem">, endpoint: string, error: unknown): void {
     const { name } = target.wanted;
     const text = `Cannot link to "${name}" at ${endpoint}: ${errorText(error)}`;
     if (text === target.problem) return;
@@ -194,8 +223,16 @@ export class Linker {
     return first + this.#chance() * DIAL_JITTER_MS;
   }
 
-  #backoff({ attempts }: Target): number {
-    const most = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(attempts, 16));
+  /** Of a node that is wanted from now on. Nobody waits for a daemon that has just started. */
+  #firstWait({ keyId, later }: WantedLink): number {
+    if (later) return SEED_LATER_MS * (0.5 + this.#chance());
+    return this.#started ? this.#turn(keyId) : 0;
+  }
+
+  #backoff({ attempts, wanted }: Target): number {
+    // A file may name thousands of seeds: together they cost no more than a few.
+    const share = wanted.rank === 1 ? Math.max(1, this.#seedsMissing / SEEDS_AT_FULL_PACE) : 1;
+    const most = Math.min(BACKOFF_MS_MAX * share, BACKOFF_MS_MIN * 2 ** Math.min(attempts, 16));
     return most * (1 - this.#chance() / 2);
   }
 

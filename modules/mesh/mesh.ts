@@ -4,7 +4,9 @@
  *   links up, down, silent ---> Linker, Exchange, Flooding, OwnAdvert
  *   adverts that come in -----> Intake ---> NodeTable ---> Flooding (to others)
  *                                              |
- *                                              +--> NodeStates ---> Watchers, Linker
+ *                                              +--> NodeStates ---> Watchers
+ *                                                       |
+ *                                                       +--> topology ---> Linker, Prober, Trimmer
  */
 
 import {
@@ -17,7 +19,7 @@ import {
   RateLimit,
   type Timer,
 } from "../../core/mod.ts";
-import type { MeshChange, MeshView } from "../shared/mesh_view.ts";
+import { isGateway, type MeshChange, type MeshView } from "../shared/mesh_view.ts";
 import type { ReceivedAdvert } from "./advert.ts";
 import { chance } from "./chance.ts";
 import { type MeshCounts, newCounts } from "./counts.ts";
@@ -38,7 +40,9 @@ import { Linker } from "./linker.ts";
 import { type NodeEntry, NodeTable } from "./node_table.ts";
 import { NodeStates } from "./node_states.ts";
 import { OwnAdvert } from "./own_advert.ts";
-import { type Seed, wantedLinks } from "./topology.ts";
+import { Prober } from "./prober.ts";
+import { type Seed, type Topology, topologyOf, type TopologyOptions } from "./topology.ts";
+import { Trimmer } from "./trimmer.ts";
 import { Watchers } from "./watchers.ts";
 
 export interface MeshOptions {
@@ -60,7 +64,7 @@ interface Limits {
 export class Mesh {
   readonly counts: MeshCounts = newCounts();
   readonly #host: ModuleHost;
-  readonly #seeds: readonly Seed[];
+  readonly #shape: TopologyOptions;
   readonly #table = new NodeTable();
   readonly #states: NodeStates;
   readonly #watchers = new Watchers();
@@ -68,6 +72,8 @@ export class Mesh {
   readonly #flooding: Flooding;
   readonly #exchange: Exchange;
   readonly #linker: Linker;
+  readonly #prober: Prober;
+  readonly #trimmer: Trimmer;
   readonly #heartbeat: Heartbeat;
   readonly #own: OwnAdvert;
   /** Links that we gave up; they may take a while to close. */
@@ -75,6 +81,7 @@ export class Mesh {
   /** Per neighbour, kept when its link goes: to dial again must not renew what it may send. */
   readonly #limits = new Map<string, Limits>();
   readonly #subscription: Disposable;
+  #kept: Topology["kept"] = new Set();
   #statesTimer: Timer | undefined;
   #statesAt = Infinity;
   #syncTimer: Timer | undefined;
@@ -87,7 +94,8 @@ export class Mesh {
     const links = () => this.links();
     const parts = { clock, self, log, links, table: this.#table, counts: this.counts };
     this.#host = host;
-    this.#seeds = (options.peers ?? []).filter(({ keyId }) => keyId !== self);
+    const { segment, peers: seeds = [] } = options;
+    this.#shape = { self: { keyId: self, segment, gateway: isGateway(host.self) }, seeds };
     this.#states = new NodeStates(this.#table, self);
     this.#flooding = new Flooding(parts);
     this.#intake = new Intake({
@@ -103,10 +111,16 @@ export class Mesh {
       verifyChain: (chain) => host.verifyChain(chain),
     });
     this.#linker = new Linker({ ...parts, random, links: host.links });
+    this.#prober = new Prober({ clock, random, tryOnce: (wanted) => this.#linker.tryOnce(wanted) });
+    this.#trimmer = new Trimmer({
+      ...parts,
+      isKept: (keyId) => this.#kept.has(keyId),
+      isWhole: () => this.#linker.isWhole,
+    });
     this.#own = new OwnAdvert({
       host,
       log,
-      segment: options.segment,
+      segment,
       endpoints: (options.endpoints ?? reachableEndpoints(host.endpoints(), network))
         .slice(0, ADVERT_ENDPOINTS_MAX),
       incarnation: options.incarnation ?? 1,
@@ -174,6 +188,12 @@ export class Mesh {
     return this.#judge(link, () => this.#exchange.answer(keys));
   }
 
+  /** Whether we could do without the link over which a neighbour asks. */
+  couldSpare(link: Link): boolean {
+    this.#takeQuestion(link);
+    return this.#trimmer.couldSpare(link);
+  }
+
   /** By name or key id; the names of those that are forgotten now. Throws CallError. */
   forget(nodes: readonly string[]): string[] {
     const entries = nodes.flatMap((node) => this.#goneNodes(node));
@@ -192,6 +212,8 @@ export class Mesh {
     this.#subscription[Symbol.dispose]();
     this.#syncTimer?.cancel();
     this.#heartbeat.stop();
+    this.#prober.stop();
+    this.#trimmer.stop();
     this.#own.stop();
     const stopped = [this.#linker.stop(), this.#exchange.stop(), this.#flooding.stop()];
     // The twin that stays needs no goodbye in its name.
@@ -272,9 +294,17 @@ export class Mesh {
       monotonic: clock.monotonic(),
     });
     if (changed.length + forgotten.length > 0) this.#watchers.publish({ changed, forgotten });
-    const { keyId: self } = this.#host.self;
-    this.#linker.update(wantedLinks(this.view.nodes, { self, seeds: this.#seeds }));
+    this.#reshape();
     if (againInMs !== undefined) this.#statesSoon(againInMs);
+  }
+
+  /** Others are there than before: other links are wanted. */
+  #reshape(): void {
+    const topology = topologyOf(this.view.nodes, this.#shape);
+    this.#kept = topology.kept;
+    this.#linker.update(topology.wanted);
+    this.#prober.update(topology);
+    this.#trimmer.update();
   }
 
   /** With one neighbour by chance. */

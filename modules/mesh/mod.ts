@@ -2,7 +2,8 @@
  * The mesh module: who is there, and who links to whom. It makes links, floods adverts, and tells
  * other modules what follows (`mesh.watch`). There is no leader: every node knows the whole graph.
  *
- * `mesh.beat`, `mesh.flood`, `mesh.sync` and `mesh.fetch` are what mesh modules say to each other over links.
+ * `mesh.beat`, `mesh.flood`, `mesh.sync`, `mesh.fetch` and `mesh.spare` are what mesh modules say to
+ * each other over links.
  */
 
 import * as v from "valibot";
@@ -111,6 +112,12 @@ export function createMesh(options: MeshOptions): Module {
         handle: ({ summary }, context) => ({
           summary: mesh().compare(linkOf(context), summary),
         }),
+      }),
+      spare: verb({
+        action: "link",
+        args: v.strictObject({}),
+        reply: v.strictObject({ spare: v.boolean() }),
+        handle: (_args, context) => ({ spare: mesh().couldSpare(linkOf(context)) }),
       }),
       fetch: verb({
         action: "link",

@@ -7,10 +7,10 @@
  */
 
 import * as v from "valibot";
-import type { MeshView, NodeView } from "../shared/mesh_view.ts";
+import { isGateway, type MeshView, type NodeView } from "../shared/mesh_view.ts";
 import { compareNames } from "../shared/names.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
-import { wantedLinks } from "./topology.ts";
+import { standingLinks } from "./topology.ts";
 
 /** What `mesh.links` of one node says, as far as it matters here. */
 export const OwnLinksSchema = v.array(v.object({
@@ -20,9 +20,6 @@ export const OwnLinksSchema = v.array(v.object({
   roundTripMs: v.optional(v.number()),
 }));
 export type OwnLinks = v.InferOutput<typeof OwnLinksSchema>;
-
-/** Members of this group are gateways; certificates say who is in it. */
-const GATEWAY_GROUP = "gateway";
 
 export interface StatusInput {
   readonly view: MeshView;
@@ -91,7 +88,7 @@ export function meshStatus(input: StatusInput): MeshStatus {
     view.nodes.filter(({ state }) => state === "up").map((node) => [node.keyId, node]),
   );
   const { links, oneSided } = linksOf(up, input.links);
-  const missing = missingLinks(view.nodes, up);
+  const missing = missingLinks(up);
   const linksBy = new Map<string, StatusLink[]>(view.nodes.map(({ name }) => [name, []]));
   for (const link of links) {
     linksBy.get(link.from)?.push(link);
@@ -121,11 +118,6 @@ export function meshStatus(input: StatusInput): MeshStatus {
     ...mixedVersions([...up.values()]),
   ];
   return { nodes, links, problems };
-}
-
-/** Whether a node links its segment with others. */
-export function isGateway({ groups }: Pick<NodeView, "groups">): boolean {
-  return groups.includes(GATEWAY_GROUP);
 }
 
 type Up = ReadonlyMap<string, NodeView>;
@@ -170,12 +162,12 @@ function linkOf(a: NodeView, b: NodeView, told: ReadonlyMap<string, OwnLinks>): 
 }
 
 /** Pairs of key ids that should be linked, as either end computes it, and are not. */
-function missingLinks(nodes: readonly NodeView[], up: Up): (readonly [string, string])[] {
+function missingLinks(up: Up): (readonly [string, string])[] {
   const missing = new Map<string, readonly [string, string]>();
-  for (const node of up.values()) {
-    for (const keyId of wantedLinks(nodes, { self: node.keyId, seeds: [] }).keys()) {
-      const other = up.get(keyId);
-      if (other === undefined) continue;
+  const nodes = [...up.values()];
+  for (const node of nodes) {
+    for (const keyId of standingLinks(nodes, node)) {
+      const other = up.get(keyId) as NodeView;
       if (node.links.includes(keyId) && other.links.includes(node.keyId)) continue;
       missing.set(pairKey(node.keyId, keyId), [node.keyId, keyId]);
     }

@@ -1,8 +1,9 @@
 /**
  * Whether nodes agree on the mesh: each sees all of them up and nobody else, all see the same
- * states of those that are not up, and every two of them have a link that both claim.
+ * states of those that are not up, and each has the links that it should have.
  */
 
+import { standingLinks } from "../../modules/mesh/topology.ts";
 import type { NodeView } from "../../modules/shared/mesh_view.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
@@ -21,7 +22,9 @@ export function disagreement(nodes: readonly SimulatedNode[]): string | undefine
     for (const node of picture.nodes) {
       if (node.state === "up") up.add(node.keyId);
       else others.push(`${node.name} ${node.keyId.slice(0, 8)} ${node.state}`);
-      const wrong = node.state === "up" ? wrongView(node, instances) : undefined;
+      const wrong = node.state === "up"
+        ? wrongView(node, picture.nodes.filter(isUp), instances)
+        : undefined;
       if (wrong !== undefined) return `"${name}" thinks that ${wrong}`;
     }
     for (const other of nodes) {
@@ -39,12 +42,20 @@ export function disagreement(nodes: readonly SimulatedNode[]): string | undefine
 }
 
 /** What is wrong about a node that is shown as up. */
-function wrongView(node: NodeView, instances: ReadonlyMap<string, string>): string | undefined {
+function wrongView(
+  node: NodeView,
+  up: readonly NodeView[],
+  instances: ReadonlyMap<string, string>,
+): string | undefined {
   const instance = instances.get(node.keyId);
   if (instance === undefined) return `"${node.name}" (${node.keyId.slice(0, 8)}) is up`;
   if (instance !== node.instance) return `"${node.name}" lives an earlier life`;
-  if (node.links.length !== instances.size - 1 || !node.links.every((to) => instances.has(to))) {
-    return `"${node.name}" has ${node.links.length} links of ${instances.size - 1}`;
-  }
+  const lacks = [...standingLinks(up, node)].filter((to) => !node.links.includes(to)).length;
+  if (lacks > 0) return `"${node.name}" lacks ${lacks} links`;
+  if (!node.links.every((to) => instances.has(to))) return `"${node.name}" has links with nobody`;
   return undefined;
+}
+
+function isUp({ state }: NodeView): boolean {
+  return state === "up";
 }

@@ -43,7 +43,8 @@ Deno.test("simulated mesh: 64 daemons agree, all answer, nothing leaks, and twic
   for (const [name, [hello, uptime]] of one.result.values as Map<string, Answers>) {
     assert.equal(hello.name, name);
     assert.equal(uptime.host, name);
-    assert.equal(uptime.daemon.links, 63);
+    // Four rings give eight links or a few less; those of the start go later.
+    assert.ok(uptime.daemon.links >= 4 && uptime.daemon.links < 32, `${uptime.daemon.links} links`);
     assert.equal(uptime.daemon.version, VERSION);
   }
   assert.equal(again.hash, one.hash);
