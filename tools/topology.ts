@@ -53,20 +53,29 @@ function rowOf(mesh: string, figures: GraphFigures, connectivity: number): strin
 }
 
 function main(): void {
-  console.log(
-    "| mesh | nodes | links of a node: min / mean / max | diameter | mean distance " +
-      "| nodes that must die to cut it (exact) |",
-  );
-  console.log("| --- | --: | --- | --: | --: | --: |");
+  const headers = [
+    "mesh",
+    "nodes",
+    "links of a node: min / mean / max",
+    "diameter",
+    "mean distance",
+    "nodes that must die to cut it (exact)",
+  ];
+  print(`| ${headers.join(" | ")} |`);
+  print("| --- | --: | --- | --: | --: | --: |");
   for (const size of SIZES) {
     const graph = graphOf(makeNodes(1, size));
-    console.log(rowOf("one segment", figuresOf(graph), vertexConnectivity(graph)));
+    print(rowOf("one segment", figuresOf(graph), vertexConnectivity(graph)));
   }
   for (const [segments, size, gateways] of SEGMENTED) {
     const graph = graphOf(makeNodes(segments, size, gateways));
     const mesh = `${segments} segments of ${size}, ${gateways} gateways each`;
-    console.log(rowOf(mesh, figuresOf(graph), vertexConnectivity(graph)));
+    print(rowOf(mesh, figuresOf(graph), vertexConnectivity(graph)));
   }
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 if (import.meta.main) main();
