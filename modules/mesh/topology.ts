@@ -76,6 +76,7 @@ export function standingLinks(
   return wanted.union(gatewayNeighbours(others.filter(isGateway), self).wanted);
 }
 
+/** What `self` should be linked with, keep, and look for, as it sees the nodes. */
 export function topologyOf(nodes: readonly Member[], options: TopologyOptions): Topology {
   const { self } = options;
   const present = nodes.filter(({ keyId, state }) => state !== "left" && keyId !== self.keyId);

@@ -27,6 +27,7 @@ const CLASSES = {
   "mesh.links": "read",
   "mesh.nodes": "read",
   "mesh.stats": "read",
+  "mesh.spare": "link",
   "mesh.sync": "link",
   "mesh.watch": "internal",
   "network_boot.serve": "guarded",
