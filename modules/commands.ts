@@ -9,6 +9,7 @@ import { mesh, user } from "./init_boot/commands.ts";
 import { recv, send } from "./mailbox/commands.ts";
 import { nodes, ping, status } from "./mesh/commands.ts";
 import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
+import { route, trace } from "./router/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
 import { uptime } from "./uptime/commands.ts";
 
@@ -19,6 +20,8 @@ export const commands: readonly (Command | CommandGroup)[] = [
   nodes,
   uptime,
   ping,
+  route,
+  trace,
   call,
   send,
   recv,

@@ -1,8 +1,9 @@
 /** The commands of the mesh module, as data: who is there, and does it answer. */
 
+import { ROUTE_CLASSES } from "../shared/carrier.ts";
 import { command, JSON_OUTPUT, NODES } from "../shared/command.ts";
 import { WATCH } from "../shared/looks.ts";
-import { duration, flag, timeLimit, value, whole } from "../shared/option.ts";
+import { choice, duration, flag, timeLimit, value, whole } from "../shared/option.ts";
 import { parseStatusGoal } from "./status_goal.ts";
 
 /** Of `minime nodes`. */
@@ -76,6 +77,8 @@ export const pingOptions = {
   }),
   interval: duration("Between two pings", { letter: "i", default: "1s" }),
   timeout: timeLimit("How long an answer may take", { letter: "W", default: "5s" }),
+  record: flag("Ping with packets of the router, and show the way of each answer", { letter: "R" }),
+  class: choice("Class of the packets of -R", ROUTE_CLASSES, { default: "low" }),
   ...JSON_OUTPUT,
 };
 
@@ -89,6 +92,7 @@ export const ping = command({
   examples: [
     ["minime ping n3", "until ^C"],
     ["minime ping -c 3 'n[1-4]'", "three each"],
+    ["minime ping -R n3", "with the way of each answer"],
   ],
   options: pingOptions,
   args: { placeholder: "NODE", brief: "Nodes, or sets of nodes", minimum: 1, completion: "nodes" },

@@ -4,7 +4,9 @@
  * first hop is what somebody needs who watches a mesh.
  */
 
+import * as v from "valibot";
 import { CallError, ConnectionError, errorText } from "../../core/mod.ts";
+import type { RouteClass } from "../shared/carrier.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
@@ -12,6 +14,7 @@ import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
 import { MeshPicture, type NodeView } from "../shared/mesh_view.ts";
 import { sortedNames } from "../shared/names.ts";
 import { operandNames, readOperand } from "../shared/node_selection.ts";
+import { type Trace, TraceSchema } from "../shared/route_view.ts";
 import { printable } from "../shared/text.ts";
 import { inWindow } from "../shared/window.ts";
 import type { pingOptions } from "./commands.ts";
@@ -19,6 +22,8 @@ import { type PingAnswer, PingStatistics } from "./ping_statistics.ts";
 
 /** A daemon takes 50 requests a second of one user: pings of many nodes wait for each other. */
 const PINGS_AT_ONCE_MAX = 16;
+/** How much later than its echoes the answer of a router may come. */
+const ROUTER_SLACK_MS = 2_000;
 
 /** Exit code: 1 when a node never answered. ^C is the usual end and no failure. */
 export async function runPing(
@@ -42,6 +47,7 @@ export async function runPing(
       const next = env.clock.monotonic() + options.interval;
       await pingAll(way, [...all.keys()], {
         timeoutMs: options.timeout,
+        record: options.record ? options.class : undefined,
         signal,
         onAnswer: (name, answer) => {
           all.get(name)?.add(answer);
@@ -72,6 +78,8 @@ export async function runPing(
 
 interface Round {
   readonly timeoutMs: number;
+  /** Goes by packets of this class, which record their way; undefined: by a group operation. */
+  readonly record: RouteClass | undefined;
   readonly signal: AbortSignal;
   onAnswer(name: string, answer: PingAnswer): void;
 }
@@ -86,7 +94,8 @@ async function pingAll(way: Way, names: readonly string[], round: Round): Promis
 function lineOf(name: string, sequence: number, answer: PingAnswer): string {
   if (answer.ms === undefined) return `${name}: seq=${sequence} ${printable(answer.why)}`;
   const hops = answer.hops === undefined ? "" : ` hops=${answer.hops}`;
-  return `From ${name}: seq=${sequence}${hops} time=${answer.ms.toFixed(3)} ms`;
+  const way = answer.way === undefined ? "" : ` way=${answer.way.join(",")}`;
+  return `From ${name}: seq=${sequence}${hops} time=${answer.ms.toFixed(3)} ms${way}`;
 }
 
 /** The connection that pings take; another one after it broke. */
@@ -104,13 +113,20 @@ class Way implements AsyncDisposable {
     return (await this.#open()).picture.nodes;
   }
 
-  async ping(name: string, round: Pick<Round, "signal" | "timeoutMs">): Promise<PingAnswer> {
+  async ping(name: string, round: Omit<Round, "onAnswer">): Promise<PingAnswer> {
     const { clock } = this.#context.env;
-    const { signal, timeoutMs } = round;
+    const { signal, timeoutMs, record } = round;
     const opening = this.#open();
     try {
       const { client, picture } = await opening;
       const from = clock.monotonic();
+      if (record !== undefined) {
+        const trace = await askRouter(client, name, { class: record, timeoutMs, signal });
+        const ms = clock.monotonic() - from;
+        const way = trace.hops.map((hop) => hop.name);
+        if (trace.ms === null) return { why: trace.why ?? "no answer" };
+        return { ms, hops: way.length, way };
+      }
       const result = await callGroup(client, {
         targets: name,
         steps: [{ verb: "core.ping", args: {} }],
@@ -158,6 +174,25 @@ class Way implements AsyncDisposable {
     const opened = await opening.catch(() => undefined); // Who waited for it has the error.
     await opened?.client.close();
   }
+}
+
+/** Twice the time: when no echo comes back, the router looks for where it was lost. */
+async function askRouter(
+  client: MeshClient,
+  to: string,
+  question: {
+    readonly class: RouteClass;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<Trace> {
+  const { class: routeClass, timeoutMs, signal } = question;
+  const args = { to, class: routeClass, timeoutMs };
+  const deadlineMs = 2 * timeoutMs + ROUTER_SLACK_MS;
+  const reply = await client.request("router.trace", args, { deadlineMs, signal });
+  const parsed = v.safeParse(TraceSchema, reply, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  throw new CallError("failed", `Answer of the router is malformed: ${parsed.issues[0].message}`);
 }
 
 function hopsTo(picture: MeshPicture, name: string): number | undefined {

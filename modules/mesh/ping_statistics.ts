@@ -2,7 +2,13 @@
 
 /** One ping: its round trip, or why there was none. */
 export type PingAnswer =
-  | { readonly ms: number; readonly hops: number | undefined; readonly why?: never }
+  | {
+    readonly ms: number;
+    readonly hops: number | undefined;
+    /** Names of the nodes behind us, when they were recorded. */
+    readonly way?: readonly string[];
+    readonly why?: never;
+  }
   | { readonly why: string; readonly ms?: never };
 
 /** Keeps sums only: a ping may run for weeks. */

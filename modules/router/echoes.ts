@@ -39,8 +39,13 @@ export interface EchoAnswer {
   readonly ms: number | undefined;
   /** To each node of the path behind us; undefined where it is not known. */
   readonly hops: readonly (number | undefined)[];
-  /** Why it did not: the last node that answered, and what it said if anything. */
-  readonly lost?: { readonly by: string; readonly hop: string; readonly text: string };
+  /** Why it did not: the last node that answered, what it said if anything, and whether of itself. */
+  readonly lost?: {
+    readonly by: string;
+    readonly hop: string;
+    readonly text: string;
+    readonly refused: boolean;
+  };
 }
 
 type Outcome = { readonly reply: Packet } | { readonly refused: RefusedPacket };
@@ -65,7 +70,7 @@ export class Echoes {
     }
     const { by, hop, text } = outcome.refused;
     const hops = path.slice(1).map((keyId) => keyId === by ? outcome.ms : undefined);
-    return { ms: undefined, hops, lost: { by, hop, text } };
+    return { ms: undefined, hops, lost: { by, hop, text, refused: true } };
   }
 
   onReply(reply: Packet): void {
@@ -88,8 +93,8 @@ export class Echoes {
     const ms = hops.at(-1);
     if (ms !== undefined) return { ms, hops };
     const last = hops.findLastIndex((one) => one !== undefined) + 1;
-    const lost = { by: path[last] as string, hop: path[last + 1] as string, text: "no answer" };
-    return { ms: undefined, hops, lost };
+    const [by, hop] = [path[last] as string, path[last + 1] as string];
+    return { ms: undefined, hops, lost: { by, hop, text: "no answer", refused: false } };
   }
 
   /** Undefined: nothing came back in time. */
@@ -109,6 +114,7 @@ export class Echoes {
           over.addEventListener("abort", () => reject(over.reason));
           if (over.aborted) return reject(over.reason);
           this.#pending.set(id, (outcome) => {
+            if ("refused" in outcome && !isOnPath(path, outcome.refused)) return;
             resolve({ ...outcome, ms: clock.monotonic() - from });
           });
           transmit(readPacket(writeEcho({ class: routeClass, stream, path })));
@@ -125,6 +131,12 @@ export class Echoes {
       this.#pending.delete(id);
     }
   }
+}
+
+/** What is said by others, or of other hops, is no news. */
+function isOnPath(path: readonly string[], { by, hop }: RefusedPacket): boolean {
+  const at = path.indexOf(by);
+  return at >= 0 && path[at + 1] === hop;
 }
 
 /** What a node stamps is its own affair: it may show nonsense, and then nothing is shown. */

@@ -67,6 +67,7 @@ export function hopKind(
 export function mayDial(picture: MeshPicture, from: string, to: string): boolean {
   const [a, b] = [picture.byKey(from), picture.byKey(to)];
   if (a === undefined || b === undefined || from === to) return false;
+  if (b.endpoints.length === 0) return false;
   return a.segment === b.segment || (isGateway(a) && isGateway(b));
 }
 

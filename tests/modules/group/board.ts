@@ -14,7 +14,7 @@ type Claim = Omit<NodeView, "state" | "since">;
 export type Places = (name: string) => Pick<NodeView, "segment" | "endpoints">;
 
 export class Board {
-  readonly #places: Places;
+  readonly #places: Places | undefined;
   readonly #hosts = new Map<string, ModuleHost>();
   readonly #left = new Set<string>();
   readonly #since = new Map<string, { state: NodeView["state"]; since: number }>();
@@ -22,8 +22,8 @@ export class Board {
   #claims = new Map<string, Claim>();
   #frozen = false;
 
-  /** @default all in one segment, and nobody can be dialled */
-  constructor(places: Places = () => ({ segment: "main", endpoints: [] })) {
+  /** @default all in one segment, where they listen */
+  constructor(places?: Places) {
     this.#places = places;
   }
 
@@ -85,11 +85,11 @@ export class Board {
   #refresh(): void {
     if (this.#frozen) return;
     this.#claims = new Map(
-      [...this.#hosts].map(([keyId, { self, instance, links }]) => [keyId, {
+      [...this.#hosts].map(([keyId, { self, instance, links, endpoints }]) => [keyId, {
         name: self.name,
         keyId,
         groups: [...self.groups],
-        ...this.#places(self.name),
+        ...this.#places?.(self.name) ?? { segment: "main", endpoints: [...endpoints()] },
         version: "test",
         instance,
         incarnation: 1,

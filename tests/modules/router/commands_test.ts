@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { runPing } from "../../../modules/mesh/ping_command.ts";
+import { createRouter } from "../../../modules/router/mod.ts";
+import { runRoute } from "../../../modules/router/route_command.ts";
+import { runTrace } from "../../../modules/router/trace_command.ts";
+import { runCommand } from "../group/command_line.ts";
+import { line, startMesh, type TestMesh, told, until } from "../group/daemons.ts";
+
+const N4 = ["n1", "n2", "n3", "n4"];
+const start = () => startMesh(N4, line(N4), { modules: () => [createRouter()] });
+
+function route(mesh: TestMesh, ...args: string[]) {
+  return runCommand(mesh, (context) => runRoute(context, { json: false }, args));
+}
+
+function trace(
+  mesh: TestMesh,
+  options: Partial<Parameters<typeof runTrace>[1]>,
+  ...args: string[]
+) {
+  const all = { class: undefined, count: 2, timeout: 1_000, json: false, ...options };
+  return runCommand(mesh, (context) => runTrace(context, all, args));
+}
+
+Deno.test("route: both ways of each target, and what would be dialled", async () => {
+  await using mesh = await start();
+  const { code, stdout, stderr } = await route(mesh, "n[2,4]");
+  assert.deepEqual([code, stderr], [0, ""]);
+  const lines = stdout.trimEnd().split("\n").map((one) => one.split(/ {2,}/));
+  assert.deepEqual(lines, [
+    ["FROM", "TO", "CLASS", "HOPS", "WAY"],
+    ["n1", "n2", "low", "1", "n2"],
+    ["n1", "n2", "high", "1", "n2"],
+    ["n1", "n4", "low", "3", "n2, n3, n4"],
+    ["n1", "n4", "high", "1", "n4 (dialled)"],
+  ]);
+  const other = await route(mesh, "n4", "n2");
+  assert.match(other.stdout, /^n4 +n2 +low +2 +n3, n2$/m);
+});
+
+Deno.test("route: a node that is down has no way, and that fails", async () => {
+  await using mesh = await start();
+  mesh.get("n4").kill();
+  await until(() => mesh.board.view("n1").nodes.some(({ state }) => state === "down"));
+  await told();
+  const { code, stdout } = await route(mesh, "n4");
+  assert.equal(code, 3);
+  assert.match(stdout, /^n1 +n4 +low +- +"n4" is down$/m);
+  assert.equal((await route(mesh, "n[3-4]")).code, 1);
+});
+
+Deno.test("route: mistakes are named", async () => {
+  await using mesh = await start();
+  assert.deepEqual(await route(mesh, "n1"), {
+    code: 2,
+    stdout: "",
+    stderr: "Both ends are the same node\n",
+  });
+  assert.match((await route(mesh, "n[1-2]", "n3")).stderr, /begin at one node, "n\[1-2\]" means 2/);
+  assert.match((await route(mesh, "n7")).stderr, /The mesh has no node "n7"/);
+});
+
+Deno.test("trace: a table for each class, with a line for each hop", async () => {
+  await using mesh = await start();
+  const { code, stdout } = await trace(mesh, {}, "n3");
+  assert.equal(code, 0);
+  const [low = "", high = ""] = stdout.split("\n\n");
+  const time = String.raw` +\d+\.\d{3} +\d+\.\d{3} +\d+\.\d{3}`;
+  assert.match(
+    low,
+    new RegExp(`^From n1 to n3, class low: 2 hops\n.*\n +1 +n2${time} +main\n +2 +n3${time}`),
+  );
+  // The first echo made the conduit that the second one found.
+  assert.match(high, new RegExp(`^From n1 to n3, class high: 1 hop\n.*\n +1 +n3 .on demand.`));
+});
+
+Deno.test("trace: what does not answer is said, with how far one gets", async () => {
+  await using mesh = await start();
+  mesh.board.freeze();
+  mesh.get("n4").kill();
+  await until(() => mesh.get("n3").host.links.list().length === 1);
+  const { code, stdout } = await trace(mesh, { count: 1, class: "low" }, "n4");
+  assert.equal(code, 3);
+  assert.match(stdout, /^From n1 to n4, class low: 3 hops, 0 of 1 echoes answered$/m);
+  assert.match(stdout, /^ +2 +n3 +\d/m);
+  assert.match(stdout, /^ +3 +n4 +- +- +- /m);
+  assert.match(stdout, /^Lost behind "n3", on the way to "n4": no link to the next hop$/m);
+  assert.match((await trace(mesh, {}, "n1")).stderr, /"n1" is the node where every way begins/);
+});
+
+Deno.test("trace: --json gives every time", async () => {
+  await using mesh = await start();
+  const { stdout } = await trace(mesh, { json: true, class: "low", count: 3 }, "n[2-3]");
+  const { mesh: name, via, traces } = JSON.parse(stdout);
+  assert.deepEqual([name, via, traces.length], ["test", "n1", 2]);
+  const { to, sent, answered, hops } = traces[1];
+  assert.deepEqual([to, sent, answered], ["n3", 3, 3]);
+  assert.deepEqual(hops.map((hop: { name: string }) => hop.name), ["n2", "n3"]);
+  for (const { timesMs } of hops) assert.equal(timesMs.length, 3);
+});
+
+Deno.test("ping: -R goes by the router's packets, and shows the way of each answer", async () => {
+  await using mesh = await start();
+  const options = {
+    count: 2,
+    interval: 1,
+    timeout: 2_000,
+    record: true,
+    class: "low",
+    json: false,
+  } as const;
+  const { code, stdout } = await runCommand(mesh, (c) => runPing(c, options, ["n4"]));
+  assert.equal(code, 0);
+  assert.match(stdout, /^From n4: seq=1 hops=3 time=\d+\.\d{3} ms way=n2,n3,n4$/m);
+  assert.match(stdout, /2 sent, 2 answered/);
+  const high = { ...options, class: "high" } as const;
+  const direct = await runCommand(mesh, (c) => runPing(c, high, ["n4"]));
+  assert.match(direct.stdout, /^From n4: seq=2 hops=1 .* way=n4$/m);
+});
+
+Deno.test("ping: -R in class high takes the links when the direct way failed a moment ago", async () => {
+  await using mesh = await start();
+  const options = { count: 2, interval: 1, timeout: 2_000, record: true, json: false } as const;
+  // It listens no more, and its links are as they were, as far as anybody was told.
+  mesh.board.freeze();
+  await mesh.get("n4").daemon.stop("gone");
+  const { stdout, code } = await runCommand(
+    mesh,
+    (c) => runPing(c, { ...options, class: "high" }, ["n4"]),
+  );
+  assert.equal(code, 1);
+  assert.match(stdout, /seq=1 Lost behind "n1", on the way to "n4": Cannot dial "n4": .*refused/);
+  assert.match(stdout, /seq=2 Lost behind "n3", on the way to "n4": /);
+});

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { PRIORITY } from "../../../core/mod.ts";
+import {
+  BUSY_PAUSE_MS_MIN,
+  CARRIER_WAITING_BYTES_MAX,
+  REPLAN_MS,
+} from "../../../modules/router/limits.ts";
+import {
+  bodyOf,
+  type Packet,
+  PACKET_KIND,
+  pathOf,
+  readPacket,
+  REFUSAL,
+  type Refusal,
+  streamOf,
+  writeHeader,
+  writePacket,
+} from "../../../modules/router/packet.ts";
+import { type Avoided, RoutedCarrier } from "../../../modules/router/routed_carrier.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { packetOf, textOf } from "./router_world.ts";
+
+const key = (name: string) => new TextEncoder().encode(name.padEnd(32)).toHex();
+const [A, R, S, B, X] = ["a", "r", "s", "b", "x"].map(key) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+];
+const STREAM = new Uint8Array(8).fill(5);
+
+class Scene {
+  readonly clock = new ManualClock();
+  readonly sent: Packet[] = [];
+  readonly taken: (() => void)[] = [];
+  readonly troubles: string[] = [];
+  /** Best first. */
+  paths: string[][] = [[A, R, B], [A, S, B]];
+  holds = true;
+  planned = 0;
+  readonly carrier: RoutedCarrier;
+
+  constructor(first?: Packet) {
+    this.carrier = new RoutedCarrier({
+      clock: this.clock,
+      target: B,
+      class: "low",
+      stream: STREAM,
+      ...(first === undefined ? {} : { first }),
+      plan: (avoided) => this.#plan(avoided),
+      holds: () => this.holds,
+      transmit: (packet, onTaken) => {
+        this.sent.push(packet);
+        this.taken.push(onTaken);
+      },
+      onTrouble: (from, to) => {
+        this.troubles.push(`${from} ${to}`);
+        this.paths = this.paths.filter((path) => path[path.indexOf(from) + 1] !== to);
+      },
+      onClosed: () => {},
+    });
+  }
+
+  refuse(by: string, hop: string, why: Refusal): void {
+    this.carrier.refused({ stream: STREAM.toHex(), by, hop, why, text: "" });
+  }
+
+  #plan(avoided: Avoided): string[] | undefined {
+    this.planned++;
+    return this.paths.find((path) => !path.some((node) => avoided.nodes.has(node)));
+  }
+}
+
+Deno.test("carrier: a packet has the whole path, the stream and the priority", async () => {
+  const { carrier, sent } = new Scene();
+  await carrier.send(packetOf("x"), PRIORITY.control);
+  const packet = readPacket(sent[0]!.bytes);
+  assert.deepEqual(packet, sent[0]);
+  assert.deepEqual(pathOf(packet), [A, R, B]);
+  assert.deepEqual([streamOf(packet), packet.priority], [STREAM.toHex(), PRIORITY.control]);
+  assert.equal(textOf(bodyOf(packet)), "x");
+});
+
+Deno.test("carrier: only a refusal of a hop of its own path moves it, and is remembered", async () => {
+  const scene = new Scene();
+  await scene.carrier.send(packetOf("x"), PRIORITY.control);
+  for (const [by, hop] of [[R, A], [R, X], [X, B], [S, B], [A, B], [B, X]] as const) {
+    scene.refuse(by, hop, REFUSAL.unreachable);
+  }
+  assert.deepEqual([scene.carrier.path, scene.troubles], [[A, R, B], []]);
+  scene.refuse(R, B, REFUSAL.unreachable);
+  assert.deepEqual([scene.carrier.path, scene.troubles], [[A, S, B], [`${R} ${B}`]]);
+});
+
+Deno.test("carrier: bulk waits after busy, longer each time, and control does not", async () => {
+  const { carrier, clock, sent } = new Scene();
+  await carrier.send(packetOf("x"), PRIORITY.bulk);
+  for (const pauseMs of [BUSY_PAUSE_MS_MIN, 2 * BUSY_PAUSE_MS_MIN, 4 * BUSY_PAUSE_MS_MIN]) {
+    // All that was under way is refused together, and counts once.
+    for (let i = 0; i < 5; i++) {
+      carrier.refused({ stream: "", by: R, hop: B, why: REFUSAL.busy, text: "" });
+    }
+    const before = sent.length;
+    const bulk = carrier.send(packetOf("bulk"), PRIORITY.bulk);
+    await carrier.send(packetOf("control"), PRIORITY.control);
+    assert.equal(sent.length, before + 1);
+    await clock.advance(pauseMs - 1);
+    assert.equal(sent.length, before + 1);
+    await clock.advance(1);
+    await bulk;
+    assert.equal(sent.length, before + 2);
+  }
+  assert.deepEqual(carrier.path, [A, R, B]);
+});
+
+Deno.test("carrier: send waits for room before the first hop, and a close ends the waiting", async () => {
+  const scene = new Scene();
+  const big = new Uint8Array(60_000);
+  let resolved = 0;
+  const count = Math.floor(CARRIER_WAITING_BYTES_MAX / big.length) + 1;
+  const sends = Array.from(
+    { length: count },
+    () => scene.carrier.send(big, PRIORITY.bulk).then(() => resolved++),
+  );
+  await scene.clock.advance(0);
+  assert.equal(scene.sent.length, count);
+  assert.equal(resolved, count - 1);
+  scene.taken[0]?.();
+  await Promise.all(sends);
+  const waiting = scene.carrier.send(big, PRIORITY.bulk);
+  scene.carrier.close("enough");
+  await waiting;
+  assert.equal(await scene.carrier.closed, "enough");
+  assert.equal(scene.carrier.hasRoute, false);
+});
+
+Deno.test("carrier: without a path packets are lost, and it looks for one now and then", async () => {
+  const scene = new Scene();
+  scene.paths = [];
+  for (let i = 0; i < 10; i++) await scene.carrier.send(packetOf("x"), PRIORITY.bulk);
+  assert.deepEqual([scene.sent.length, scene.planned], [0, 1]);
+  scene.paths = [[A, S, B]];
+  assert.equal(scene.carrier.hasRoute, false);
+  await scene.clock.advance(REPLAN_MS);
+  assert.equal(scene.carrier.hasRoute, true);
+});
+
+Deno.test("carrier: a change of the mesh moves it only when its path is gone", () => {
+  const scene = new Scene();
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
+  scene.paths.reverse();
+  scene.carrier.meshChanged();
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
+  scene.holds = false;
+  scene.carrier.meshChanged();
+  assert.deepEqual(scene.carrier.path, [A, S, B]);
+});
+
+Deno.test("carrier: the end that was asked answers on the way of the last packet", () => {
+  const from = (path: string[]) =>
+    readPacket(writePacket(
+      writeHeader({ kind: PACKET_KIND.data, class: "low", priority: 0, stream: STREAM, path }),
+      packetOf("x"),
+      PRIORITY.bulk,
+    ));
+  const scene = new Scene(from([B, X, A]));
+  assert.deepEqual([scene.carrier.path, scene.planned], [[A, X, B], 0]);
+  scene.carrier.receive(from([B, S, A]));
+  assert.deepEqual(scene.carrier.path, [A, S, B]);
+  scene.carrier.reroute();
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
+  scene.carrier.receive(from([B, S, A]));
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
+});
