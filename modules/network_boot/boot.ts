@@ -89,7 +89,7 @@ async function start(host: MeshHost, options: BootOptions): Promise<KnownNode> {
 /** Only what is up may be a source or a peer. */
 function settle(outcome: HostOutcome, { registrar, sources }: BootOptions): void {
   const { host, state } = outcome;
-  if (state === "up") sources.add(host);
+  if (state === "up") sources.up(host.name);
   else {
     registrar.forget(host.name);
     sources.lost(host.name);

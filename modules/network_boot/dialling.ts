@@ -9,8 +9,7 @@ import { isGateway } from "../shared/mesh_view.ts";
 
 /** As much of a node as matters for who dials it. */
 export interface Place {
-  /** Undefined: nobody dials it, and it dials nobody. */
-  readonly segment: string | undefined;
+  readonly segment: string;
   readonly gateway: boolean;
 }
 
@@ -27,7 +26,7 @@ export function canDial(from: Place, to: Place): boolean {
 
 /** All endpoints of `to`, best first for `from`. `inner` is the address of `to` for its own segment. */
 export function endpointsFor(
-  from: KnownNode,
+  from: Place,
   to: KnownNode,
   inner: string | undefined,
 ): string[] {
@@ -37,10 +36,10 @@ export function endpointsFor(
   };
   const inside = to.endpoints.filter(isInner);
   const outside = to.endpoints.filter((endpoint) => !isInner(endpoint));
-  const isInside = isSameSegment(placeOf(from), placeOf(to));
+  const isInside = isSameSegment(from, placeOf(to));
   return isInside ? [...inside, ...outside] : [...outside, ...inside];
 }
 
 function isSameSegment(a: Place, b: Place): boolean {
-  return a.segment !== undefined && a.segment === b.segment;
+  return a.segment === b.segment;
 }

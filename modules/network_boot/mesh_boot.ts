@@ -13,6 +13,7 @@ import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { Binaries } from "./binary.ts";
 import { bootHosts, type HostOutcome } from "./boot.ts";
 import type { growOptions } from "./commands.ts";
+import { endpointsFor } from "./dialling.ts";
 import { HostError } from "./host_error.ts";
 import { type JumpOptions, Jumps } from "./jumps.ts";
 import { KnownNodes } from "./known_nodes.ts";
@@ -61,16 +62,14 @@ export async function bootIntoMesh(
   await using clients = new NodeClients(context, home.name);
   const byName = new Map(mesh.hosts.map((host) => [host.name, host]));
   await using jumps = new Jumps(env, jumpOptions(mesh, options));
-  const sources = new Sources();
-  for (const { name } of setup.living) {
-    const host = byName.get(name);
-    if (host !== undefined) sources.add(host);
-  }
   const isUp = new Set(setup.living.map(({ name }) => name));
   const outcomes = hosts.filter(({ name }) => isUp.has(name))
     .map((host): HostOutcome => ({ host, state: "already", ms: 0 }));
   for (const outcome of outcomes) report.outcome(outcome);
   const rest = inBootOrder(hosts.filter(({ name }) => !isUp.has(name)), byName);
+  const places = mesh.hosts.map((host) => ({ ...host, jumps: jumpsTo(host, byName) }));
+  const sources = new Sources(places, rest.map(({ name }) => name));
+  for (const name of isUp) if (byName.has(name)) sources.up(name);
   // Before anything is up: who interrupts a boot and halts means this mesh, and not the one before.
   await storeBoot(context, { home, file: options.hosts, results: [] });
   try {
@@ -86,9 +85,9 @@ export async function bootIntoMesh(
         jumps,
         open: async (name, hash, to) => {
           await known.store();
-          const from = byName.get(name);
-          const address = from?.segment === to.segment ? from.innerAddress : undefined;
-          return await clients.open(known.require(name), { hash, address });
+          const node = known.require(name);
+          const endpoints = endpointsFor(to, node, byName.get(name)?.innerAddress);
+          return await clients.open(node, { hash, endpoints });
         },
       }),
       registrar: new Registrar({ ...setup, hosts: mesh.hosts, env, mesh: home.name }),

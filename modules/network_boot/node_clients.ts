@@ -44,19 +44,16 @@ export class NodeClients implements AsyncDisposable {
     this.#mesh = mesh;
   }
 
-  /**
-   * Asks the node, which the home must know, to serve program `hash` once more.
-   *
-   * @param options.address where the host that needs it reaches it. @default its first endpoint
-   */
+  /** Asks the node, which the home must know, to serve program `hash` once more. */
   async open(
     node: KnownNode,
-    options: { readonly hash: string; readonly address: string | undefined },
+    options: { readonly hash: string; readonly endpoints: readonly string[] },
   ): Promise<OpenedSource> {
-    const address = options.address ?? addressOf(node);
+    const hosts = addressesOf(options.endpoints);
+    if (hosts.length === 0) throw new MinimeError(`"${node.name}" has no TCP endpoint`);
     const ask = node.direct === false ? this.#throughMesh : this.#directly;
     const { ticket, reply } = await ask.call(this, node.name, options.hash);
-    return { host: address, port: v.parse(ServedSchema, reply).port, ticket };
+    return { hosts, port: v.parse(ServedSchema, reply).port, ticket };
   }
 
   async #directly(name: string, hash: string): Promise<Asked> {
@@ -128,8 +125,9 @@ interface Asked {
   readonly reply: unknown;
 }
 
-function addressOf({ name, endpoints }: KnownNode): string {
-  const address = endpoints.map(parseEndpoint).find(({ transport }) => transport === "tcp");
-  if (address?.transport === "tcp") return address.host;
-  throw new MinimeError(`"${name}" has no TCP endpoint`);
+function addressesOf(endpoints: readonly string[]): string[] {
+  const hosts = endpoints.map(parseEndpoint).flatMap((address) =>
+    address.transport === "tcp" ? [address.host] : []
+  );
+  return [...new Set(hosts)];
 }

@@ -119,15 +119,16 @@ export class Registrar {
    * every two gateways, have some in common, so all find each other.
    */
   #peersOf(node: KnownNode): Admit["peers"] {
+    const place = placeOf(node);
     const all = [...this.#peers.values()].filter((peer) =>
-      peer.name !== node.name && canDial(placeOf(node), placeOf(peer))
+      peer.name !== node.name && canDial(place, placeOf(peer))
     );
     const some = all.length <= PEERS_MAX
       ? all
       : [...all.slice(0, PEERS_MAX / 2), ...all.slice(-PEERS_MAX / 2)];
     return some.map((peer) => {
       const inner = this.#hosts.get(peer.name)?.innerAddress;
-      return { name: peer.name, keyId: peer.keyId, endpoints: endpointsFor(node, peer, inner) };
+      return { name: peer.name, keyId: peer.keyId, endpoints: endpointsFor(place, peer, inner) };
     });
   }
 }

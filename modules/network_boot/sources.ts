@@ -20,45 +20,61 @@ import {
 } from "./limits.ts";
 
 /** A place at a source. `finish` must be called once, and tells whether the host got the file. */
-export type Source = SourcePlace & { finish(ok: boolean): void };
-type SourcePlace = { readonly kind: "origin" } | { readonly kind: "node"; readonly name: string };
+export type Source =
+  & ({ readonly kind: "origin" } | { readonly kind: "node"; readonly name: string })
+  & { finish(ok: boolean): void };
 
 /** A host as its copies see it. */
-interface NamedPlace extends Place {
+export interface SourcePlace extends Place {
   readonly name: string;
-}
-
-/** Who waits for a place. */
-export interface Needy extends NamedPlace {
-  /** The origin reaches it through others. @default false */
-  readonly isBehind?: boolean;
+  /** Hosts through which the origin reaches it. */
+  readonly jumps: number;
 }
 
 interface Server {
-  readonly place: Place;
+  readonly place: SourcePlace;
   active: number;
   failures: number;
 }
 
 interface Waiter {
-  readonly host: Needy;
+  readonly host: SourcePlace;
+  /** It can take the file from a node. */
+  readonly canFetch: boolean;
   readonly resolve: (source: Source) => void;
 }
 
 /** Decides; carries nothing itself. Everything here happens at once, so no two see the same place. */
 export class Sources {
+  readonly #hosts: ReadonlyMap<string, SourcePlace>;
+  /** Gateways that are to be booted and are neither up nor lost yet. */
+  readonly #coming = new Set<SourcePlace>();
   readonly #servers = new Map<string, Server>();
   readonly #waiting: Waiter[] = [];
   /** Hosts that have begun to copy and are neither up nor lost yet. */
-  readonly #promising = new Map<string, Place>();
+  readonly #promising = new Set<SourcePlace>();
   #originSent = 0;
   #originActive = 0;
 
+  /** `coming`: names of those that are booted now; others may be up already. */
+  constructor(hosts: readonly SourcePlace[], coming: Iterable<string>) {
+    this.#hosts = new Map(hosts.map((host) => [host.name, host]));
+    for (const name of coming) {
+      const host = this.#placeOf(name);
+      if (host.gateway) this.#coming.add(host);
+    }
+  }
+
   /** Resolves when there is a place for this host; rejects with the signal's reason. */
-  async acquire(host: Needy, signal: AbortSignal): Promise<Source> {
+  async acquire(
+    name: string,
+    options: { readonly canFetch: boolean; readonly signal: AbortSignal },
+  ): Promise<Source> {
+    const { canFetch, signal } = options;
+    const host = this.#placeOf(name);
     signal.throwIfAborted();
     // Whoever waits (again) gives nobody else hope.
-    this.#promising.delete(host.name);
+    this.#promising.delete(host);
     return await new Promise<Source>((resolve, reject) => {
       const leave = () => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
@@ -66,6 +82,7 @@ export class Sources {
       };
       const waiter: Waiter = {
         host,
+        canFetch,
         resolve(source) {
           signal.removeEventListener("abort", leave);
           resolve(source);
@@ -78,41 +95,51 @@ export class Sources {
   }
 
   /** A node that is up has the file and can serve. */
-  add(node: NamedPlace): void {
-    this.#promising.delete(node.name);
-    this.#servers.set(node.name, { place: node, active: 0, failures: 0 });
+  up(name: string): void {
+    const place = this.#settle(name);
+    this.#servers.set(name, { place, active: 0, failures: 0 });
     this.#assign();
   }
 
   /** The host will not come up. */
   lost(name: string): void {
-    this.#promising.delete(name);
+    this.#settle(name);
     this.#assign();
+  }
+
+  #settle(name: string): SourcePlace {
+    const place = this.#placeOf(name);
+    this.#promising.delete(place);
+    this.#coming.delete(place);
+    return place;
+  }
+
+  #placeOf(name: string): SourcePlace {
+    return this.#hosts.get(name) as SourcePlace;
   }
 
   #assign(): void {
     for (let i = 0; i < this.#waiting.length;) {
       const waiter = this.#waiting[i] as Waiter;
-      const source = this.#placeFor(waiter.host);
+      const source = this.#sourceFor(waiter);
       if (source === undefined) {
         i++;
         continue;
       }
       this.#waiting.splice(i, 1);
-      const { name, segment } = waiter.host;
-      if (segment !== undefined) this.#promising.set(name, waiter.host);
+      if (waiter.canFetch) this.#promising.add(waiter.host);
       waiter.resolve(source);
     }
   }
 
-  #placeFor(host: Needy): Source | undefined {
-    if (host.segment === undefined) return this.#originPlace();
+  #sourceFor({ host, canFetch }: Waiter): Source | undefined {
+    if (!canFetch) return this.#originPlace();
     const free =
       [...this.#servers].filter(([, server]) =>
-        isUsable(server, host) && server.active < NODE_COPIES_AT_ONCE
+        this.#isUsable(server, host) && server.active < NODE_COPIES_AT_ONCE
       ).sort(([, a], [, b]) => a.active - b.active)[0];
     if (free !== undefined) return this.#nodePlace(free[0], free[1]);
-    const hasShare = host.isBehind !== true && this.#originSent < ORIGIN_COPIES_MAX;
+    const hasShare = host.jumps === 0 && this.#originSent < ORIGIN_COPIES_MAX;
     const place = hasShare || !this.#isHopeful(host) ? this.#originPlace() : undefined;
     if (place !== undefined) this.#originSent++;
     return place;
@@ -144,15 +171,19 @@ export class Sources {
   }
 
   /** Whether some node serves this host, or may soon. */
-  #isHopeful(host: Needy): boolean {
-    return [...this.#servers.values()].some((server) => isUsable(server, host)) ||
-      [...this.#promising.values()].some((place) => canDial(place, host)) ||
-      // Who is reached directly has its copy soon, and may then serve.
-      (host.isBehind === true &&
-        this.#waiting.some((each) => each.host.isBehind !== true && canDial(each.host, host)));
+  #isHopeful(host: SourcePlace): boolean {
+    return [...this.#servers.values()].some((server) => this.#isUsable(server, host)) ||
+      [...this.#promising].some((place) => canDial(place, host)) ||
+      // A gateway nearer to us has its copy before we could send one past it.
+      [...this.#coming].some((place) => place.jumps < host.jumps && canDial(place, host));
   }
-}
 
-function isUsable({ place, failures }: Server, host: Needy): boolean {
-  return canDial(place, host) && failures < NODE_FAILURES_MAX;
+  #isUsable({ place, failures }: Server, host: SourcePlace): boolean {
+    if (!canDial(place, host) || failures >= NODE_FAILURES_MAX) return false;
+    // It is asked through the mesh, to which it belongs only by a gateway.
+    return place.jumps === 0 || place.gateway ||
+      [...this.#servers.values()].some(({ place: other }) =>
+        other.gateway && other.segment === place.segment
+      );
+  }
 }

@@ -21,7 +21,8 @@ import { SshDialogue } from "./ssh_dialogue.ts";
 
 /** A port on a node that gives the file to whoever shows the ticket. */
 export interface OpenedSource {
-  readonly host: string;
+  /** Addresses of the node, best first. */
+  readonly hosts: readonly string[];
   readonly port: number;
   /** 32 hex digits. */
   readonly ticket: string;
@@ -100,7 +101,7 @@ export class SshLauncher implements Launcher {
     const keeps = checkSpace(facts, binary.facts.bytes);
     if (keeps) await dialogue.say("KEEP");
     // Somebody without bash cannot fetch from a node.
-    const segment = facts.get("get") === "yes" ? host.segment : undefined;
+    const canFetch = facts.get("get") === "yes";
     for (;;) {
       parts.onStep("waiting");
       const over = new AbortController();
@@ -110,10 +111,7 @@ export class SshLauncher implements Launcher {
       void dialogue.ended.then(() => over.abort());
       let source: Source;
       try {
-        source = await sources.acquire(
-          { name: host.name, segment, gateway: host.gateway, isBehind: host.via !== undefined },
-          over.signal,
-        );
+        source = await sources.acquire(host.name, { canFetch, signal: over.signal });
       } catch (error) {
         signal.throwIfAborted();
         if (over.signal.aborted) throw await dialogue.failure();
@@ -164,13 +162,16 @@ export class SshLauncher implements Launcher {
     } catch {
       return false; // Somebody else will serve; the node itself is judged elsewhere.
     }
-    const { host, port, ticket } = opened;
+    const { hosts, port, ticket } = opened;
     const seconds = Math.ceil(COPY_MS_MAX / 1_000);
-    await dialogue.say(`GET ${host} ${port} ${seconds} ${GET_CONNECT_SECONDS}\n${ticket}`);
     const what = `the copy from "${node}" was not done within ${formatDuration(COPY_MS_MAX)}`;
     const ms = COPY_MS_MAX + 2 * GET_CONNECT_SECONDS * 1_000;
-    const { word } = await dialogue.answer(facts, { ms, what });
-    return word === "HAVE";
+    for (const host of hosts) {
+      await dialogue.say(`GET ${host} ${port} ${seconds} ${GET_CONNECT_SECONDS}\n${ticket}`);
+      const { word } = await dialogue.answer(facts, { ms, what });
+      if (word === "HAVE") return true;
+    }
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Source, Sources } from "../../../modules/network_boot/sources.ts";
+import { type Source, type SourcePlace, Sources } from "../../../modules/network_boot/sources.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -9,17 +9,28 @@ async function turn(): Promise<void> {
   for (let i = 0; i < 5; i++) await Promise.resolve();
 }
 
-class Host {
+class Host implements SourcePlace {
   source: Source | undefined;
-  constructor(
-    readonly name: string,
-    readonly segment: string | undefined,
-    readonly isBehind = false,
-    readonly gateway = false,
-  ) {}
-  wait(sources: Sources, signal = NEVER): void {
-    void sources.acquire(this, signal).then((source) => this.source = source);
+  readonly name: string;
+  readonly segment: string;
+  readonly gateway: boolean;
+  readonly jumps: number;
+
+  constructor(name: string, place: Partial<SourcePlace> = {}) {
+    this.name = name;
+    this.segment = place.segment ?? "lan";
+    this.gateway = place.gateway ?? false;
+    this.jumps = place.jumps ?? 0;
   }
+
+  wait(sources: Sources, { signal = NEVER, canFetch = true } = {}): void {
+    void sources.acquire(this.name, { canFetch, signal }).then((source) => this.source = source);
+  }
+}
+
+/** All of them are booted now. */
+function booting(hosts: readonly Host[]): Sources {
+  return new Sources(hosts, hosts.map(({ name }) => name));
 }
 
 function kindOf(host: Host | undefined): string | undefined {
@@ -27,12 +38,12 @@ function kindOf(host: Host | undefined): string | undefined {
 }
 
 function hosts(count: number): Host[] {
-  return Array.from({ length: count }, (_, i) => new Host(`n${i + 1}`, "lan"));
+  return Array.from({ length: count }, (_, i) => new Host(`n${i + 1}`));
 }
 
 Deno.test("sources: the origin sends two at once and three in all, nodes that are up the rest", async () => {
-  const sources = new Sources();
   const all = hosts(16);
+  const sources = booting(all);
   for (const host of all) host.wait(sources);
   const served = new Map<string, string>();
   for (let round = 0; served.size < 16; round++) {
@@ -44,7 +55,7 @@ Deno.test("sources: the origin sends two at once and three in all, nodes that ar
       const source = host.source as Source;
       served.set(host.name, source.kind === "node" ? source.name : "origin");
       source.finish(true);
-      sources.add({ name: host.name, segment: "lan", gateway: false });
+      sources.up(host.name);
     }
   }
   const from = (name: string) => [...served.values()].filter((each) => each === name).length;
@@ -53,8 +64,8 @@ Deno.test("sources: the origin sends two at once and three in all, nodes that ar
 });
 
 Deno.test("sources: when nobody came up, the origin goes on", async () => {
-  const sources = new Sources();
   const all = hosts(5);
+  const sources = booting(all);
   for (const host of all) host.wait(sources);
   for (const host of all) {
     await turn();
@@ -65,8 +76,8 @@ Deno.test("sources: when nobody came up, the origin goes on", async () => {
 });
 
 Deno.test("sources: who waits while others may come up gets its turn when those are lost", async () => {
-  const sources = new Sources();
   const all = hosts(4);
+  const sources = booting(all);
   for (const host of all) host.wait(sources);
   for (const host of all.slice(0, 3)) {
     await turn();
@@ -80,9 +91,9 @@ Deno.test("sources: who waits while others may come up gets its turn when those 
 });
 
 Deno.test("sources: a node that fails twice is not asked again", async () => {
-  const sources = new Sources();
-  sources.add({ name: "up", segment: "lan", gateway: false });
-  const host = new Host("n1", "lan");
+  const host = new Host("n1");
+  const sources = new Sources([host, new Host("up")], ["n1"]);
+  sources.up("up");
   const kinds: string[] = [];
   for (let i = 0; i < 3; i++) {
     host.source = undefined;
@@ -94,67 +105,70 @@ Deno.test("sources: a node that fails twice is not asked again", async () => {
   assert.deepEqual(kinds, ["node", "node", "origin"]);
 });
 
-Deno.test("sources: nodes serve their own segment; without a segment only the origin does", async () => {
-  const sources = new Sources();
-  sources.add({ name: "up", segment: "lan", gateway: false });
-  const [same, other, alone] = [
-    new Host("a", "lan"),
-    new Host("b", "dmz"),
-    new Host("c", undefined),
-  ];
-  for (const host of [same, other, alone]) host.wait(sources);
+Deno.test("sources: nodes serve their own segment, and who cannot fetch is served by the origin", async () => {
+  const all = [new Host("a"), new Host("b", { segment: "dmz" }), new Host("c"), new Host("up")];
+  const sources = new Sources(all, ["a", "b", "c"]);
+  sources.up("up");
+  for (const host of all.slice(0, 3)) host.wait(sources, { canFetch: host.name !== "c" });
   await turn();
-  assert.deepEqual(
-    [same, other, alone].map((host) => host.source?.kind),
-    ["node", "origin", "origin"],
-  );
+  assert.deepEqual(all.map(kindOf), ["node", "origin", "origin", undefined]);
 });
 
-Deno.test("sources: behind others one copy comes from the origin, while nobody there can serve", async () => {
-  const sources = new Sources();
-  const behind = [1, 2, 3].map((i) => new Host(`a${i}`, "a", true)) as [Host, Host, Host];
-  const gateway = new Host("gw", "a", false, true);
-  const kinds = () => [...behind, gateway].map(kindOf);
+Deno.test("sources: behind gateways nothing comes from the origin while a gateway is to come", async () => {
+  const behind = [1, 2, 3].map((i) => new Host(`a${i}`, { segment: "a", jumps: 1 }));
+  const gateway = new Host("gw", { segment: "a", gateway: true });
+  const sources = booting([...behind, gateway]);
+  for (const host of [...behind, gateway]) host.wait(sources);
+  await turn();
+  assert.deepEqual([...behind, gateway].map(kindOf), [undefined, undefined, undefined, "origin"]);
+  gateway.source?.finish(true);
+  sources.up("gw");
+  await turn();
+  assert.deepEqual(behind.map(kindOf), ["node", "node", undefined]);
+});
+
+Deno.test("sources: behind gateways that are lost one copy comes from the origin", async () => {
+  const behind = [1, 2].map((i) => new Host(`a${i}`, { segment: "a", jumps: 1 }));
+  const sources = booting([...behind, new Host("gw", { segment: "a", gateway: true })]);
   for (const host of behind) host.wait(sources);
   await turn();
-  // Nobody else is in sight.
-  assert.deepEqual(kinds(), ["origin", undefined, undefined, undefined]);
-  gateway.wait(sources);
+  assert.deepEqual(behind.map(kindOf), [undefined, undefined]);
+  sources.lost("gw");
   await turn();
-  assert.deepEqual(kinds(), ["origin", undefined, undefined, "origin"]);
-  behind[0].source?.finish(false);
-  sources.lost("a1");
+  assert.deepEqual(behind.map(kindOf), ["origin", undefined]);
+  behind[0]?.source?.finish(true);
+  // Nobody could ask it to serve: no gateway links its segment with us.
+  sources.up("a1");
   await turn();
-  assert.deepEqual(kinds().slice(1), [undefined, undefined, "origin"]);
-  gateway.source?.finish(true);
-  sources.add(gateway);
-  await turn();
-  assert.deepEqual(kinds().slice(1), ["node", "node", "origin"]);
+  assert.deepEqual(behind.map(kindOf), ["origin", "origin"]);
 });
 
 Deno.test("sources: gateways serve each other, and other nodes only their own segment", async () => {
-  const sources = new Sources();
-  sources.add({ name: "ga", segment: "a", gateway: true });
-  const [gateway, other] = [new Host("gb", "b", false, true), new Host("b1", "b", true)];
+  const all = [
+    new Host("ga", { segment: "a", gateway: true }),
+    new Host("gb", { segment: "b", gateway: true, jumps: 1 }),
+    new Host("b1", { segment: "b", jumps: 2 }),
+  ];
+  const sources = new Sources(all, ["gb", "b1"]);
+  sources.up("ga");
   const servers = () =>
-    [gateway, other].map(({ source }) => source?.kind === "node" ? source.name : source?.kind);
-  for (const host of [gateway, other]) host.wait(sources);
+    all.map(({ source }) => source?.kind === "node" ? source.name : source?.kind);
+  for (const host of all.slice(1)) host.wait(sources);
   await turn();
-  assert.deepEqual(servers(), ["ga", undefined]);
-  gateway.source?.finish(true);
-  sources.add(gateway);
+  assert.deepEqual(servers(), [undefined, "ga", undefined]);
+  all[1]?.source?.finish(true);
+  sources.up("gb");
   await turn();
-  assert.deepEqual(servers(), ["ga", "gb"]);
+  assert.deepEqual(servers(), [undefined, "ga", "gb"]);
 });
 
 Deno.test("sources: who gives up leaves its place to the next", async () => {
-  const sources = new Sources();
-  const [first, second] = hosts(2) as [Host, Host];
+  const [first, second, third, fourth] = hosts(4) as [Host, Host, Host, Host];
+  const sources = booting([first, second, third, fourth]);
   first.wait(sources);
   second.wait(sources);
   const over = new AbortController();
-  const left = sources.acquire({ name: "n3", segment: "lan", gateway: false }, over.signal);
-  const fourth = new Host("n4", "lan");
+  const left = sources.acquire(third.name, { canFetch: true, signal: over.signal });
   fourth.wait(sources);
   over.abort(new Error("gave up"));
   await assert.rejects(left, /gave up/);
@@ -163,14 +177,21 @@ Deno.test("sources: who gives up leaves its place to the next", async () => {
   assert.equal(fourth.source?.kind, "origin");
 });
 
+const place = fc.record({
+  segment: fc.constantFrom("a", "b"),
+  gateway: fc.boolean(),
+  jumps: fc.nat(2),
+});
+
 Deno.test("sources: every host gets the file in the end, whatever fails", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 1, max: 24 }),
+      fc.array(place, { minLength: 1, maxLength: 24 }),
       fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 40, maxLength: 40 }),
-      async (count, fates) => {
-        const sources = new Sources();
-        const open = new Set(hosts(count));
+      async (places, fates) => {
+        const count = places.length;
+        const open = new Set(places.map((each, i) => new Host(`n${i}`, each)));
+        const sources = booting([...open]);
         for (const host of open) host.wait(sources);
         for (let step = 0; open.size > 0; step++) {
           assert.ok(step < 10 * count + 50, "nobody waits for ever");
@@ -188,7 +209,7 @@ Deno.test("sources: every host gets the file in the end, whatever fails", async 
           open.delete(host);
           source.finish(fate !== 1);
           if (fate === 1 || fate === 2) sources.lost(host.name);
-          else sources.add({ name: host.name, segment: "lan", gateway: false });
+          else sources.up(host.name);
         }
       },
     ),
