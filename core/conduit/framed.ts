@@ -73,6 +73,8 @@ export interface FramedOptions {
   readonly cipher?: FrameCipher;
   /** Bytes that came behind the handshake. */
   readonly received?: Uint8Array;
+  /** A frame that was begun must end within this time. @default PARTIAL_FRAME_MS_MAX */
+  readonly partialMsMax?: number;
 }
 
 export class FramedConduit implements Conduit {
@@ -106,7 +108,7 @@ export class FramedConduit implements Conduit {
     this.#clock = options.clock;
     this.#cipher = options.cipher;
     this.#keyedAt = options.clock.monotonic();
-    this.#reader = new FrameReader(options.pipe, options.clock, options.received);
+    this.#reader = new FrameReader(options.pipe, options.clock, options);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
 

@@ -17,11 +17,18 @@ import {
 const LENGTH_BYTES = 2;
 /** Ticks that a frame may take, one of them not whole. */
 const PARTIAL_TICKS = 5;
-const PARTIAL_TICK_MS = PARTIAL_FRAME_MS_MAX / (PARTIAL_TICKS - 1);
+
+export interface FrameReaderOptions {
+  /** What was read already. */
+  readonly received?: Uint8Array | undefined;
+  /** A frame that was begun must end within this time. @default PARTIAL_FRAME_MS_MAX */
+  readonly partialMsMax?: number | undefined;
+}
 
 export class FrameReader {
   readonly #pipe: BytePipe;
   readonly #clock: Clock;
+  readonly #partialMsMax: number;
   #buffer: Uint8Array;
   #start = 0;
   #end = 0;
@@ -31,9 +38,14 @@ export class FrameReader {
   #isReading = false;
   #late = false;
 
-  constructor(pipe: BytePipe, clock: Clock, received?: Uint8Array) {
+  constructor(
+    pipe: BytePipe,
+    clock: Clock,
+    { received, partialMsMax = PARTIAL_FRAME_MS_MAX }: FrameReaderOptions = {},
+  ) {
     this.#pipe = pipe;
     this.#clock = clock;
+    this.#partialMsMax = partialMsMax;
     const length = received?.length ?? 0;
     this.#buffer = new Uint8Array(Math.max(READ_BUFFER_BYTES_MIN, length));
     if (received !== undefined) this.#buffer.set(received);
@@ -60,7 +72,7 @@ export class FrameReader {
     this.#ticks = 0;
     for (;;) {
       this.#makeRoom();
-      if (this.#end > this.#start) this.#timer ??= this.#clock.after(PARTIAL_TICK_MS, this.#tick);
+      if (this.#end > this.#start) this.#watch();
       this.#isReading = true;
       const got = await this.#readMore();
       this.#isReading = false;
@@ -93,7 +105,7 @@ export class FrameReader {
       broken = error;
     }
     if (this.#late) {
-      throw new ProtocolError(`Frame was not finished within ${PARTIAL_FRAME_MS_MAX} ms`);
+      throw new ProtocolError(`Frame was not finished within ${this.#partialMsMax} ms`);
     }
     if (broken !== undefined) throw broken;
     return got;
@@ -125,6 +137,10 @@ export class FrameReader {
     this.#end = here;
   }
 
+  #watch(): void {
+    this.#timer ??= this.#clock.after(this.#partialMsMax / (PARTIAL_TICKS - 1), this.#tick);
+  }
+
   /** One timer at most, which looks again instead of being made anew for every frame. */
   readonly #tick = (): void => {
     this.#timer = undefined;
@@ -132,6 +148,6 @@ export class FrameReader {
     if (++this.#ticks === PARTIAL_TICKS) {
       this.#late = true;
       this.#pipe.close();
-    } else this.#timer = this.#clock.after(PARTIAL_TICK_MS, this.#tick);
+    } else this.#watch();
   };
 }

@@ -95,10 +95,10 @@ export function createRouter(make = (host: ModuleHost): Router => new Router(hos
         handle: () => router().stats(),
       }),
     },
-    start(given) {
+    async start(given) {
       host = given;
       running = make(given);
-      return Promise.resolve();
+      await running.start();
     },
     async stop() {
       await running?.stop();

@@ -7,7 +7,14 @@
  *                 data, refusals, replies
  */
 
-import { CallError, type Context, type LinkChange, type ModuleHost } from "../../core/mod.ts";
+import {
+  CallError,
+  type Conduit,
+  type ConduitListener,
+  type Context,
+  type LinkChange,
+  type ModuleHost,
+} from "../../core/mod.ts";
 import type { RouteClass } from "../shared/carrier.ts";
 import { MeshFollower } from "../shared/mesh_follower.ts";
 import { type MeshPicture, MeshPicture as Picture, type NodeView } from "../shared/mesh_view.ts";
@@ -15,6 +22,7 @@ import type { Route, RouteHop, RouteWay, Trace } from "../shared/route_view.ts";
 import { Carriers } from "./carriers.ts";
 import { Echoes } from "./echoes.ts";
 import { hopKind, mayDial, pathHolds, planPath, whyNoPath } from "./paths.ts";
+import { RoutedFront } from "./routed/front.ts";
 import { OnDemandPool } from "./pool.ts";
 import type { Avoided, RoutedCarrier } from "./routed_carrier.ts";
 import { Transit } from "./transit.ts";
@@ -22,6 +30,8 @@ import { Troubles } from "./troubles.ts";
 
 export class Router {
   readonly carriers: Carriers;
+  /** Conduits to any node, which run end to end over carriers. */
+  readonly front: RoutedFront;
   readonly #host: ModuleHost;
   readonly #follower: MeshFollower;
   readonly #troubles: Troubles;
@@ -29,7 +39,10 @@ export class Router {
   readonly #transit: Transit;
   readonly #echoes: Echoes;
   readonly #subscription: Disposable;
+  /** Routed conduits, by either end. */
+  readonly #conduits = new Set<Conduit>();
   #picture: MeshPicture | undefined;
+  #listener: ConduitListener | undefined;
 
   constructor(host: ModuleHost) {
     const { clock, random } = host.env;
@@ -82,7 +95,25 @@ export class Router {
       transmit: (packet, onTaken) => this.#transit.send(packet, onTaken),
       onTrouble: (from, to) => this.#troubles.add(from, to),
     });
+    this.front = new RoutedFront({
+      clock,
+      log: host.log,
+      endToEnd: host.endToEnd,
+      name: host.self.name,
+      find: (name) => this.#picture?.byName(name)?.keyId,
+      open: (keyId) => this.openCarrier(keyId, { class: "high" }),
+    });
+    this.carriers.acceptor = this.front;
     this.#subscription = host.links.watch((change) => this.#onLink(change));
+  }
+
+  /** From now on others reach us by routed conduits, which the core serves as it serves programs. */
+  async start(): Promise<void> {
+    const { self, adopt } = this.#host;
+    this.#listener = await this.front.listen(`mesh:${self.name}`, (conduit) => {
+      this.#keep(conduit);
+      adopt(conduit);
+    });
   }
 
   /** A packet that a neighbour brought. Throws ProtocolError, or CallError for what is no neighbour. */
@@ -165,11 +196,20 @@ export class Router {
     };
   }
 
+  /** Routed conduits say goodbye while there are links to carry it. */
   async stop(): Promise<void> {
     this.#subscription[Symbol.dispose]();
+    await this.#listener?.close();
+    await Promise.all([...this.#conduits].map((conduit) => conduit.close("daemon stops")));
+    await this.front.settled();
     this.carriers.close("daemon stops");
     await this.#follower.stop();
     await this.#pool.stop();
+  }
+
+  #keep(conduit: Conduit): void {
+    this.#conduits.add(conduit);
+    void conduit.closed.then(() => this.#conduits.delete(conduit));
   }
 
   #plan(

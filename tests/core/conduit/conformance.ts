@@ -218,7 +218,7 @@ export function conformance(name: string, play: Play): void {
   });
 
   test("knows who the other end is", ({ dialler, acceptor }, { front }) => {
-    const kind = { internal: "internal", unix: "local", tcp: "node" }[front.scheme];
+    const kind = { internal: "internal", unix: "local", tcp: "node", mesh: "node" }[front.scheme];
     assert.deepEqual([dialler.peer.kind, acceptor.peer.kind], [kind, kind]);
     if (dialler.peer.kind !== "node" || acceptor.peer.kind !== "node") return;
     assert.equal(dialler.peer.identity.name, "acceptor");

@@ -8,7 +8,9 @@ import { InternalFront } from "../../../core/conduit/internal.ts";
 import { TcpFront } from "../../../core/conduit/tcp.ts";
 import { UnixFront } from "../../../core/conduit/unix.ts";
 import type { BytePipe, Environment, Network } from "../../../core/environment/environment.ts";
+import { Dice, SEED } from "../../support/fuzz.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
+import { Parties, type Path } from "../../modules/router/routed/ways.ts";
 import { STAGES } from "../environment/stages.ts";
 
 /** Both ends of one conduit. */
@@ -58,7 +60,51 @@ export const FRONTS: readonly (readonly [name: string, play: Play])[] = [
       ] as const satisfies readonly [string, Play]
     )
   ),
+  ...STAGES.map(([name, play]) =>
+    [`routed (${name})`, (scenario) => playRouted(play, scenario)] as const satisfies readonly [
+      string,
+      Play,
+    ]
+  ),
+  [
+    "routed, on a bad way (simulated)",
+    (scenario) => playRouted((STAGES[1] as (typeof STAGES)[number])[1], scenario, [BAD_PATH]),
+  ],
 ];
+
+const BAD_PATH: Path = {
+  delayMs: 1,
+  jitterMs: 3,
+  lose: 30,
+  double: 30,
+  alter: 30,
+  cut: 10,
+};
+
+/** Over carriers in memory; what lies between routers has its own tests. */
+function playRouted(
+  play: (typeof STAGES)[number][1],
+  scenario: (stage: Stage) => Promise<void>,
+  paths?: readonly Path[],
+): Promise<void> {
+  return play(async ({ environment }) => {
+    const { clock, random } = environment;
+    const primitives = await testPrimitives();
+    const keys = new MeshKeys(primitives, { random, now: () => clock.now() });
+    const lies = paths === undefined ? {} : { paths, dice: new Dice(SEED) };
+    const parties = new Parties({ clock, random, keys, ...lies });
+    const { front } = parties;
+    const endpoint = "mesh:acceptor";
+    await scenario({
+      environment,
+      front,
+      endpoint,
+      encodes: true,
+      connect: () => connect(front, endpoint, () => parties.cut()),
+    });
+    await parties.settled();
+  });
+}
 
 async function playInternal(scenario: (stage: Stage) => Promise<void>): Promise<void> {
   const [, play] = STAGES[0] as (typeof STAGES)[number];

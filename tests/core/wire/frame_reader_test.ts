@@ -25,7 +25,7 @@ Deno.test("frame reader: frames of any length come out as they went in, however 
     const [near, far] = memoryPipes({ readMax, capacity: 300_000 });
     const head = framed(bodies[0] as Uint8Array);
     const cut = dice.below(Math.min(head.length, 4_096));
-    const reader = new FrameReader(far, new ManualClock(), head.subarray(0, cut));
+    const reader = new FrameReader(far, new ManualClock(), { received: head.subarray(0, cut) });
     const writing = (async () => {
       await near.write(head.subarray(cut));
       for (const body of bodies.slice(1)) await near.write(framed(body));
