@@ -27,8 +27,10 @@ export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 export const BODY_DEPTH_MAX = 32;
 /** What every message costs besides its body in the account of credit: empty items cannot flood. */
 export const MESSAGE_WEIGHT_MIN = 16;
-/** What a message on an internal conduit counts for, unless its body is raw bytes. */
+/** What a message on an internal conduit counts for, besides raw bytes in its body. */
 export const INTERNAL_MESSAGE_WEIGHT = 64;
+/** Maps, arrays and bytes that are looked at to find those: streams of bytes have few around them. */
+export const INTERNAL_WEIGHED_VALUES_MAX = 1_024;
 /** Reserved for messages that come in several frames, per conduit. */
 export const REASSEMBLY_BYTES_MAX = 16 * 1024 * 1024;
 /** What a message that is not complete yet costs besides its body, at the end that joins it. */

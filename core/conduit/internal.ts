@@ -7,6 +7,7 @@ import { CallError, ConnectionError } from "../errors.ts";
 import {
   INTERNAL_MESSAGE_WEIGHT,
   INTERNAL_QUEUE_MESSAGES_MAX,
+  INTERNAL_WEIGHED_VALUES_MAX,
   MESSAGE_BYTES_MAX,
   MESSAGE_WEIGHT_MIN,
 } from "../limits.ts";
@@ -70,6 +71,19 @@ function internalPair(to: string, from: string): [Conduit, Conduit] {
   return [here, there];
 }
 
+/** Raw bytes inside a structure, as streams of bytes have them; not all of a large structure is looked at. */
+function bytesIn(body: unknown): number {
+  let bytes = 0;
+  let left = INTERNAL_WEIGHED_VALUES_MAX;
+  const look = (value: unknown): void => {
+    if (typeof value !== "object" || value === null || left-- <= 0) return;
+    if (value instanceof Uint8Array) bytes += value.length;
+    else for (const inner of Array.isArray(value) ? value : Object.values(value)) look(inner);
+  };
+  look(body);
+  return bytes;
+}
+
 class InternalConduit implements Conduit {
   readonly closed: Promise<CloseReason>;
   #other: InternalConduit | undefined;
@@ -103,7 +117,7 @@ class InternalConduit implements Conduit {
     }
     message.weight = body instanceof Uint8Array
       ? MESSAGE_WEIGHT_MIN + body.length
-      : INTERNAL_MESSAGE_WEIGHT;
+      : INTERNAL_MESSAGE_WEIGHT + bytesIn(body);
     other.#inbox.push(message);
     other.#wake();
     if (other.#unread <= INTERNAL_QUEUE_MESSAGES_MAX) return READY;

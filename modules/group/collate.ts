@@ -68,7 +68,7 @@ export class Collator {
   }
 
   /** All of the partial or, with ProtocolError, nothing of it. */
-  merge({ answered, state, failures }: Partial): void {
+  merge({ answered, state, failures }: Omit<Partial, "items">): void {
     for (const index of answered) this.#mustBeOpen(index);
     this.#reducer.merge(state, answered);
     for (const index of answered) this.#open.delete(index);

@@ -18,6 +18,19 @@ export const PART_BYTES_MAX = 256 * 1024;
 /** What an index or a failure costs besides its text, in that account. */
 export const ENTRY_BYTES = 32;
 
+/** What targets stream is passed up this long after it came, together with what follows at once. */
+export const ITEMS_MS = 3;
+/** Above this it is passed up without waiting. */
+export const ITEMS_BYTES_EARLY = 64 * 1024;
+/** What a run has streamed is kept for copies that come by another way; the beginning is given up. */
+export const TAPE_BYTES_MAX = 256 * 1024;
+/** A run is slowed down when its reader is so far behind. */
+export const TAPE_AHEAD_BYTES = 64 * 1024;
+/** Input that has passed is kept to be sent again by another way; above it there is no other way. */
+export const INPUT_KEPT_BYTES_MAX = 1024 * 1024;
+/** A run that nobody carries is cancelled: the origin sends again much sooner, or has died. */
+export const ORPHAN_MS = 10_000;
+
 /** Of the slack for accounts to travel up, each hop leaves this share to those below. */
 export const SLACK_SHARE = 0.75;
 /**

@@ -15,12 +15,20 @@ import {
   type Link,
   type Links,
   ProtocolError,
-  type Timer,
 } from "../../core/mod.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
 import { foldInOrder } from "../shared/nodeset.ts";
+import { Broadcast, type Sink } from "./broadcast.ts";
 import { Collator } from "./collate.ts";
-import { AVOID_EDGES_MAX, PART_BYTES_MAX, SLACK_SHARE } from "./limits.ts";
+import { Due } from "./due.ts";
+import { Items } from "./items.ts";
+import {
+  AVOID_EDGES_MAX,
+  ITEMS_BYTES_EARLY,
+  ITEMS_MS,
+  PART_BYTES_MAX,
+  SLACK_SHARE,
+} from "./limits.ts";
 import { type Detail, type PartialBody, type PartialFailure, readPartial } from "./partial.ts";
 import { toRanges } from "./ranges.ts";
 import { createReducer } from "./reducers.ts";
@@ -64,10 +72,11 @@ export class Operation {
   readonly #deadlineAt: number;
   readonly #cancelled = new AbortController();
   readonly #runs: Run[] = [];
+  readonly #items = new Items();
+  readonly #input = new Broadcast();
+  readonly #due: Due;
   /** Nobody will read any more. */
   #over = false;
-  #partDue = false;
-  #partTimer: Timer | undefined;
   #wake: (() => void) | undefined;
   #roomWaiters: (() => void)[] = [];
 
@@ -76,6 +85,7 @@ export class Operation {
     this.#options = options;
     this.#deadlineAt = station.clock.monotonic() + options.deadlineMs;
     this.#collator = new Collator(options.targets.keys(), createReducer(options.work.reduce));
+    this.#due = new Due(station.clock, () => this.#wakeReader());
   }
 
   get over(): boolean {
@@ -84,6 +94,10 @@ export class Operation {
 
   /** Begins with all targets, or tries again with some of them that are still open. */
   send(targets: ReadonlyMap<number, string> = this.#options.targets): void {
+    if (!this.#input.isWhole) {
+      const reason = "Too much input has passed to send it again by another way";
+      return this.fail([...targets.keys()], { reason, ran: "maybe" });
+    }
     const { picture, selfName, links } = this.#station;
     const { via, avoid } = this.#options;
     const { own, parts, lost } = split(targets, {
@@ -105,10 +119,19 @@ export class Operation {
     this.#changed();
   }
 
+  /** Hands what the caller streams to all targets. Resolves when that is done, or nobody waits. */
+  async feed(input: AsyncIterable<unknown>): Promise<void> {
+    for await (const item of input) {
+      if (this.#over) return;
+      await this.#input.send(item);
+    }
+    await this.#input.end();
+  }
+
   /** Partials as they are due, and as the return value the last one. For one reader. */
   async *partials(): AsyncGenerator<PartialBody, PartialBody, void> {
     try {
-      while (!this.#over && this.#collator.open > 0) {
+      while (!this.#over && (this.#collator.open > 0 || this.#items.bytes > PART_BYTES_MAX)) {
         if (this.#isDue()) yield this.#take();
         else await new Promise<void>((resolve) => this.#wake = resolve);
       }
@@ -121,7 +144,8 @@ export class Operation {
   /** Nobody waits for the account any more, but what runs below goes on. Idempotent. */
   detach(): void {
     this.#over = true;
-    this.#partTimer?.cancel();
+    this.#due.clear();
+    for (const run of this.#runs) run.release();
     this.#makeRoom();
     this.#wakeReader();
   }
@@ -138,9 +162,18 @@ export class Operation {
   }
 
   async #runOwn(index: number): Promise<void> {
-    const run = this.#station.runs.run(this.#options.work, Math.max(1, this.#leftMs));
+    const { work } = this.#options;
+    const run = this.#station.runs.run(work, Math.max(1, this.#leftMs));
     this.#runs.push(run);
+    if (work.input) this.#input.add(run);
+    for await (const [place, value] of run.items()) {
+      if (this.#over) return;
+      this.#items.push([index, place, value]);
+      this.#changed();
+      await this.#room();
+    }
     const outcome = await run.outcome;
+    this.#input.remove(run);
     if (this.#over) return;
     if (outcome.set === "answered") this.#collator.answer(index, outcome.answer);
     else this.#collator.fail(outcome.set, [index], outcome.detail);
@@ -159,13 +192,20 @@ export class Operation {
       return this.#lose(part.indices, { reason, ran: "never", ...this.#edgeTo(at) });
     }
     let call: Call | undefined;
+    let sink: Sink | undefined;
     let givenUp = false;
+    const noInput = () => sink === undefined || this.#input.remove(sink);
     using _ = watchSilence(link, {
       clock: this.#station.clock,
-      onSilent: () => givenUp = this.#giveUp(owed, part.next),
+      onSilent: () => {
+        givenUp = this.#giveUp(owed, part.next);
+        if (givenUp) noInput();
+        return givenUp;
+      },
     });
     try {
       call = this.#pass(link, part, leftMs);
+      if (this.#options.work.input) this.#input.add(sink = sinkOf(call));
       for await (const item of call) {
         // What it still says is about targets that others owe by now.
         if (givenUp) continue;
@@ -184,6 +224,8 @@ export class Operation {
         return this.#timeOut(owed, { reason, ran: "maybe" });
       }
       this.#lose([...owed], { ...lossOf(error, at), ...this.#edgeTo(at) });
+    } finally {
+      noInput();
     }
   }
 
@@ -229,6 +271,7 @@ export class Operation {
   #merge(owed: Set<number>, body: unknown): void {
     const partial = readPartial(body, owed);
     if (!this.#over) {
+      for (const item of partial.items) this.#items.push(item);
       const final = partial.failures.filter(({ detail }) => detail.lost === undefined);
       this.#collator.merge({ ...partial, failures: final.flatMap((one) => this.#doubt(one)) });
     }
@@ -278,16 +321,19 @@ export class Operation {
   }
 
   #take(): PartialBody {
-    this.#partTimer?.cancel();
-    this.#partTimer = undefined;
-    this.#partDue = false;
-    const body = this.#collator.take();
+    this.#due.clear();
+    const items = this.#items.take(PART_BYTES_MAX);
+    // What a target has streamed goes before its account.
+    const isRest = this.#items.isEmpty;
+    const body = isRest ? this.#collator.take() : {};
+    if (!isRest) this.#due.within(0);
     this.#makeRoom();
-    return body;
+    return items.length === 0 ? body : { ...body, items };
   }
 
   #isDue(): boolean {
-    return this.#partDue || this.#collator.bytes >= PART_BYTES_MAX;
+    return this.#due.isNow || this.#collator.bytes >= PART_BYTES_MAX ||
+      this.#items.bytes >= ITEMS_BYTES_EARLY;
   }
 
   #changed(): void {
@@ -295,11 +341,8 @@ export class Operation {
     const { open, bytes } = this.#collator;
     if (open === 0 || this.#isDue()) return this.#wakeReader();
     const { partMs } = this.#options;
-    if (bytes === 0 || partMs === undefined || this.#partTimer !== undefined) return;
-    this.#partTimer = this.#station.clock.after(partMs, () => {
-      this.#partDue = true;
-      this.#wakeReader();
-    });
+    if (!this.#items.isEmpty) this.#due.within(ITEMS_MS);
+    else if (bytes > 0 && partMs !== undefined) this.#due.within(partMs);
   }
 
   #wakeReader(): void {
@@ -310,7 +353,7 @@ export class Operation {
 
   /** Resolves when the reader above has taken enough; until then we read nothing from below. */
   async #room(): Promise<void> {
-    while (!this.#over && this.#collator.bytes >= 2 * PART_BYTES_MAX) {
+    while (!this.#over && this.#collator.bytes + this.#items.bytes >= 2 * PART_BYTES_MAX) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }
@@ -318,6 +361,10 @@ export class Operation {
   #makeRoom(): void {
     for (const wake of this.#roomWaiters.splice(0)) wake();
   }
+}
+
+function sinkOf(call: Call): Sink {
+  return { write: (item) => call.send(item), end: () => call.end() };
 }
 
 function lossOf(error: unknown, at: string): Pick<Detail, "reason" | "ran"> {

@@ -32,9 +32,11 @@ import {
   START_MS_MAX,
   UNKNOWN_NAMES_SHOWN_MAX,
 } from "./limits.ts";
+import type { Item } from "./items.ts";
 import { Operation, type Station } from "./operation.ts";
 import type { Detail, PartialBody } from "./partial.ts";
 import { fromRanges } from "./ranges.ts";
+import { passInput } from "./relay.ts";
 import { createReducer, type FoldedAnswers, type Reducer } from "./reducers.ts";
 import { Resender } from "./resender.ts";
 import type { Work } from "./work.ts";
@@ -44,7 +46,7 @@ const ID_BYTES = 16;
 export async function* originate(
   station: Station & { readonly env: Environment },
   args: GroupCall,
-  context: Pick<Context, "signal" | "deadlineMs">,
+  context: Pick<Context, "signal" | "deadlineMs" | "input">,
 ): AsyncGenerator<GroupPart, GroupReply, void> {
   const { clock, picture } = station;
   const names = freeze(args.targets, picture);
@@ -77,6 +79,7 @@ export async function* originate(
   try {
     signal.throwIfAborted();
     operation.send();
+    if (work.input) passInput(operation, context);
     const partials = operation.partials();
     for (;;) {
       const { done, value } = await partials.next();
@@ -130,12 +133,14 @@ function workOf(args: GroupCall, { clock, random }: Environment): Work {
     const text = `Latest start is ${startBy - now} ms from now, ${START_MS_MAX} ms is the most`;
     throw new CallError("invalid", text);
   }
-  const { steps, signed, listed, reduce } = args;
+  const { steps, signed, listed, reduce, stream, input } = args;
   return {
     id: args.id ?? toHex(random.bytes(ID_BYTES)),
     ...(steps === undefined ? {} : { steps }),
     ...(signed === undefined ? {} : { signed }),
     ...(listed === undefined ? {} : { listed }),
+    ...(stream === true ? { stream } : {}),
+    ...(input === true ? { input } : {}),
     reduce,
     startBy,
     bytesPerNodeMax: args.bytesPerNodeMax ?? GROUP_NODE_BYTES_DEFAULT,
@@ -156,6 +161,8 @@ class Report {
   readonly #names: readonly string[];
   readonly #totals: Reducer;
   readonly #counts = { answered: 0, failed: 0, refused: 0, unreachable: 0, timedOut: 0 };
+  /** The next place in the stream of each target. */
+  readonly #places = new Map<number, number>();
   #firstError: { index: number; set: FailureSet; reason: string } | undefined;
 
   constructor(work: Work, names: readonly string[]) {
@@ -182,7 +189,18 @@ class Report {
     return {
       account: { answered: this.#nodeset(answered), ...account },
       values: this.#values(body.state, answered),
+      ...(body.items === undefined ? {} : { items: this.#items(body.items) }),
     };
+  }
+
+  /** What came again by another way is left out. */
+  #items(items: readonly Item[]): [string, unknown, number][] {
+    return items.flatMap(([index, place, value]) => {
+      const next = this.#places.get(index) ?? 0;
+      if (place < next) return [];
+      this.#places.set(index, place + 1);
+      return [[this.#names[index] as string, value, place - next]];
+    });
   }
 
   finish(part: GroupPart): GroupReply {

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { ProtocolError } from "../../core/mod.ts";
 import { FAILURE_SETS, type FailureSet, RAN } from "../shared/group_result.ts";
 import { REASON_CHARACTERS_MAX } from "./limits.ts";
+import type { Item } from "./items.ts";
 import { fromRanges } from "./ranges.ts";
 
 const RangesSchema = v.array(v.number());
@@ -35,6 +36,8 @@ const PartialSchema = v.strictObject({
   refused: failures,
   unreachable: failures,
   timedOut: failures,
+  /** What targets streamed before they are accounted for, here or in a later partial. */
+  items: v.optional(v.array(v.tuple([v.number(), v.number(), v.unknown()])), []),
 });
 /** As it travels: empty sets are left out. */
 export type PartialBody = v.InferInput<typeof PartialSchema>;
@@ -49,6 +52,7 @@ export interface Partial {
   readonly answered: readonly number[];
   readonly state: unknown;
   readonly failures: readonly PartialFailure[];
+  readonly items: readonly Item[];
 }
 
 /** Throws ProtocolError unless it is well-formed, and disjoint in itself and within `owed`. */
@@ -68,7 +72,11 @@ export function readPartial(body: unknown, owed: ReadonlySet<number>): Partial {
     return indices;
   };
   const { output } = parsed;
+  for (const [index] of output.items) {
+    if (!owed.has(index)) throw new ProtocolError(`Target ${index} streams and is not owed`);
+  }
   return {
+    items: output.items,
     answered: read(output.answered),
     state: output.state,
     failures: FAILURE_SETS.flatMap((set) =>

@@ -11,7 +11,7 @@ import type { RelayArgs } from "./work.ts";
 export async function* relay(
   station: Station,
   args: RelayArgs,
-  context: Pick<Context, "signal" | "peer">,
+  context: Pick<Context, "signal" | "peer" | "input">,
 ): AsyncGenerator<PartialBody, PartialBody, void> {
   const { deadlineMs, slackMs, via, avoid } = args;
   const work = { ...args.work, startBy: startByHere(station, args, context) };
@@ -36,10 +36,21 @@ export async function* relay(
   try {
     signal.throwIfAborted();
     operation.send();
+    if (work.input) passInput(operation, context);
     return yield* operation.partials();
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** Input that breaks off has lost the one above: `stop` knows what to do then. */
+export function passInput(
+  operation: Operation,
+  { input, signal }: Pick<Context, "input" | "signal">,
+): void {
+  void operation.feed(input).catch(() => {
+    if (!signal.aborted) operation.cancel();
+  });
 }
 
 /**

@@ -7,7 +7,6 @@
 
 import {
   type Caller,
-  CallError,
   encodeCanonical,
   equalBytes,
   errorText,
@@ -20,6 +19,8 @@ import type { FailureSet } from "../shared/group_result.ts";
 import { GROUP_TARGETS_MAX } from "../shared/limits.ts";
 import { listNodeset } from "../shared/nodeset.ts";
 import { ENTRY_BYTES, RUN_BYTES_MAX, RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "./limits.ts";
+import type { Sink } from "./broadcast.ts";
+import { KeptRun, type KeptRunParts } from "./kept_run.ts";
 import type { Detail } from "./partial.ts";
 import type { Work } from "./work.ts";
 
@@ -28,25 +29,20 @@ export type Outcome =
   | { readonly set: "answered"; readonly answer: unknown; readonly bytes: number }
   | { readonly set: FailureSet; readonly detail: Detail };
 
-export interface Run {
+/** A run as one sees it who carries it; writes to it are the operation's input. */
+export interface Run extends Sink {
   /** Never rejects; the same for every copy. */
   readonly outcome: Promise<Outcome>;
+  /** What it streams, with its place in the whole; ends with the run. */
+  items(): AsyncIterable<readonly [place: number, value: unknown]>;
   /** The operation is no longer wanted. */
   cancel(): void;
-}
-
-interface Kept {
-  /** Canonical text of the steps, or the signed request: a copy must be the same in every bit. */
-  readonly order: string | Uint8Array;
-  readonly untilMs: number;
-  readonly controller: AbortController;
-  finished: boolean;
-  bytes: number;
-  outcome: Promise<Outcome>;
+  /** Somebody else may carry it from now on. Idempotent. */
+  release(): void;
 }
 
 export interface RunsOptions {
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "now" | "after">;
   /** The core of this daemon. */
   readonly core: Caller;
   readonly selfName: string;
@@ -55,7 +51,7 @@ export interface RunsOptions {
 export class Runs {
   readonly #options: RunsOptions;
   /** By request id, oldest first. Different orders under one id are kept side by side. */
-  readonly #kept = new Map<string, Kept[]>();
+  readonly #kept = new Map<string, KeptRun[]>();
   #count = 0;
   #bytes = 0;
 
@@ -79,7 +75,7 @@ export class Runs {
       return settled({ set: "failed", detail: { reason } });
     }
     const copy = this.#kept.get(work.id)?.find((kept) => sameOrder(kept.order, order));
-    if (copy !== undefined) return handle(copy);
+    if (copy !== undefined) return copy.carry();
     const late = now - work.startBy;
     if (late > START_SKEW_MS) {
       const reason = `Came ${
@@ -98,45 +94,48 @@ export class Runs {
     }
     // A view of the message that brought it would keep all of that alive.
     const own = typeof order === "string" ? order : order.slice();
-    return handle(this.#start(work, deadlineMs, { order: own, bytes }));
+    return this.#start(work, deadlineMs, { order: own, bytes }).carry();
   }
 
-  #start(work: Work, deadlineMs: number, parts: Pick<Kept, "order" | "bytes">): Kept {
-    const controller = new AbortController();
-    const kept: Kept = {
-      ...parts,
-      untilMs: work.startBy + START_SKEW_MS,
-      controller,
-      finished: false,
-      outcome: this.#execute(work, deadlineMs, controller.signal),
-    };
+  #start(
+    work: Work,
+    deadlineMs: number,
+    parts: Pick<KeptRunParts, "order" | "bytes">,
+  ): KeptRun {
+    const { clock } = this.#options;
+    const kept = new KeptRun({ ...parts, untilMs: work.startBy + START_SKEW_MS, clock });
+    kept.outcome = this.#execute(work, deadlineMs, kept);
     const same = this.#kept.get(work.id);
     if (same === undefined) this.#kept.set(work.id, [kept]);
     else same.push(kept);
     this.#count++;
     this.#bytes += kept.bytes;
     kept.outcome.then((outcome) => {
-      kept.finished = true;
+      kept.finish();
       // What was refused has not run: whoever brings the true request must not be told this.
       if (outcome.set === "refused") return this.#forget(work.id, kept);
-      const bytes = outcome.set === "answered" ? outcome.bytes : outcome.detail.reason.length;
+      const answer = outcome.set === "answered" ? outcome.bytes : outcome.detail.reason.length;
+      const bytes = answer + kept.tape.bytes;
       kept.bytes += bytes;
       this.#bytes += bytes;
     });
     return kept;
   }
 
-  async #execute(work: Work, deadlineMs: number, signal: AbortSignal): Promise<Outcome> {
+  async #execute(work: Work, deadlineMs: number, kept: KeptRun): Promise<Outcome> {
     const { core, selfName } = this.#options;
     const steps = work.signed ?? work.steps?.map(({ verb, args }) => ({ verb, args }));
     try {
       const listed = work.listed === undefined
         ? {}
         : { listedNames: listNodeset(work.listed, { namesMax: GROUP_TARGETS_MAX }) };
-      const results = await core.request("core.execute", { steps, ...listed }, {
-        deadlineMs,
-        signal,
-      });
+      const { signal } = kept;
+      const execute = { steps, ...listed };
+      const results = work.stream || work.input
+        ? await kept.follow(
+          core.stream("core.execute", { ...execute, stream: true }, { deadlineMs, signal }),
+        )
+        : await core.request("core.execute", execute, { deadlineMs, signal });
       return outcomeOf(results as StepResult[], { selfName, bytesMax: work.bytesPerNodeMax });
     } catch (error) {
       const failure = toCallError(error);
@@ -155,7 +154,7 @@ export class Runs {
     }
   }
 
-  #forget(id: string, kept: Kept): void {
+  #forget(id: string, kept: KeptRun): void {
     const rest = this.#kept.get(id)?.filter((other) => other !== kept) ?? [];
     if (rest.length === 0) this.#kept.delete(id);
     else this.#kept.set(id, rest);
@@ -189,6 +188,7 @@ export class Runs {
         if (!kept.finished || freed <= 0) continue;
         const reason = "It ran, but its answer is no longer kept";
         kept.outcome = Promise.resolve({ set: "failed", detail: { reason } });
+        kept.tape.forget();
         kept.bytes -= freed;
         this.#bytes -= freed;
       }
@@ -196,15 +196,16 @@ export class Runs {
   }
 }
 
-function handle(kept: Kept): Run {
-  return {
-    outcome: kept.outcome,
-    cancel: () => kept.controller.abort(new CallError("cancelled", "Operation was cancelled")),
-  };
-}
-
 function settled(outcome: Outcome): Run {
-  return { outcome: Promise.resolve(outcome), cancel: () => {} };
+  const nothing = () => Promise.resolve();
+  return {
+    outcome: Promise.resolve(outcome),
+    async *items() {},
+    write: nothing,
+    end: nothing,
+    cancel() {},
+    release() {},
+  };
 }
 
 function sameOrder(a: string | Uint8Array, b: string | Uint8Array): boolean {

@@ -5,14 +5,25 @@
 
 import * as v from "valibot";
 import { type Caller, CallError, UsageError } from "../../core/mod.ts";
+import type { Call } from "../../core/mod.ts";
 import type { GroupCallInput } from "./group_request.ts";
-import { GroupPartSchema, GroupReplySchema, GroupResult } from "./group_result.ts";
+import {
+  type GroupPart,
+  GroupPartSchema,
+  GroupReplySchema,
+  GroupResult,
+  type StreamedItem,
+} from "./group_result.ts";
 import { GROUP_MS_DEFAULT, GROUP_SLACK_MS } from "./limits.ts";
 
-export interface GroupCallOptions extends Omit<GroupCallInput, "progress"> {
+export interface GroupCallOptions extends Omit<GroupCallInput, "progress" | "stream" | "input"> {
   readonly signal?: AbortSignal;
   /** Told after each part that came, with the account so far; asks for parts now and then. */
   readonly onPart?: (soFar: GroupResult) => void;
+  /** Takes what targets stream; while it has not resolved, they are slowed down. */
+  readonly onItems?: (items: readonly StreamedItem[]) => Promise<void> | void;
+  /** Items for all targets. Its error ends the operation. */
+  readonly input?: AsyncIterable<unknown>;
 }
 
 /**
@@ -20,29 +31,63 @@ export interface GroupCallOptions extends Omit<GroupCallInput, "progress"> {
  * of the result. UsageError: the targets name what is no node.
  */
 export async function callGroup(caller: Caller, options: GroupCallOptions): Promise<GroupResult> {
-  const { signal, onPart, ...asked } = options;
+  const { signal, onPart, onItems, input, ...asked } = options;
   const deadlineMs = asked.deadlineMs ?? GROUP_MS_DEFAULT;
-  const args: GroupCallInput = { ...asked, deadlineMs, progress: onPart !== undefined };
+  const args: GroupCallInput = {
+    ...asked,
+    deadlineMs,
+    progress: onPart !== undefined,
+    ...(onItems === undefined ? {} : { stream: true }),
+    ...(input === undefined ? {} : { input: true }),
+  };
   const call = caller.stream("group.call", args, {
     // The account of what timed out still has to come back.
     deadlineMs: deadlineMs + 2 * GROUP_SLACK_MS,
     ...(signal === undefined ? {} : { signal }),
   });
   const result = new GroupResult();
+  const take = async ({ items }: GroupPart) => {
+    if (items !== undefined && items.length > 0) await onItems?.(items);
+  };
+  let broken: { readonly error: unknown } | undefined;
+  if (input !== undefined) {
+    void passInput(input, call).catch((error) => {
+      broken = { error };
+      call.cancel();
+    });
+  }
   try {
     for await (const item of call) {
-      result.add(parse(GroupPartSchema, item));
+      const part = parse(GroupPartSchema, item);
+      await take(part);
+      result.add(part);
       onPart?.(result);
     }
-    result.finish(parse(GroupReplySchema, await call.reply));
+    const reply = parse(GroupReplySchema, await call.reply);
+    await take(reply);
+    result.finish(reply);
   } catch (error) {
     call.cancel();
+    if (broken !== undefined) throw broken.error;
     if (error instanceof CallError && error.class === "invalid") {
       throw new UsageError(error.message, { cause: error });
     }
     throw error;
   }
   return result;
+}
+
+/** Rejects with what `input` throws. */
+async function passInput(input: AsyncIterable<unknown>, call: Call): Promise<void> {
+  for await (const item of input) {
+    try {
+      await call.send(item);
+    } catch {
+      // The operation is over, and says so itself.
+      return;
+    }
+  }
+  await call.end();
 }
 
 function parse<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {

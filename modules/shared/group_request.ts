@@ -78,6 +78,10 @@ export const workEntries = {
   signed: v.optional(v.custom<Uint8Array>((bytes) => bytes instanceof Uint8Array, "No bytes")),
   /** The list of targets that `signed` names by hash only, as a nodeset in signed order. */
   listed: v.optional(v.pipe(v.string(), v.maxLength(NODESET_CHARACTERS_MAX))),
+  /** Pass on what the verbs stream, for verbs that do. @default false */
+  stream: v.optional(v.boolean()),
+  /** Items that the caller sends go to all targets. @default false */
+  input: v.optional(v.boolean()),
 };
 
 const milliseconds = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(GROUP_MS_MAX));

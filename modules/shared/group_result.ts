@@ -32,6 +32,9 @@ export type Failure = Readonly<v.InferOutput<typeof FailureSchema>>;
 
 const failures = v.array(FailureSchema);
 
+/** Of a target: what it streamed, and how many items before it were lost with a relay. */
+export type StreamedItem = readonly [name: string, value: unknown, lost: number];
+
 /** Part of the account: one item of the stream. */
 export const GroupPartSchema = v.object({
   account: v.object({
@@ -43,6 +46,8 @@ export const GroupPartSchema = v.object({
   }),
   /** Nodeset and answer: of one step its reply, of several steps the list of their replies. */
   values: v.array(v.tuple([v.string(), v.unknown()])),
+  /** What targets streamed; all of a target comes before its answer. */
+  items: v.optional(v.array(v.tuple([v.string(), v.unknown(), v.number()]))),
 });
 export type GroupPart = Readonly<v.InferOutput<typeof GroupPartSchema>>;
 

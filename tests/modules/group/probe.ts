@@ -9,6 +9,8 @@ export interface Probe {
   readonly ran: readonly string[];
   /** Whether `hang` was told to stop. */
   readonly aborted: readonly unknown[];
+  /** How many items `count` has streamed. */
+  readonly counted: number;
   /** What `say` answers from now on. */
   answer: unknown;
   /** Lets everything that hangs or waits go on. */
@@ -23,7 +25,7 @@ export function probe(): Probe {
   const released = Promise.withResolvers<void>();
   const note = (verb: string, { text }: { text: string }) =>
     void ran.push(`${verb} ${text}`.trim());
-  const own: { answer: unknown } = { answer: "ok" };
+  const own: { answer: unknown; counted: number } = { answer: "ok", counted: 0 };
   const module: Module = {
     name: "probe",
     verbs: {
@@ -78,6 +80,38 @@ export function probe(): Probe {
           return own.answer;
         },
       }),
+      /** Streams numbers for ever, or that many. */
+      count: verb({
+        action: "read",
+        args: v.strictObject({ count: v.optional(v.number()), bytes: v.optional(v.number()) }),
+        reply: v.number(),
+        async *handle({ count = Infinity, bytes = 0 }, { signal }) {
+          note("count", { text: "" });
+          const more = new Uint8Array(bytes);
+          for (let i = 0; i < count && !signal.aborted; i++) {
+            own.counted = i + 1;
+            yield [i, more];
+            // As a program would, it gives others their turn.
+            if (i % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+          }
+          return own.counted;
+        },
+      }),
+      /** Streams back what comes in; the reply is how many. */
+      echo: verb({
+        action: "read",
+        args: TEXT,
+        reply: v.number(),
+        async *handle(args, { input }) {
+          note("echo", args);
+          let count = 0;
+          for await (const item of input) {
+            yield item;
+            count++;
+          }
+          return count;
+        },
+      }),
       act: verb({
         action: "guarded",
         args: TEXT,
@@ -105,6 +139,9 @@ export function probe(): Probe {
     module,
     ran,
     aborted,
+    get counted() {
+      return own.counted;
+    },
     get answer() {
       return own.answer;
     },

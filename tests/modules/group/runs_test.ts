@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Caller, CallError, type CallOptions, type StepResult } from "../../../core/mod.ts";
-import { RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "../../../modules/group/limits.ts";
+import { ORPHAN_MS, RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "../../../modules/group/limits.ts";
 import { Runs } from "../../../modules/group/runs.ts";
 import type { Work } from "../../../modules/group/work.ts";
 
@@ -26,7 +26,17 @@ class Core implements Caller {
 }
 
 function setUp() {
-  const clock = { at: 1_000_000, now: () => clock.at };
+  const timers: { ms: number; run: () => void; cancelled: boolean }[] = [];
+  const clock = {
+    at: 1_000_000,
+    timers,
+    now: () => clock.at,
+    after(ms: number, run: () => void) {
+      const timer = { ms, run, cancelled: false };
+      timers.push(timer);
+      return { cancel: () => void (timer.cancelled = true) };
+    },
+  };
   const core = new Core();
   return { clock, core, runs: new Runs({ clock, core, selfName: "n1" }) };
 }
@@ -182,4 +192,25 @@ Deno.test("runs: an answer that cannot travel is a failure of this node alone", 
   const other = runs.run(work(2), 1_000);
   core.answer(1, deep);
   assert.equal((await other.outcome).set, "failed");
+});
+
+Deno.test("runs: one that nobody has carried for a while is cancelled, and not before", async () => {
+  const { core, runs, clock } = setUp();
+  const first = runs.run(work(1), 1_000);
+  first.release();
+  const [lonely] = clock.timers;
+  assert.equal(lonely?.ms, ORPHAN_MS);
+  const copy = runs.run(work(1), 1_000);
+  assert.equal(lonely?.cancelled, true);
+  first.release();
+  assert.equal(clock.timers.length, 1);
+  copy.release();
+  copy.release();
+  clock.timers[1]?.run();
+  assert.equal(core.signals[0]?.aborted, true);
+  const answered = runs.run(work(2), 1_000);
+  core.answer(1, "done");
+  await answered.outcome;
+  answered.release();
+  assert.equal(clock.timers.length, 2);
 });
