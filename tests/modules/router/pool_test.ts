@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import type { Link, Links } from "../../../core/mod.ts";
+import {
+  ON_DEMAND_DIALS_MAX,
+  ON_DEMAND_IDLE_MS,
+  ON_DEMAND_MAX,
+  TROUBLE_MS,
+} from "../../../modules/router/limits.ts";
+import { OnDemandPool } from "../../../modules/router/pool.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+
+class Scene {
+  readonly clock = new ManualClock();
+  readonly links = new Map<string, Link & { heardAt: number }>();
+  readonly dials: string[] = [];
+  readonly closed: string[] = [];
+  /** By endpoint. */
+  readonly answers = new Map<string, Promise<unknown>>();
+  answersPing = true;
+  readonly pool: OnDemandPool;
+
+  constructor() {
+    const onDemand = {
+      get: (keyId: string) => this.links.get(keyId),
+      list: () => [...this.links.values()],
+      dial: async (endpoint: string, { signal }: { readonly signal: AbortSignal }) => {
+        this.dials.push(endpoint);
+        const stopped = Promise.withResolvers<void>();
+        signal.addEventListener("abort", () => stopped.reject(signal.reason));
+        await Promise.race([this.answers.get(endpoint) ?? Promise.resolve(), stopped.promise]);
+        return this.add(endpoint.slice(0, -1), true);
+      },
+    } as unknown as Links;
+    this.pool = new OnDemandPool({
+      clock: this.clock,
+      onDemand,
+      log: () => {},
+      whereIs: (keyId) =>
+        keyId.startsWith("x") ? undefined : { name: keyId, endpoints: [`${keyId}1`, `${keyId}2`] },
+    });
+  }
+
+  add(keyId: string, dialled: boolean): Link {
+    const link = {
+      peer: { identity: { keyId } },
+      dialled,
+      heardAt: this.clock.monotonic(),
+      request: () =>
+        this.answersPing
+          ? Promise.resolve(link.heardAt = this.clock.monotonic())
+          : Promise.reject(new Error("late")),
+      close: (text: string) => {
+        this.closed.push(`${keyId}: ${text}`);
+        this.links.delete(keyId);
+        return Promise.resolve();
+      },
+    };
+    this.links.set(keyId, link as unknown as Link & { heardAt: number });
+    return link as unknown as Link;
+  }
+}
+
+Deno.test("pool: one dial for all that wait, and what is there is used, whoever dialled", async () => {
+  const scene = new Scene();
+  const links = await Promise.all([1, 2, 3].map(() => scene.pool.dial("a")));
+  assert.equal(new Set(links).size, 1);
+  assert.deepEqual(scene.dials, ["a1"]);
+  const theirs = scene.add("b", false);
+  assert.equal(await scene.pool.dial("b"), theirs);
+  assert.deepEqual(scene.dials, ["a1"]);
+  await scene.pool.stop();
+});
+
+Deno.test("pool: tries all endpoints, and remembers a failure for a while", async () => {
+  const scene = new Scene();
+  const refuse = () => Promise.reject(new Error("refused"));
+  for (const endpoint of ["a1", "a2"]) {
+    const answer = refuse();
+    answer.catch(() => {});
+    scene.answers.set(endpoint, answer);
+  }
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(scene.pool.dial("a"), /Cannot dial "a": refused/);
+  }
+  assert.deepEqual(scene.dials, ["a1", "a2"]);
+  scene.answers.delete("a2");
+  await scene.clock.advance(TROUBLE_MS);
+  await scene.pool.dial("a");
+  assert.deepEqual(scene.dials, ["a1", "a2", "a1", "a2"]);
+  await assert.rejects(scene.pool.dial("x"), /Node is not for us to dial/);
+  await scene.pool.stop();
+});
+
+Deno.test("pool: idle ones that we dialled are closed, those that are used stay", async () => {
+  const scene = new Scene();
+  await scene.pool.dial("a");
+  await scene.pool.dial("b");
+  scene.add("c", false);
+  scene.pool.used("c", false);
+  for (let ms = 0; ms < 2 * ON_DEMAND_IDLE_MS; ms += 10_000) {
+    scene.pool.used("b", false);
+    await scene.clock.advance(10_000);
+  }
+  assert.deepEqual(scene.closed, ["a: idle"]);
+  await scene.clock.advance(2 * ON_DEMAND_IDLE_MS);
+  assert.deepEqual(scene.closed, ["a: idle", "b: idle"]);
+  assert.equal(scene.pool.counts.closedIdle, 2);
+  await scene.pool.stop();
+  assert.equal(scene.clock.timers, 0);
+});
+
+Deno.test("pool: who is silent while something is sent is asked, and closed when it does not answer", async () => {
+  const scene = new Scene();
+  await scene.pool.dial("a");
+  await scene.clock.advance(5_000);
+  scene.pool.used("a", true);
+  await scene.clock.advance(4_000);
+  assert.deepEqual(scene.closed, []);
+  scene.answersPing = false;
+  scene.pool.used("a", true);
+  await scene.clock.advance(4_000);
+  assert.deepEqual(scene.closed, ["a: silent for too long"]);
+  await scene.pool.stop();
+});
+
+Deno.test("pool: so many at once; the longest idle one goes, none that is used", async () => {
+  const scene = new Scene();
+  for (let i = 0; i < ON_DEMAND_MAX; i++) {
+    await scene.pool.dial(`n${i}-`);
+    scene.pool.used(`n${i}-`, false);
+  }
+  await assert.rejects(scene.pool.dial("one-more"), /conduits on demand are in use/);
+  await scene.clock.advance(3_000);
+  for (let i = 1; i < ON_DEMAND_MAX; i++) scene.pool.used(`n${i}-`, false);
+  await scene.pool.dial("one-more");
+  assert.deepEqual(scene.closed, ["n0-: another one is needed more"]);
+  await scene.pool.stop();
+});
+
+Deno.test("pool: so many dials at once, and a stop ends them", async () => {
+  const scene = new Scene();
+  const dials: Promise<unknown>[] = [];
+  for (let i = 0; i < ON_DEMAND_DIALS_MAX; i++) {
+    scene.answers.set(`n${i}-1`, new Promise(() => {}));
+    dials.push(scene.pool.dial(`n${i}-`));
+  }
+  await assert.rejects(scene.pool.dial("more"), /dials are under way already/);
+  await scene.pool.stop();
+  const ends = await Promise.allSettled(dials);
+  assert.ok(ends.every(({ status }) => status === "rejected"));
+  assert.equal(scene.clock.timers, 0);
+});
