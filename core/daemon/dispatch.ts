@@ -39,7 +39,10 @@ export class Dispatcher {
     }
   }
 
-  /** From now on every request is refused, for example because the daemon stops. */
+  /**
+   * From now on every request is refused, for example because the daemon stops; but those of verbs
+   * that carry the last goodbyes.
+   */
   close(why: string): void {
     this.#closed = why;
   }
@@ -181,8 +184,10 @@ export class Dispatcher {
   }
 
   #find(name: string): Verb {
-    if (this.#closed !== undefined) throw new CallError("unreachable", this.#closed);
     const verb = this.#table.get(name);
+    if (this.#closed !== undefined && verb?.untilStopped !== true) {
+      throw new CallError("unreachable", this.#closed);
+    }
     if (verb === undefined) {
       this.counts.refused++;
       throw new CallError("unknown-verb", `Nothing here executes "${name}"`);

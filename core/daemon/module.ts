@@ -93,6 +93,11 @@ export interface Verb {
    * operation brings. @default false
    */
   readonly checksInput?: boolean;
+  /**
+   * Executed until the daemon has stopped: it carries conduits that still have to say goodbye.
+   * @default false
+   */
+  readonly untilStopped?: boolean;
   /** What the audit says of a reply, in a few words. @default nothing */
   readonly outcome?: (reply: unknown) => string;
 }
@@ -105,6 +110,7 @@ export function verb<const A extends GenericSchema, const R extends GenericSchem
     readonly args: A;
     readonly reply: R;
     readonly checksInput?: boolean;
+    readonly untilStopped?: boolean;
     readonly outcome?: (reply: InferOutput<R>) => string;
     readonly handle: (
       args: InferOutput<A>,

@@ -51,6 +51,7 @@ export function createRouter(make = (host: ModuleHost): Router => new Router(hos
         action: "link",
         args: v.instance(Uint8Array),
         reply: v.undefined(),
+        untilStopped: true,
         handle: (bytes, context) => {
           router().forward(bytes, context);
           return undefined;

@@ -147,7 +147,8 @@ export class Transit {
     if (place < 1 || nodeAt(packet, place - 1) !== peer.identity.keyId) {
       throw new ProtocolError(`Packet from "${peer.identity.name}" has a path that is not its own`);
     }
-    if (packet.class === "low" && peer.onDemand) {
+    const isLink = !peer.onDemand && this.#options.links.get(peer.identity.keyId) !== undefined;
+    if (packet.class === "low" && !isLink) {
       throw new ProtocolError(`Packet from "${peer.identity.name}" must come by a standing link`);
     }
     return place;

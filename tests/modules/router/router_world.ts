@@ -12,6 +12,8 @@ import { inWorld, type World, type WorldNode } from "../../core/daemon/world.ts"
 import { Board } from "../group/board.ts";
 
 const PORT = 7117;
+/** No packet of a routed conduit begins with as much. */
+const TEXT_MIN = 32;
 /** Adverts, and what follows from them, are at once here; packets take a millisecond. */
 const SETTLE_MS = 20;
 
@@ -83,9 +85,13 @@ export class RouterWorld {
       arrived,
       accepted,
     };
+    // Packets of tests are text; others ask for a routed conduit.
+    const { front } = routed.router;
+    let isText = false;
     routed.router.carriers.acceptor = {
-      wants: (packet) => packet[0] !== 0,
+      wants: (packet) => (isText = (packet[0] ?? 0) >= TEXT_MIN) || front.wants(packet),
       accept: (carrier) => {
+        if (!isText) return front.accept(carrier);
         accepted.push(carrier);
         carrier.onPacket((packet) => arrived.push(textOf(packet)));
       },
@@ -96,6 +102,12 @@ export class RouterWorld {
 
   link(a: string, b: string): Promise<Link> {
     return this.world.dial(this.get(a).node, this.get(b).node);
+  }
+
+  /** SIGKILL: nothing of its daemon ever settles, so nobody may wait for it. */
+  kill(name: string): void {
+    this.simulation.kill(name);
+    this.world.nodes.splice(this.world.nodes.indexOf(this.get(name).node), 1);
   }
 
   settle(): Promise<void> {
