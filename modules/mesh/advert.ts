@@ -132,6 +132,13 @@ export function decodeAdvert(bytes: Uint8Array): ReceivedAdvert {
   return { advert, bytes, signed, signature };
 }
 
+/** Whose advert these bytes seem to be; undefined when they are too few for any. */
+export function keyIdIn(bytes: Uint8Array): string | undefined {
+  const begin = MAGIC.length + ID_BYTES;
+  if (bytes.length < begin + KEY_BYTES) return undefined;
+  return toHex(bytes.subarray(begin, begin + KEY_BYTES));
+}
+
 const MAGIC = new TextEncoder().encode(`${ADVERT_DOMAIN}\0`);
 const KEY_BYTES = 32;
 const ID_BYTES = 16;

@@ -10,6 +10,8 @@ export interface MeshCounts {
   /** Of those, how many told something new, and how many were refused. */
   advertsNew: number;
   advertsRefused: number;
+  /** Not taken because their node says too much. */
+  advertsExcess: number;
   /** Own adverts made. */
   advertsOwn: number;
   /** Comparisons with a neighbour when a link came up, and bytes of answers to questions. */
@@ -29,6 +31,7 @@ export function newCounts(): MeshCounts {
     advertBytesReceived: 0,
     advertsNew: 0,
     advertsRefused: 0,
+    advertsExcess: 0,
     advertsOwn: 0,
     syncs: 0,
     fetchBytesSent: 0,

@@ -1,8 +1,9 @@
 /**
  * Two neighbours bring each other up to date: they compare what versions they have (when their link
- * comes up, and now and then), and each asks for what it lacks. Asking, not telling, so that a
- * newcomer with sixty links gets every advert once: what is asked of one neighbour is not asked of
- * another meanwhile. Certificates travel in these answers only, once to each node.
+ * comes up, and now and then), first by digests, then by versions where these differ; and each asks
+ * for what it lacks. Asking, not telling, so that a newcomer with sixty links gets every advert once:
+ * what is asked of one neighbour is not asked of another meanwhile. Certificates travel in these
+ * answers only, once to each node.
  */
 
 import * as v from "valibot";
@@ -23,19 +24,33 @@ import {
 } from "../../core/mod.ts";
 import { type AdvertVersion, compareVersions } from "./advert.ts";
 import type { MeshCounts } from "./counts.ts";
+import {
+  bucketOf,
+  bucketsFor,
+  decodeBuckets,
+  differingBuckets,
+  digestsOf,
+  encodeBuckets,
+} from "./digests.ts";
 import { isPassing } from "./flooding.ts";
 import type { Intake } from "./intake.ts";
 import { FETCH_BYTES_MAX, FETCH_KEYS_MAX, FETCH_MS_MAX, NODES_MAX, RETRY_MS } from "./limits.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
 import { decodeSummary, encodeSummary, type SummaryItem } from "./summary.ts";
 
-/** Compares versions. */
+/** Compares digests: the answer is a summary of what differs. */
 const SYNC_VERB = "mesh.sync";
+/** Tells of versions that the other one lacks, after that. */
+const OFFER_VERB = "mesh.offer";
 /** Asks for nodes by key id. */
 const FETCH_VERB = "mesh.fetch";
 
 const Bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "Expected bytes");
-/** Question and answer of {@link SYNC_VERB}. */
+/** Question of {@link SYNC_VERB}. */
+export const DigestsSchema = v.strictObject({ digests: Bytes });
+/** Its answer: the buckets that differ, and what is in them. */
+export const DifferenceSchema = v.strictObject({ buckets: Bytes, summary: Bytes });
+/** What is told by {@link OFFER_VERB}. */
 export const SummarySchema = v.strictObject({ summary: Bytes });
 /** Key ids one after the other. */
 export const KeysSchema = v.strictObject({
@@ -65,6 +80,8 @@ export interface ExchangeOptions {
   readonly verifyChain: (chain: readonly Uint8Array[]) => Identity;
   readonly counts: MeshCounts;
   readonly log: Log;
+  /** The neighbour has the very advert that is here. */
+  readonly onKnown: (keyId: string, from: string) => void;
 }
 
 /** What we lack and one neighbour has. */
@@ -104,10 +121,17 @@ export class Exchange {
     if (neighbour !== undefined) this.#run(neighbour, () => this.#sync(neighbour));
   }
 
-  /** The neighbour compares: takes its summary, returns ours. Throws ProtocolError. */
-  compared(link: Link, summary: Uint8Array): Uint8Array {
-    this.#compare(link, summary);
-    return encodeSummary(this.#options.table);
+  /** The neighbour compares its digests with ours. Throws ProtocolError. */
+  compared(digests: Uint8Array): v.InferOutput<typeof DifferenceSchema> {
+    const { table } = this.#options;
+    const { buckets, differing } = differingBuckets(digests, table.entries());
+    const summary = encodeSummary(this.#entriesIn(differing, buckets));
+    return { buckets: encodeBuckets(differing), summary };
+  }
+
+  /** The neighbour has what we may lack. Throws ProtocolError. */
+  offered(link: Link, summary: Uint8Array): void {
+    this.#compare(link, decodeSummary(summary));
   }
 
   /** What the neighbour lacks, as far as it fits. Throws ProtocolError. */
@@ -122,7 +146,7 @@ export class Exchange {
       bytes += sizeOf(entry);
       if (nodes.length > 0 && bytes > FETCH_BYTES_MAX) break;
       counts.fetchBytesSent += sizeOf(entry);
-      const { bytes: advert, identity, forgotten } = entry;
+      const { received: { bytes: advert }, identity, forgotten } = entry;
       nodes.push({ advert, chain: [...identity.chain], forgotten });
     }
     return nodes;
@@ -147,27 +171,49 @@ export class Exchange {
   }
 
   async #sync(neighbour: Neighbour): Promise<void> {
-    const { link, stopping } = neighbour;
-    this.#options.counts.syncs++;
-    const reply = await link.request(SYNC_VERB, { summary: encodeSummary(this.#options.table) }, {
-      deadlineMs: FETCH_MS_MAX,
-      signal: stopping.signal,
-    });
-    const parsed = v.safeParse(SummarySchema, reply, { abortEarly: true });
+    const { link, stopping: { signal } } = neighbour;
+    const { table, counts } = this.#options;
+    counts.syncs++;
+    const buckets = bucketsFor(table.size);
+    const digests = digestsOf(table.entries(), buckets);
+    const patience = { deadlineMs: FETCH_MS_MAX, signal };
+    const reply = await link.request(SYNC_VERB, { digests }, patience);
+    const parsed = v.safeParse(DifferenceSchema, reply, { abortEarly: true });
     if (!parsed.success) throw new ProtocolError("Answer to a comparison is malformed");
-    this.#compare(link, parsed.output.summary);
+    const theirs = decodeSummary(parsed.output.summary);
+    this.#compare(link, theirs);
+    const differing = decodeBuckets(parsed.output.buckets);
+    const offer = this.#newerThan(theirs, this.#entriesIn(differing, buckets));
+    if (offer.length > 0) {
+      await link.request(OFFER_VERB, { summary: encodeSummary(offer) }, patience);
+    }
   }
 
-  #compare(link: Link, summary: Uint8Array): void {
-    const { table, intake } = this.#options;
+  #entriesIn(wanted: ReadonlySet<number>, buckets: number): NodeEntry[] {
+    const { table } = this.#options;
+    return [...table.entries()].filter(({ keyId }) => wanted.has(bucketOf(keyId, buckets)));
+  }
+
+  /** Those of ours that somebody with these versions lacks. */
+  #newerThan(theirs: readonly SummaryItem[], ours: readonly NodeEntry[]): NodeEntry[] {
+    const known = new Map(theirs.map((item) => [item.keyId, item]));
+    return ours.filter(({ keyId, advert, forgotten }) => {
+      const item = known.get(keyId);
+      const order = item === undefined ? 1 : compareVersions(advert, item);
+      return order > 0 || (order === 0 && forgotten && !item?.forgotten);
+    });
+  }
+
+  #compare(link: Link, summary: readonly SummaryItem[]): void {
+    const { table, intake, onKnown } = this.#options;
     const peer = link.peer.identity.keyId;
     const lacking: SummaryItem[] = [];
-    for (const item of decodeSummary(summary)) {
+    for (const item of summary) {
       const entry = table.get(item.keyId);
       const order = entry === undefined ? 1 : compareVersions(item, entry.advert);
       if (order > 0) lacking.push(item);
       else if (order === 0 && entry !== undefined) {
-        if (!item.forgotten) entry.knownBy.add(peer);
+        if (!item.forgotten) onKnown(item.keyId, peer);
         // Of ourselves it has to show the advert: we answer with a newer one.
         else if (item.keyId === this.#options.self) lacking.push(item);
         else intake.forget(entry, peer);
@@ -282,6 +328,6 @@ export class Exchange {
   }
 }
 
-function sizeOf({ bytes, identity }: NodeEntry): number {
+function sizeOf({ received: { bytes }, identity }: NodeEntry): number {
   return bytes.length + identity.chain.reduce((sum, each) => sum + each.length, 0);
 }

@@ -1,13 +1,31 @@
 /**
  * The gate through which every advert comes in, pushed or asked for. In this order: strict parse,
  * newer than what is here, certificate, signature, table. What is cheap comes first, so that a flood of
- * old adverts costs no curve operation. Adverts of our own key are for {@link OwnAdvert}.
+ * old adverts costs no curve operation, and
+ * one that chatters without end costs none either. Adverts of our own key are for {@link OwnAdvert}.
  */
 
-import { AuthenticationError, type Identity, type ModuleHost, toHex } from "../../core/mod.ts";
-import { ADVERT_DOMAIN, compareVersions, decodeAdvert, type ReceivedAdvert } from "./advert.ts";
+import {
+  AuthenticationError,
+  equalBytes,
+  type Identity,
+  type ModuleHost,
+  toHex,
+} from "../../core/mod.ts";
+import {
+  ADVERT_DOMAIN,
+  compareVersions,
+  decodeAdvert,
+  keyIdIn,
+  type ReceivedAdvert,
+} from "./advert.ts";
+import type { AdvertPool } from "./advert_pool.ts";
 import type { MeshCounts } from "./counts.ts";
-import { CHAIN_TRUSTED_MS_MAX } from "./limits.ts";
+import {
+  CHAIN_TRUSTED_MS_MAX,
+  NODE_ADVERTS_AT_ONCE_MAX,
+  NODE_ADVERTS_PER_SECOND_MAX,
+} from "./limits.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
 
 type Host = Pick<ModuleHost, "self" | "env" | "links" | "verify" | "verifyChain">;
@@ -16,8 +34,12 @@ export interface IntakeOptions {
   readonly host: Host;
   readonly table: NodeTable;
   readonly counts: MeshCounts;
+  /** Shared by the daemons of one process, if there are several. */
+  readonly pool?: AdvertPool;
   /** Something changed that neighbours other than `from` should know. */
   readonly onNews: (entry: NodeEntry, from: string) => void;
+  /** The neighbour has the very advert that is here. */
+  readonly onKnown: (keyId: string, from: string) => void;
   /** An advert with our own key and a good signature. */
   readonly onOwn: (received: ReceivedAdvert, options: { readonly forgotten: boolean }) => void;
 }
@@ -31,8 +53,11 @@ export interface Arrival {
   readonly identity?: Identity;
 }
 
-/** "unknown": its certificate is not known, ask for it. "full": no room for one more node. */
-export type Verdict = "new" | "known" | "old" | "unknown" | "full";
+/**
+ * "unknown": its certificate is not known, ask for it. "full": no room for one more node. "excess":
+ * the node says more than it may.
+ */
+export type Verdict = "new" | "known" | "old" | "unknown" | "full" | "excess";
 
 export class Intake {
   readonly #options: IntakeOptions;
@@ -52,7 +77,7 @@ export class Intake {
     counts.advertsReceived++;
     counts.advertBytesReceived += bytes.length;
     try {
-      const received = decodeAdvert(bytes);
+      const received = this.#decode(bytes);
       return { verdict: this.#judge(received, arrival), received };
     } catch (error) {
       counts.advertsRefused++;
@@ -62,21 +87,41 @@ export class Intake {
 
   /** The neighbour has forgotten a node of which we have the very same advert. */
   forget(entry: NodeEntry, from: string): void {
-    entry.knownBy.add(from);
-    if (entry.forgotten || entry.state === "up") return;
-    entry.forgotten = true;
-    entry.knownBy.clear();
-    entry.knownBy.add(from);
-    this.#options.onNews(entry, from);
+    const { table, onKnown, onNews } = this.#options;
+    if (entry.forgotten || entry.state === "up") return onKnown(entry.keyId, from);
+    table.forget(entry);
+    onNews(entry, from);
   }
 
-  #judge(received: ReceivedAdvert, { from, forgotten, identity }: Arrival): Verdict {
-    const { host, table, counts, onNews, onOwn } = this.#options;
+  /** What is here already, byte for byte, comes again and again, and need not be read again. */
+  #decode(bytes: Uint8Array): ReceivedAdvert {
+    const { table, pool } = this.#options;
+    const keyId = keyIdIn(bytes);
+    const here = keyId === undefined ? undefined : table.get(keyId)?.received;
+    if (here !== undefined && equalBytes(here.bytes, bytes)) return here;
+    const shared = keyId === undefined ? undefined : pool?.find(keyId, bytes);
+    // A view of the message that brought it would keep all of that alive, megabytes for each node.
+    return shared ?? decodeAdvert(bytes.slice());
+  }
+
+  /** An honest node says little; what is above that waits until somebody compares. */
+  #takeCredit(entry: NodeEntry, now: number): boolean {
+    const earned = (now - entry.creditAt) / 1_000 * NODE_ADVERTS_PER_SECOND_MAX;
+    entry.credit = Math.min(NODE_ADVERTS_AT_ONCE_MAX, entry.credit + earned);
+    entry.creditAt = now;
+    if (entry.credit < 1) return false;
+    entry.credit--;
+    return true;
+  }
+
+  #judge(received: ReceivedAdvert, arrival: Arrival): Verdict {
+    const { from, forgotten, identity: shown } = arrival;
+    const { host, table, counts, pool, onNews, onKnown, onOwn } = this.#options;
     const { advert } = received;
     if (advert.meshId !== this.#meshId) {
       throw new AuthenticationError("wrong-mesh", `Advert is of mesh ${advert.meshId}`);
     }
-    if (identity !== undefined && identity.keyId !== advert.keyId) {
+    if (shown !== undefined && shown.keyId !== advert.keyId) {
       throw new AuthenticationError("key-mismatch", "Advert and certificate are of two keys");
     }
     if (advert.keyId === host.self.keyId) {
@@ -90,21 +135,26 @@ export class Intake {
       if (order < 0) return "old";
       if (order === 0) {
         if (forgotten) this.forget(entry, from);
-        else entry.knownBy.add(from);
+        else onKnown(advert.keyId, from);
         return "known";
       }
     }
     const now = host.env.clock.monotonic();
-    const known = identity === undefined ? this.#identityOf(advert.keyId, entry, now) : {
-      identity,
+    if (entry !== undefined && !this.#takeCredit(entry, now)) {
+      counts.advertsExcess++;
+      return "excess";
+    }
+    const known = shown === undefined ? this.#identityOf(advert.keyId, entry, now) : {
+      identity: shown,
       trustedAt: now,
     };
     if (known === undefined) return "unknown";
     this.#checkSignature(received, known.identity);
     if (entry === undefined && table.full) return "full";
     counts.advertsNew++;
-    const put = table.put({ received, ...known, forgotten, now });
-    put.knownBy.add(from);
+    pool?.keep(received);
+    const identity = pool?.identity(known.identity) ?? known.identity;
+    const put = table.put({ received, trustedAt: known.trustedAt, identity, forgotten, now });
     onNews(put, from);
     return "new";
   }

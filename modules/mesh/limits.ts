@@ -23,10 +23,15 @@ export const GATEWAYS_PER_PAIR_MAX = 3;
 /** Rings on which a node looks for its first links among seeds of which it knows nothing more. */
 export const SEED_RINGS = 2;
 
+/** Versions of one node's advert that daemons of one process share: the newest travel still. */
+export const POOLED_ADVERTS_PER_NODE_MAX = 3;
+
 /** The first change of the own advert waits so long for others that come with it. */
 export const ADVERT_DELAY_MS = 50;
 /** Adverts of one node in the long run: of 64 nodes that boot, each changes 63 times. */
 export const ADVERT_INTERVAL_MS = 500;
+/** So much longer for each node in the table: all of them have to be told. */
+export const ADVERT_INTERVAL_MS_PER_NODE = 1;
 /** After some quiet, so many may follow each other at once: a newcomer is seen soon. */
 export const ADVERTS_AT_ONCE_MAX = 4;
 /** News for one neighbour are gathered so long, so that a wave of adverts becomes few messages. */
@@ -44,12 +49,19 @@ export const RETRY_MS = 1_000;
  * nodes at their fastest. One second's worth may come at once.
  */
 export const ADVERTS_PER_SECOND_MAX = 1_000;
+/** Newer adverts of one node, whoever brings them: what an honest one says at most, and twice that. */
+export const NODE_ADVERTS_AT_ONCE_MAX = 32;
+export const NODE_ADVERTS_PER_SECOND_MAX = 4;
 /** Comparisons and questions by one neighbour. */
 export const QUESTIONS_PER_SECOND_MAX = 50;
 /** Key ids in one question, and bytes of its answer. */
 export const FETCH_KEYS_MAX = 128;
 export const FETCH_BYTES_MAX = 512 * 1024;
 export const FETCH_MS_MAX = 10_000;
+/** Nodes in one bucket of a comparison, about: 8 bytes for these against 81 for each that differs. */
+export const DIGEST_NODES = 4;
+/** Three hex digits of a key id. */
+export const DIGEST_BUCKETS_MAX = 4_096;
 /** Besides when a link comes up: heals what was lost with a link that died unnoticed. */
 export const SYNC_MS = 60_000;
 /** A chain is verified again when a newer advert comes after so long: it may have been revoked. */
@@ -61,6 +73,8 @@ export const NODES_MAX = 70_000;
 export const GONE_NODES_MAX = 10_000;
 /** States follow from the table so long after a change, once for all changes in between. */
 export const STATES_DELAY_MS = 20;
+/** So much longer for each node: what a change costs grows with them, its share of the time must not. */
+export const STATES_DELAY_MS_PER_NODE = 0.1;
 /** A node that was never reachable is not shown as down before its neighbours can have spoken. */
 export const NEWCOMER_MS = 2_000;
 

@@ -21,6 +21,7 @@ import {
 } from "../../core/mod.ts";
 import { isGateway, type MeshChange, type MeshView } from "../shared/mesh_view.ts";
 import type { ReceivedAdvert } from "./advert.ts";
+import type { AdvertPool } from "./advert_pool.ts";
 import { chance } from "./chance.ts";
 import { type MeshCounts, newCounts } from "./counts.ts";
 import { reachableEndpoints } from "./endpoints.ts";
@@ -30,10 +31,13 @@ import { Heartbeat } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import {
   ADVERT_ENDPOINTS_MAX,
+  ADVERT_INTERVAL_MS,
+  ADVERT_INTERVAL_MS_PER_NODE,
   ADVERTS_PER_SECOND_MAX,
   QUESTIONS_PER_SECOND_MAX,
   SILENCE_MS_MAX,
   STATES_DELAY_MS,
+  STATES_DELAY_MS_PER_NODE,
   SYNC_MS,
 } from "./limits.ts";
 import { Linker } from "./linker.ts";
@@ -54,6 +58,8 @@ export interface MeshOptions {
   readonly peers?: readonly Seed[];
   /** How often this key was started, this time included. @default 1 */
   readonly incarnation?: number;
+  /** Where several daemons run in one process, what they share. @default nothing */
+  readonly pool?: AdvertPool;
 }
 
 interface Limits {
@@ -92,7 +98,8 @@ export class Mesh {
     const { keyId: self } = host.self;
     const { log } = host;
     const links = () => this.links();
-    const parts = { clock, self, log, links, table: this.#table, counts: this.counts };
+    const onKnown = (keyId: string, from: string) => this.#flooding.heard(keyId, from);
+    const parts = { clock, random, self, log, links, table: this.#table, counts: this.counts };
     this.#host = host;
     const { segment, peers: seeds = [] } = options;
     this.#shape = { self: { keyId: self, segment, gateway: isGateway(host.self) }, seeds };
@@ -102,16 +109,19 @@ export class Mesh {
       host,
       table: this.#table,
       counts: this.counts,
+      ...(options.pool === undefined ? {} : { pool: options.pool }),
       onNews: (entry, from) => this.#onNews(entry, from),
+      onKnown,
       onOwn: (received, how) => this.#own.meet(received, how),
     });
     this.#exchange = new Exchange({
       ...parts,
       intake: this.#intake,
       verifyChain: (chain) => host.verifyChain(chain),
+      onKnown,
     });
-    this.#linker = new Linker({ ...parts, random, links: host.links });
-    this.#prober = new Prober({ clock, random, tryOnce: (wanted) => this.#linker.tryOnce(wanted) });
+    this.#linker = new Linker({ ...parts, links: host.links });
+    this.#prober = new Prober({ ...parts, tryOnce: (wanted) => this.#linker.tryOnce(wanted) });
     this.#trimmer = new Trimmer({
       ...parts,
       isKept: (keyId) => this.#kept.has(keyId),
@@ -125,6 +135,7 @@ export class Mesh {
         .slice(0, ADVERT_ENDPOINTS_MAX),
       incarnation: options.incarnation ?? 1,
       links: () => links().map(({ peer }) => peer.identity.keyId),
+      intervalMs: () => ADVERT_INTERVAL_MS + ADVERT_INTERVAL_MS_PER_NODE * this.#table.size,
       publish: (received) => this.#publish(received),
       onTwin: (text) => this.#stopForTwin(text),
     });
@@ -178,9 +189,14 @@ export class Mesh {
     this.#heartbeat.heard(link, unixMs);
   }
 
-  compare(link: Link, summary: Uint8Array): Uint8Array {
+  compare(link: Link, digests: Uint8Array): ReturnType<Exchange["compared"]> {
     this.#takeQuestion(link);
-    return this.#judge(link, () => this.#exchange.compared(link, summary));
+    return this.#judge(link, () => this.#exchange.compared(digests));
+  }
+
+  offer(link: Link, summary: Uint8Array): void {
+    this.#takeQuestion(link);
+    this.#judge(link, () => this.#exchange.offered(link, summary));
   }
 
   answer(link: Link, keys: Uint8Array): ReturnType<Exchange["answer"]> {
@@ -199,8 +215,7 @@ export class Mesh {
     const entries = nodes.flatMap((node) => this.#goneNodes(node));
     for (const entry of entries) {
       if (entry.forgotten) continue;
-      entry.forgotten = true;
-      entry.knownBy.clear();
+      this.#table.forget(entry);
       this.#flooding.push(entry);
     }
     this.#updateStates();
@@ -275,7 +290,7 @@ export class Mesh {
     this.#host.shutdown(text);
   }
 
-  #statesSoon(ms: number = STATES_DELAY_MS): void {
+  #statesSoon(ms = STATES_DELAY_MS + STATES_DELAY_MS_PER_NODE * this.#table.size): void {
     const { clock } = this.#host.env;
     const at = clock.monotonic() + ms;
     if (this.#statesAt <= at) return;
@@ -288,13 +303,14 @@ export class Mesh {
     const { clock } = this.#host.env;
     this.#statesTimer?.cancel();
     this.#statesAt = Infinity;
-    const { changed, forgotten, againInMs } = this.#states.update({
+    const { changed, forgotten, reshaped, againInMs } = this.#states.update({
       links: new Set(this.links().map(({ peer }) => peer.identity.keyId)),
       now: clock.now(),
       monotonic: clock.monotonic(),
     });
     if (changed.length + forgotten.length > 0) this.#watchers.publish({ changed, forgotten });
-    this.#reshape();
+    if (reshaped) this.#reshape();
+    else this.#trimmer.update();
     if (againInMs !== undefined) this.#statesSoon(againInMs);
   }
 
@@ -319,9 +335,8 @@ export class Mesh {
   }
 
   #goneNodes(node: string): NodeEntry[] {
-    const named = [...this.#table.entries()].filter(({ identity, keyId }) =>
-      identity.name === node || keyId === node
-    );
+    const byKey = this.#table.get(node);
+    const named = byKey === undefined ? this.#table.named(node) : [byKey];
     if (named.length === 0) throw new CallError("invalid", `No node "${node}" is known here`);
     const gone = named.filter(({ state }) => state !== "up");
     if (gone.length > 0) return gone;

@@ -2,17 +2,24 @@
  * The mesh module: who is there, and who links to whom. It makes links, floods adverts, and tells
  * other modules what follows (`mesh.watch`). There is no leader: every node knows the whole graph.
  *
- * `mesh.beat`, `mesh.flood`, `mesh.sync`, `mesh.fetch` and `mesh.spare` are what mesh modules say to
- * each other over links.
+ * `mesh.beat`, `mesh.flood`, `mesh.sync`, `mesh.offer`, `mesh.fetch` and `mesh.spare` are what mesh
+ * modules say to each other over links.
  */
 
 import * as v from "valibot";
 import { CallError, type Context, type Link, type Module, verb } from "../../core/mod.ts";
 import { MeshViewSchema } from "../shared/mesh_view.ts";
-import { KeysSchema, NodesSchema, SummarySchema } from "./exchange.ts";
+import {
+  DifferenceSchema,
+  DigestsSchema,
+  KeysSchema,
+  NodesSchema,
+  SummarySchema,
+} from "./exchange.ts";
 import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX } from "./limits.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
 
+export { AdvertPool } from "./advert_pool.ts";
 export type { MeshOptions } from "./mesh.ts";
 export type { Seed } from "./topology.ts";
 
@@ -107,11 +114,18 @@ export function createMesh(options: MeshOptions): Module {
       }),
       sync: verb({
         action: "link",
+        args: DigestsSchema,
+        reply: DifferenceSchema,
+        handle: ({ digests }, context) => mesh().compare(linkOf(context), digests),
+      }),
+      offer: verb({
+        action: "link",
         args: SummarySchema,
-        reply: SummarySchema,
-        handle: ({ summary }, context) => ({
-          summary: mesh().compare(linkOf(context), summary),
-        }),
+        reply: DONE,
+        handle: ({ summary }, context) => {
+          mesh().offer(linkOf(context), summary);
+          return {};
+        },
       }),
       spare: verb({
         action: "link",

@@ -2,12 +2,14 @@
  * From the table to what people see: who is up, down or left, since when, and where a lost one was
  * lost. Up means that we reach it over edges that both ends claim. It also decides who is to be
  * forgotten without being asked: a node that is gone and whose name a later certificate carries.
+ * Looks only at what changed, and at who is reached or lost by that.
  */
 
 import type { MeshChange, MeshView, NodeState, NodeView } from "../shared/mesh_view.ts";
 import { NEWCOMER_MS } from "./limits.ts";
+import { placesOfLoss } from "./losses.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
-import { reach } from "./reach.ts";
+import { Reach } from "./reach.ts";
 
 export interface StatesUpdate {
   /** Nodes with which we have a link now, by key id. */
@@ -17,68 +19,112 @@ export interface StatesUpdate {
   readonly monotonic: number;
 }
 
-interface Shown {
-  readonly bytes: Uint8Array;
-  readonly view: NodeView;
+export interface StatesChange extends MeshChange {
+  /** Whether other nodes are there than before, or in other states or places: not only other links. */
+  readonly reshaped: boolean;
+  /** Time alone will change something more. */
+  readonly againInMs: number | undefined;
 }
 
 export class NodeStates {
   readonly #table: NodeTable;
   readonly #self: string;
-  readonly #shown = new Map<string, Shown>();
+  readonly #reach: Reach;
+  /** Our links, in rising order. */
+  #links: readonly string[] = [];
+  /** Not reached yet, and not shown as down yet. */
+  readonly #newcomers = new Set<string>();
 
   constructor(table: NodeTable, self: string) {
     this.#table = table;
     this.#self = self;
+    this.#reach = new Reach(self);
   }
 
   /** What was shown last. */
   get view(): MeshView {
-    return { self: this.#self, nodes: [...this.#shown.values()].map(({ view }) => view) };
+    return {
+      self: this.#self,
+      nodes: [...this.#table.entries()].flatMap(({ view }) => view ?? []),
+    };
   }
 
-  /** What changed; `againInMs` when time alone will change something more. */
-  update(now: StatesUpdate): MeshChange & { readonly againInMs: number | undefined } {
-    const before = reach(this.#claims(now.links), this.#self);
-    const newest = this.#newestByName();
+  /** What changed. */
+  update(now: StatesUpdate): StatesChange {
     const changed: NodeView[] = [];
     const forgotten: string[] = [];
-    let againInMs: number | undefined;
-    for (const entry of this.#table.entries()) {
-      const way = before.get(entry.keyId);
-      if (way === undefined && this.#isNewcomer(entry, now.monotonic)) {
-        // At least 1: what rounding leaves would be waited for again and again, without end.
-        const left = Math.max(1, entry.firstAt + NEWCOMER_MS - now.monotonic);
-        againInMs = Math.min(againInMs ?? Infinity, left);
+    let reshaped = false;
+    for (const entry of this.#toJudge(now)) {
+      const { keyId, view: shown } = entry;
+      const way = this.#reach.has(keyId);
+      if (!way && this.#isNewcomer(entry, now.monotonic)) {
+        this.#newcomers.add(keyId);
         continue;
       }
-      this.#judge(entry, { way, before, now: now.now });
-      const successor = newest.get(entry.identity.name) as number;
-      if (entry.state !== "up" && entry.identity.certificate.notBefore < successor) {
-        entry.forgotten = true;
-      }
-      if (entry.forgotten) this.#hide(entry.keyId, forgotten);
-      else this.#show(entry, now.links, changed);
+      this.#newcomers.delete(keyId);
+      judge(entry, way, now.now);
+      if (entry.state !== "up" && this.#hasSuccessor(entry)) entry.forgotten = true;
+      if (entry.forgotten) {
+        entry.view = undefined;
+        if (shown !== undefined) forgotten.push(keyId);
+      } else if (this.#show(entry)) changed.push(entry.view as NodeView);
+      reshaped ||= isReshaped(shown, entry.view);
     }
-    for (const { keyId } of this.#table.dropOldest()) this.#hide(keyId, forgotten);
-    return { changed, forgotten, againInMs };
+    for (const { keyId, view } of this.#table.dropOldest()) {
+      this.#reach.claim(keyId, undefined);
+      this.#newcomers.delete(keyId);
+      if (view === undefined) continue;
+      forgotten.push(keyId);
+      reshaped = true;
+    }
+    return { changed, forgotten, reshaped, againInMs: this.#againInMs(now.monotonic) };
   }
 
-  #claims(links: ReadonlySet<string>): Map<string, ReadonlySet<string>> {
-    const claims = new Map<string, ReadonlySet<string>>();
-    for (const { keyId, advert, claims: own } of this.#table.entries()) {
-      if (!advert.leaving) claims.set(keyId, own);
-    }
+  /** Whose state or view may be another one now. */
+  #toJudge({ links, monotonic }: StatesUpdate): Iterable<NodeEntry> {
+    const changed = this.#table.takeChanged();
     // What we know of our own links is newer than what we said last.
-    return claims.set(this.#self, links);
+    const own = [...links].sort();
+    if (!sameList(own, this.#links)) this.#links = own;
+    for (const keyId of changed) this.#claim(keyId);
+    this.#claim(this.#self);
+    const { gained, lost } = this.#reach.settle();
+    const keyIds = new Set([...changed, ...gained, ...lost, ...this.#newcomers, this.#self]);
+    const entries = new Set<NodeEntry>();
+    for (const keyId of keyIds) {
+      const entry = this.#table.get(keyId);
+      if (entry === undefined) continue;
+      for (const namesake of this.#table.named(entry.identity.name)) entries.add(namesake);
+    }
+    this.#place([...entries].filter((entry) => this.#isLost(entry, monotonic)));
+    return entries;
   }
 
-  #newestByName(): Map<string, number> {
-    const newest = new Map<string, number>();
-    for (const { identity: { name, certificate } } of this.#table.entries()) {
-      newest.set(name, Math.max(certificate.notBefore, newest.get(name) ?? 0));
+  #claim(keyId: string): void {
+    const advert = this.#table.get(keyId)?.advert;
+    if (keyId === this.#self) this.#reach.claim(keyId, this.#links);
+    else this.#reach.claim(keyId, advert?.leaving ? undefined : advert?.links);
+  }
+
+  /** Just now, or it is shown for the first time. */
+  #isLost(entry: NodeEntry, monotonic: number): boolean {
+    const { keyId, state, advert, forgotten } = entry;
+    return state !== "down" && !advert.leaving && !forgotten && !this.#reach.has(keyId) &&
+      !this.#isNewcomer(entry, monotonic);
+  }
+
+  /** Says where those were lost, while it is fresh. */
+  #place(lost: readonly NodeEntry[]): void {
+    if (lost.length === 0) return;
+    const claims = new Map<string, readonly string[]>();
+    for (const { keyId, advert } of this.#table.entries()) {
+      if (!this.#reach.has(keyId)) claims.set(keyId, advert.links);
     }
-    return newest;
+    const places = placesOfLoss({ claims, distances: this.#reach.distances() });
+    for (const entry of lost) {
+      const place = places.get(entry.keyId);
+      entry.lostAt = place === undefined ? undefined : this.#table.get(place)?.identity.name;
+    }
   }
 
   /** Its neighbours' adverts may be on their way. */
@@ -87,71 +133,69 @@ export class NodeStates {
       monotonic - firstAt < NEWCOMER_MS;
   }
 
-  #judge(
-    entry: NodeEntry,
-    options: { way: string | undefined; before: ReadonlyMap<string, string>; now: number },
-  ): void {
-    const { way, before, now } = options;
-    const state = stateOf(entry, way);
-    if (state === "up") {
-      // Whoever said that it may be forgotten could not see it; it lives.
-      entry.forgotten = false;
-      entry.before = way;
-    }
-    if (state === entry.state) return;
-    entry.lostAt = state === "down" ? this.#lastReachable(entry, before) : undefined;
-    entry.state = state;
-    entry.since = now;
+  /** Whether a later certificate carries its name. */
+  #hasSuccessor({ identity: { name, certificate } }: NodeEntry): boolean {
+    return this.#table.named(name)
+      .some(({ identity }) => identity.certificate.notBefore > certificate.notBefore);
   }
 
-  /** The last node on the former way that can still be reached. */
-  #lastReachable(entry: NodeEntry, before: ReadonlyMap<string, string>): string | undefined {
-    const seen = new Set<string>();
-    for (let at = entry.before; at !== undefined && !seen.has(at);) {
-      const node = this.#table.get(at);
-      if (before.has(at)) return node?.identity.name;
-      seen.add(at);
-      at = node?.before;
-    }
-    return undefined;
-  }
-
-  #show(entry: NodeEntry, links: ReadonlySet<string>, changed: NodeView[]): void {
-    const shown = this.#shown.get(entry.keyId);
-    const own = entry.keyId === this.#self;
+  /** Whether that is something new. */
+  #show(entry: NodeEntry): boolean {
+    const { advert, identity, view: shown } = entry;
+    const links = entry.keyId === this.#self ? this.#links : advert.links;
     if (
-      shown?.bytes === entry.bytes && shown.view.state === entry.state &&
-      shown.view.since === entry.since && !own
-    ) return;
-    const view = viewOf(entry, own ? [...links].sort() : entry.advert.links);
-    if (shown?.bytes === entry.bytes && own && sameList(shown.view.links, view.links)) return;
-    this.#shown.set(entry.keyId, { bytes: entry.bytes, view });
-    changed.push(view);
+      shown !== undefined && shown.links === links && shown.endpoints === advert.endpoints &&
+      shown.groups === identity.groups && shown.state === entry.state &&
+      shown.since === entry.since
+    ) return false;
+    entry.view = viewOf(entry, links);
+    return true;
   }
 
-  #hide(keyId: string, forgotten: string[]): void {
-    if (this.#shown.delete(keyId)) forgotten.push(keyId);
+  #againInMs(monotonic: number): number | undefined {
+    let again: number | undefined;
+    for (const keyId of this.#newcomers) {
+      const entry = this.#table.get(keyId);
+      if (entry === undefined) continue;
+      // At least 1: what rounding leaves would be waited for again and again, without end.
+      const left = Math.max(1, entry.firstAt + NEWCOMER_MS - monotonic);
+      again = Math.min(again ?? Infinity, left);
+    }
+    return again;
   }
 }
 
-function stateOf({ advert }: NodeEntry, way: string | undefined): NodeState {
-  if (advert.leaving) return "left";
-  return way === undefined ? "down" : "up";
+function judge(entry: NodeEntry, way: boolean, now: number): void {
+  const state = entry.advert.leaving ? "left" : way ? "up" : "down";
+  // Whoever said that it may be forgotten could not see it; it lives.
+  if (state === "up") entry.forgotten = false;
+  if (state === entry.state) return;
+  if (state !== "down") entry.lostAt = undefined;
+  entry.state = state;
+  entry.since = now;
 }
 
+function isReshaped(before: NodeView | undefined, after: NodeView | undefined): boolean {
+  if (before === after) return false;
+  return before === undefined || after === undefined || before.state !== after.state ||
+    before.segment !== after.segment || before.groups !== after.groups ||
+    !sameList(before.endpoints, after.endpoints);
+}
+
+/** The lists are those of advert and certificate, which nobody changes. */
 function viewOf({ advert, identity, ...entry }: NodeEntry, links: readonly string[]): NodeView {
   return {
     name: identity.name,
     keyId: entry.keyId,
-    groups: [...identity.groups],
+    groups: identity.groups,
     segment: advert.segment,
-    endpoints: [...advert.endpoints],
+    endpoints: advert.endpoints,
     state: entry.state as NodeState,
     since: entry.since,
     version: advert.version,
     instance: advert.instance,
     incarnation: advert.incarnation,
-    links: [...links],
+    links,
     ...(entry.lostAt === undefined ? {} : { lostAt: entry.lostAt }),
   };
 }

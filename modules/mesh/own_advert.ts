@@ -11,7 +11,6 @@ import { type Log, type ModuleHost, type Timer, toHex, VERSION } from "../../cor
 import { ADVERT_DOMAIN, compareVersions, encodeAdvert, type ReceivedAdvert } from "./advert.ts";
 import {
   ADVERT_DELAY_MS,
-  ADVERT_INTERVAL_MS,
   ADVERT_LINKS_MAX,
   ADVERTS_AT_ONCE_MAX,
   TWIN_JUMPS_MAX,
@@ -27,6 +26,8 @@ export interface OwnAdvertOptions {
   readonly incarnation: number;
   /** Key ids of the nodes that we have links to now. */
   readonly links: () => Iterable<string>;
+  /** In the long run one advert in this time. */
+  readonly intervalMs: () => number;
   /** Takes each new advert into the table and to the neighbours. */
   readonly publish: (received: ReceivedAdvert) => void;
   /** Another daemon with our key lives, and it is we who must go. */
@@ -60,10 +61,11 @@ export class OwnAdvert {
   changed(): void {
     if (this.#stopped || this.#timer !== undefined) return;
     const { clock } = this.#options.host.env;
-    const earned = (clock.monotonic() - this.#creditAt) / ADVERT_INTERVAL_MS;
+    const intervalMs = this.#options.intervalMs();
+    const earned = (clock.monotonic() - this.#creditAt) / intervalMs;
     this.#credit = Math.min(ADVERTS_AT_ONCE_MAX, this.#credit + earned);
     this.#creditAt = clock.monotonic();
-    const wait = Math.max(ADVERT_DELAY_MS, (1 - this.#credit) * ADVERT_INTERVAL_MS);
+    const wait = Math.max(ADVERT_DELAY_MS, (1 - this.#credit) * intervalMs);
     this.#timer = clock.after(wait, () => {
       this.#timer = undefined;
       this.#say(false);

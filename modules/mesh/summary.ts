@@ -1,6 +1,6 @@
 /**
- * What two nodes compare when a link between them comes up: for each key the version of the advert
- * that they have. Bytes, since it may name ten thousands of nodes:
+ * What one node tells another of the adverts that it has, where their digests differ: for each key the
+ * version. Bytes, since it may name ten thousands of nodes:
  *
  *   u32 count | (key id 32 | u64 incarnation | u64 sequence | instance 16 | u8 flags (1: forgotten))...
  */
@@ -8,7 +8,7 @@
 import { ByteReader, ByteWriter, fromHex, KEY_ID_BYTES, toHex } from "../../core/mod.ts";
 import type { AdvertVersion } from "./advert.ts";
 import { NODES_MAX } from "./limits.ts";
-import type { NodeTable } from "./node_table.ts";
+import type { NodeEntry } from "./node_table.ts";
 
 export interface SummaryItem extends AdvertVersion {
   readonly keyId: string;
@@ -19,9 +19,10 @@ const INSTANCE_BYTES = 16;
 const ITEM_BYTES = KEY_ID_BYTES + 8 + 8 + INSTANCE_BYTES + 1;
 const FLAG_FORGOTTEN = 1;
 
-export function encodeSummary(table: NodeTable): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter("summary", 4 + ITEM_BYTES * table.size).u32(table.size, "count");
-  for (const { keyId, advert, forgotten } of table.entries()) {
+export function encodeSummary(entries: readonly NodeEntry[]): Uint8Array<ArrayBuffer> {
+  const count = entries.length;
+  const writer = new ByteWriter("summary", 4 + ITEM_BYTES * count).u32(count, "count");
+  for (const { keyId, advert, forgotten } of entries) {
     writer.fixed(fromHex(keyId), KEY_ID_BYTES, "key id")
       .u64(advert.incarnation, "incarnation")
       .u64(advert.sequence, "sequence")

@@ -20,7 +20,10 @@ export type { Detour, Edge, Way } from "./ways.ts";
 // What one node says of all others is shown on terminals and kept in files: it is what it must be.
 const Name = v.pipe(v.string(), v.check(isName, "Expected a name"));
 const KeyId = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "Expected 64 hex digits"));
-const Endpoints = v.array(v.pipe(v.string(), v.check(isTcpEndpoint, "Expected a tcp endpoint")));
+const Endpoints = v.pipe(
+  v.array(v.pipe(v.string(), v.check(isTcpEndpoint, "Expected a tcp endpoint"))),
+  v.readonly(),
+);
 
 /** `left`: said goodbye. `down`: was there, and cannot be reached over edges that both ends claim. */
 export const NODE_STATES = ["up", "down", "left"] as const;
@@ -30,7 +33,7 @@ export const NodeViewSchema = v.object({
   name: Name,
   /** Hex of SHA-256 of its signing key; tables of nodes are keyed by this, never by name. */
   keyId: KeyId,
-  groups: v.array(Name),
+  groups: v.pipe(v.array(Name), v.readonly()),
   segment: Name,
   /** Best first. */
   endpoints: Endpoints,
@@ -43,7 +46,7 @@ export const NodeViewSchema = v.object({
   /** Times this key was started: its first life is 1. */
   incarnation: v.number(),
   /** Key ids of the nodes that it claims links to. */
-  links: v.array(KeyId),
+  links: v.pipe(v.array(KeyId), v.readonly()),
   /** Where the way to a lost node ended: the name of the last node before it, if known. */
   lostAt: v.optional(Name),
 });

@@ -26,6 +26,7 @@ const CLASSES = {
   "mesh.forget": "guarded",
   "mesh.links": "read",
   "mesh.nodes": "read",
+  "mesh.offer": "link",
   "mesh.stats": "read",
   "mesh.spare": "link",
   "mesh.sync": "link",

@@ -9,7 +9,7 @@
  */
 
 import type { LogLevel, Primitives, Self } from "../../core/mod.ts";
-import type { Seed } from "../../modules/mesh/mod.ts";
+import { AdvertPool, type Seed } from "../../modules/mesh/mod.ts";
 import { callGroup, type GroupCallOptions } from "../../modules/shared/group_client.ts";
 import type { GroupResult } from "../../modules/shared/group_result.ts";
 import { MeshKeys } from "../support/mesh_keys.ts";
@@ -81,6 +81,7 @@ export class MeshSimulation {
       simulation,
       primitives,
       keys: this.keys,
+      pool: new AdvertPool(),
       log: (node: string, level: LogLevel, text: string) => {
         this.log.push({ at: simulation.now, node, level, text });
       },

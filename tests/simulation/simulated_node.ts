@@ -14,7 +14,7 @@ import {
   type Self,
   verb,
 } from "../../core/mod.ts";
-import type { Seed } from "../../modules/mesh/mod.ts";
+import type { AdvertPool, Seed } from "../../modules/mesh/mod.ts";
 import { createModules } from "../../modules/mod.ts";
 import { MeshFollower } from "../../modules/shared/mesh_follower.ts";
 import type { MeshPicture } from "../../modules/shared/mesh_view.ts";
@@ -28,6 +28,8 @@ export interface NodeWorld {
   readonly simulation: Simulation;
   readonly primitives: Primitives;
   readonly keys: MeshKeys;
+  /** What all daemons know alike is in memory once. */
+  readonly pool: AdvertPool;
   readonly log: (node: string, ...line: Parameters<Log>) => void;
 }
 
@@ -100,6 +102,7 @@ export class SimulatedNode {
       endpoints: [this.endpoint],
       peers: peers.filter(({ keyId }) => keyId !== this.keyId),
       incarnation: ++this.#incarnation,
+      pool: this.#world.pool,
     };
     const daemon = new Minimed({
       env,

@@ -26,6 +26,7 @@ Deno.test("exchange: a neighbour that invents keys without end fills no more tha
     },
     counts: newCounts(),
     log: () => {},
+    onKnown: () => {},
   });
   exchange.linkUp(link);
   const invented = Array.from({ length: NODES_MAX + 10_000 }, (_, i) => ({

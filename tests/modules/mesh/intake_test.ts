@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { AuthenticationError, ProtocolError, type Self } from "../../../core/mod.ts";
+import { AdvertPool } from "../../../modules/mesh/advert_pool.ts";
 import { newCounts } from "../../../modules/mesh/counts.ts";
 import { Intake } from "../../../modules/mesh/intake.ts";
-import { CHAIN_TRUSTED_MS_MAX } from "../../../modules/mesh/limits.ts";
+import {
+  CHAIN_TRUSTED_MS_MAX,
+  NODE_ADVERTS_AT_ONCE_MAX,
+  NODE_ADVERTS_PER_SECOND_MAX,
+} from "../../../modules/mesh/limits.ts";
 import { type NodeEntry, NodeTable } from "../../../modules/mesh/node_table.ts";
 import { advertOf, hostOf, keyIdOf, NO_LINKS, NOW_MS, seededKeys } from "./adverts.ts";
 
@@ -10,9 +15,10 @@ const keys = await seededKeys("intake");
 const me = keys.person({ name: "me" });
 const peer = keyIdOf("peer");
 
-function scene() {
+function scene(pool = new AdvertPool()) {
   const table = new NodeTable();
   const news: { entry: NodeEntry; from: string }[] = [];
+  const known: [keyId: string, from: string][] = [];
   const own: boolean[] = [];
   const counts = newCounts();
   const time = { now: 0 };
@@ -31,6 +37,8 @@ function scene() {
     table,
     counts,
     onNews: (entry, from) => news.push({ entry, from }),
+    onKnown: (keyId, from) => known.push([keyId, from]),
+    pool,
     onOwn: (_received, { forgotten }) => own.push(forgotten),
   });
   const accept = (bytes: Uint8Array, arrival: { identity?: Self; forgotten?: boolean } = {}) =>
@@ -39,18 +47,28 @@ function scene() {
       forgotten: arrival.forgotten ?? false,
       ...(arrival.identity === undefined ? {} : { identity: arrival.identity.identity }),
     }).verdict;
-  return { table, news, own, counts, intake, time, accept, chainsVerified: () => chainsVerified };
+  return {
+    table,
+    news,
+    known,
+    own,
+    counts,
+    intake,
+    time,
+    accept,
+    chainsVerified: () => chainsVerified,
+  };
 }
 
 Deno.test("intake: an advert with its certificate is news, the same again is not", () => {
-  const { accept, table, news, counts } = scene();
+  const { accept, news, known, counts } = scene();
   const n1 = keys.person({ name: "n1" });
   const { bytes } = advertOf(keys, n1);
   assert.equal(accept(bytes, { identity: n1 }), "new");
   assert.equal(accept(bytes), "known");
   assert.equal(news.length, 1);
   assert.equal(news[0]?.from, peer);
-  assert.ok(table.get(n1.identity.keyId)?.knownBy.has(peer));
+  assert.deepEqual(known, [[n1.identity.keyId, peer]]);
   assert.equal(counts.advertsReceived, 2);
   assert.equal(counts.advertsNew, 1);
 });
@@ -62,7 +80,7 @@ Deno.test("intake: an advert in the table does not keep the message alive that b
   const message = new Uint8Array(1_000_000);
   message.set(bytes, 500);
   assert.equal(accept(message.subarray(500, 500 + bytes.length), { identity: n1 }), "new");
-  const kept = table.get(n1.identity.keyId)?.bytes;
+  const kept = table.get(n1.identity.keyId)?.received.bytes;
   assert.deepEqual(kept, bytes);
   assert.equal(kept?.buffer.byteLength, bytes.length);
 });
@@ -184,4 +202,38 @@ Deno.test("intake: a neighbour cannot make us forget a node that is up", () => {
   accept(bytes, { forgotten: true });
   assert.equal(entry.forgotten, false);
   assert.equal(news.length, 1);
+});
+
+Deno.test("intake: a node that chatters without end is heard now and then, and costs no more", () => {
+  const { accept, table, counts, time, news } = scene();
+  const n1 = keys.person({ name: "n1" });
+  let sequence = 0;
+  const next = () => advertOf(keys, n1, { sequence: ++sequence }).bytes;
+  assert.equal(accept(next(), { identity: n1 }), "new");
+  for (let i = 0; i < NODE_ADVERTS_AT_ONCE_MAX; i++) assert.equal(accept(next()), "new");
+  for (let i = 0; i < 10; i++) assert.equal(accept(next()), "excess");
+  assert.equal(counts.advertsExcess, 10);
+  assert.equal(news.length, 1 + NODE_ADVERTS_AT_ONCE_MAX);
+  time.now += 1_000 / NODE_ADVERTS_PER_SECOND_MAX;
+  assert.equal(accept(next()), "new");
+  assert.equal(accept(next()), "excess");
+  assert.equal(table.get(n1.identity.keyId)?.advert.sequence, sequence - 1);
+});
+
+Deno.test("intake: daemons of one process have an advert and an identity once", () => {
+  const pool = new AdvertPool();
+  const [one, other] = [scene(pool), scene(pool)];
+  const n1 = keys.person({ name: "n1" });
+  const again = { ...n1, identity: { ...n1.identity } };
+  const { bytes } = advertOf(keys, n1);
+  assert.equal(one.accept(bytes.slice(), { identity: n1 }), "new");
+  assert.equal(other.accept(bytes.slice(), { identity: again }), "new");
+  const entries = [one, other].map(({ table }) => table.get(n1.identity.keyId));
+  assert.ok(entries[0]);
+  assert.equal(entries[0].received, entries[1]?.received);
+  assert.equal(entries[0].identity, entries[1]?.identity);
+  // Bytes that differ are another advert, whoever they name.
+  const forged = bytes.slice();
+  forged[forged.length - 1] = (forged[forged.length - 1] as number) ^ 1;
+  assert.equal(pool.find(n1.identity.keyId, forged), undefined);
 });

@@ -141,7 +141,9 @@ Deno.test("mesh: link verbs are for neighbours", async () => {
     const [verb, args] of [
       ["mesh.beat", { unixMs: 0 }],
       ["mesh.flood", { adverts: [], forgotten: [] }],
-      ["mesh.sync", { summary: new Uint8Array(4) }],
+      ["mesh.sync", { digests: new Uint8Array(8) }],
+      ["mesh.offer", { summary: new Uint8Array(4) }],
+      ["mesh.spare", {}],
       ["mesh.fetch", { keys: new Uint8Array() }],
     ] as const
   ) {

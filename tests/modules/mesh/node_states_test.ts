@@ -170,7 +170,7 @@ Deno.test("node states: a forgotten node is no longer shown, and a newer advert 
   scene.update("");
   const entry = scene.table.get(scene.id("b"));
   assert.ok(entry);
-  entry.forgotten = true;
+  scene.table.forget(entry);
   assert.equal(scene.update(""), "a:up");
   assert.deepEqual(scene.last?.forgotten, [scene.id("b")]);
   scene.advert("b", "a");

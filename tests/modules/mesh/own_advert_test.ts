@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Self, toHex } from "../../../core/mod.ts";
 import type { ReceivedAdvert } from "../../../modules/mesh/advert.ts";
+import { ADVERT_INTERVAL_MS } from "../../../modules/mesh/limits.ts";
 import { OwnAdvert } from "../../../modules/mesh/own_advert.ts";
 import { Simulation } from "../../simulation/environment.ts";
 import { advertOf, hostOf, keyIdOf, seededKeys } from "./adverts.ts";
@@ -21,6 +22,7 @@ function scene(instance?: Uint8Array, simulation = new Simulation({ seed: "own" 
     endpoints: ["tcp:10.0.0.1:7117"],
     incarnation: 1,
     links: () => links,
+    intervalMs: () => ADVERT_INTERVAL_MS,
     publish: (received) => said.push(received),
     onTwin: (text) => twins.push(text),
   });

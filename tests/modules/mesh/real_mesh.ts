@@ -183,7 +183,7 @@ export function puppet(
     name: "mesh",
     verbs: {
       flood: answer(() => ({})),
-      sync: answer(() => ({ summary: nothing })),
+      sync: answer(() => ({ buckets: new Uint8Array(), summary: nothing })),
       fetch: answer(({ keys }) => options.fetch?.(keys as Uint8Array) ?? { nodes: [] }),
     },
     start(host) {
