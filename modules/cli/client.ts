@@ -7,6 +7,7 @@ import {
   type Calls,
   choosePrimitives,
   encodeCanonical,
+  EndToEnd,
   fromHex,
   MinimeError,
   type Primitives,
@@ -30,6 +31,8 @@ export interface Reached {
   readonly endpoint: string;
   /** Of the conduit, when its other end is the node itself; undefined: a socket of this machine. */
   readonly session: string | undefined;
+  /** What is to be done when the calls are closed. */
+  readonly afterwards?: () => Promise<void>;
 }
 
 /** The user's keys, loaded when first needed: reading through the local daemon needs none. */
@@ -60,6 +63,14 @@ export class User {
     });
   }
 
+  /** For sessions that run through nodes of the mesh. */
+  async endToEnd(): Promise<EndToEnd> {
+    const { clock, random } = this.#needs.env;
+    const { self, trust, primitives } = await this.load();
+    const context = { clock, random, primitives, trust, self };
+    return new EndToEnd({ context: () => context });
+  }
+
   dispose(): void {
     this.#primitives?.[Symbol.dispose]();
     this.#primitives = undefined;
@@ -81,6 +92,7 @@ export class Client implements MeshClient {
   readonly request: MeshClient["request"];
   readonly stream: MeshClient["stream"];
   readonly #calls: Calls;
+  readonly #afterwards: (() => Promise<void>) | undefined;
   readonly #user: User;
   readonly #bind: Uint8Array | undefined;
   readonly #clock: { now(): number };
@@ -100,6 +112,7 @@ export class Client implements MeshClient {
   ) {
     const { calls, session } = parts.reached;
     this.#calls = calls;
+    this.#afterwards = parts.reached.afterwards;
     this.meshName = parts.home.name;
     this.via = { name: parts.reached.name, endpoint: parts.reached.endpoint };
     this.#user = parts.user;
@@ -132,11 +145,16 @@ export class Client implements MeshClient {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#calls.close("client is done").finally(() => this.#user.dispose());
+    this.#closed ??= this.#close().finally(() => this.#user.dispose());
     return this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#calls.close("client is done");
+    await this.#afterwards?.();
   }
 }

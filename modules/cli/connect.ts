@@ -27,6 +27,8 @@ const NEXT_NODE_MS = 250;
 /** Where so many have not answered, a whole rack is dark: the others are tried faster. */
 const PATIENT_NODES = 8;
 const NEXT_NODE_HASTY_MS = 25;
+/** A node that does not answer so soon may be reached through others. */
+const DIRECT_MS_MAX = 1_500;
 /** Nodes that lie behind others are tried too: this machine may have moved. */
 const BEHIND_MS_MAX = 1_000;
 /** A frozen daemon accepts a connection and never answers. */
@@ -41,13 +43,44 @@ export async function connect(
   const user = new User(needs, home);
   try {
     const reached = await reachLocal(needs, home, options.node) ??
-      await reachRemote(needs, { home, user, options });
+      await (options.session ? reachNode : reachRemote)(needs, { home, user, options });
     const { clock, random } = needs.env;
     const bound = options.session ?? false;
     return new Client({ home, reached, user, bound, clock, random });
   } catch (error) {
     user.dispose();
     throw error;
+  }
+}
+
+/** A session with one node: directly, or else through any other. */
+async function reachNode(
+  needs: ConnectNeeds,
+  parts: { readonly home: MeshHome; readonly user: User; readonly options: ConnectRequest },
+): Promise<Reached> {
+  const { home, user, options } = parts;
+  const { node = "", timeoutMs = CONNECT_MS_MAX } = options;
+  let direct: unknown;
+  try {
+    const soon = { ...options, timeoutMs: Math.min(DIRECT_MS_MAX, timeoutMs) };
+    return await reachRemote(needs, { ...parts, options: soon });
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    direct = error;
+    needs.out.detail(`Node "${node}" directly: ${errorText(error)}`);
+  }
+  const { node: _, ...anywhere } = options;
+  const others = { home, user, options: anywhere };
+  const entry = await reachLocal(needs, home, undefined) ?? await reachRemote(needs, others);
+  // Who can be reached is the node itself, which only took its time.
+  if (entry.name === node) return entry;
+  const { reachRouted } = await import("./routed_session.ts");
+  try {
+    return await reachRouted(needs, entry, { home, user, node, timeoutMs });
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    const text = `Cannot reach node "${node}": ${errorText(error)}; directly: ${errorText(direct)}`;
+    throw new ConnectionError(error.reason, text, { cause: error });
   }
 }
 

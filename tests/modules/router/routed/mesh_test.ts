@@ -1,0 +1,124 @@
+// Routed conduits over real routers in a simulated mesh: programs, nodes, relays that die.
+
+import assert from "node:assert/strict";
+import { CallError, fromHex, signRequest } from "../../../../core/mod.ts";
+import { message, numbered, Taker } from "../../../core/conduit/messages.ts";
+import { inMesh } from "./mesh_world.ts";
+
+/** Two segments with two gateways each; every gateway is linked to all of both sides. */
+const SEGMENTS = {
+  segments: { left: ["a1", "g1", "g2"], right: ["b1", "g3", "g4"] },
+  links: [
+    ["a1", "g1"],
+    ["a1", "g2"],
+    ["g1", "g3"],
+    ["g1", "g4"],
+    ["g2", "g3"],
+    ["g2", "g4"],
+    ["g3", "b1"],
+    ["g4", "b1"],
+  ],
+} as const;
+
+Deno.test("routed session: a program talks to a node that its daemon cannot dial", async () => {
+  await inMesh(SEGMENTS, async (mesh) => {
+    const alice = mesh.world.keys.person({ name: "alice", type: "user" });
+    const { calls } = await mesh.session(alice, mesh.get("a1"), mesh.get("b1"));
+    const { name } = await calls.request("core.hello") as { name: string };
+    assert.equal(name, "b1");
+    const call = calls.stream("probe.give", { chunks: 5, bytes: 100_000 });
+    let count = 0;
+    for await (const item of call) assert.deepEqual(item, numbered(100_000, count++));
+    assert.equal(await call.reply, 5);
+    assert.equal(count, 5);
+  });
+});
+
+Deno.test("routed session: a guarded verb streams to who signed for this very session", async () => {
+  await inMesh(SEGMENTS, async (mesh) => {
+    const { keys } = mesh.world;
+    const alice = keys.person({ name: "alice", type: "user" });
+    const { calls, session } = await mesh.session(alice, mesh.get("a1"), mesh.get("b1"));
+    const now = mesh.world.simulation.host("desk").clock.now();
+    const sign = (bind: string) =>
+      signRequest(keys.primitives, {
+        meshId: keys.meshId,
+        requestId: crypto.getRandomValues(new Uint8Array(16)),
+        issuedMs: now,
+        expiresMs: now + 5_000,
+        targets: { kind: "names", names: ["b1"] },
+        bind: fromHex(bind),
+        verb: "probe.rm",
+        as: "",
+        arguments: new Uint8Array(0),
+        seed: alice.signSeed,
+        chain: alice.identity.chain,
+      });
+    const call = calls.stream("probe.rm", sign(session), { signed: true });
+    await call.send("one");
+    await call.send("two");
+    await call.end();
+    const items: unknown[] = [];
+    for await (const item of call) items.push(item);
+    assert.deepEqual(items, ["alice: one", "alice: two"]);
+    assert.equal(await call.reply, "gone");
+    await assert.rejects(
+      calls.request("probe.rm", sign("ab".repeat(32)), { signed: true }),
+      (error: unknown) => error instanceof CallError && error.class === "refused",
+    );
+  });
+});
+
+Deno.test("routed session: relays freeze one after the other in the middle of streams, and nothing is lost", async () => {
+  await inMesh(SEGMENTS, async (mesh) => {
+    const alice = mesh.world.keys.person({ name: "alice", type: "user" });
+    const [a1, b1] = [mesh.get("a1"), mesh.get("b1")];
+    const { calls } = await mesh.session(alice, a1, b1);
+    // Two paths, of which one swallows all that it gets; whichever was taken is left once at least.
+    const { simulation } = mesh.world;
+    const began = simulation.now;
+    const freeze = (names: readonly string[]) => names.forEach((name) => simulation.freeze(name));
+    const thaw = (names: readonly string[]) => names.forEach((name) => simulation.thaw(name));
+    const give = calls.stream("probe.give", { chunks: 120, bytes: 60_000 });
+    const take = calls.stream("probe.take");
+    const sending = (async () => {
+      for (let i = 0; i < 120; i++) await take.send(numbered(60_000, i));
+      await take.end();
+    })();
+    let count = 0;
+    for await (const item of give) {
+      assert.deepEqual(item, numbered(60_000, count++));
+      if (count === 20) freeze(["g1", "g3"]);
+      if (count === 60) {
+        thaw(["g1", "g3"]);
+        freeze(["g2", "g4"]);
+      }
+    }
+    await sending;
+    assert.equal(await give.reply, 120);
+    assert.equal(await take.reply, 120);
+    assert.equal(count, 120);
+    assert.deepEqual(b1.taken, Array.from({ length: 120 }, (_, i) => numbered(60_000, i)));
+    thaw(["g2", "g4"]);
+    assert.ok(simulation.now - began > 200, "nobody noticed that a relay was frozen");
+  });
+});
+
+Deno.test("routed conduit: nodes reach each other by name, and part in order", async () => {
+  await inMesh(SEGMENTS, async (mesh) => {
+    const [a1, b1] = [mesh.get("a1"), mesh.get("b1")];
+    const conduit = await a1.router.front.dial("mesh:b1");
+    assert.ok(conduit.peer.kind === "node" && conduit.peer.identity.name === "b1");
+    await assert.rejects(a1.router.front.dial("mesh:nobody"), {
+      message: 'No node "nobody" in this mesh',
+    });
+    const taker = new Taker(conduit);
+    await conduit.send(message(undefined));
+    const ended = taker.rest();
+    await b1.daemon.stop("enough");
+    await ended;
+    const { by, text } = await conduit.closed;
+    assert.equal(by, "peer");
+    assert.equal(text, "daemon stops");
+  });
+});
