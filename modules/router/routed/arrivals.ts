@@ -66,6 +66,8 @@ export class Arrivals {
   /** Oldest first. */
   readonly #halfOpen = new Set<HalfOpen>();
   readonly #streams = new Set<IncomingStream>();
+  /** Whose other end has not shown yet that it has got our verdict. */
+  readonly #unconfirmed = new Set<RoutedPipe>();
   #timer: Timer | undefined;
   #closed = false;
   /** Packets that asked and got no answer. */
@@ -93,9 +95,13 @@ export class Arrivals {
     void carrier.closed.then(() => this.#forgetStream(stream));
   }
 
-  /** Forgets those who are not done; who is through lives on. */
+  /** Forgets those who are not done, and tells those who may think that they are; the others live on. */
   close(): void {
     this.#closed = true;
+    for (const pipe of this.#unconfirmed) {
+      this.#unconfirmed.delete(pipe);
+      pipe.close();
+    }
     for (const each of [...this.#halfOpen]) this.#forget(each);
     for (const stream of [...this.#streams]) stream.closeIfUnused();
     this.#timer?.cancel();
@@ -166,8 +172,13 @@ export class Arrivals {
       clock,
       remote: `mesh:${peer.identity.name}`,
       local,
-      onHeard: () => accept(new FramedConduit({ pipe, peer, clock, partialMsMax: PARTIAL_MS_MAX })),
+      onHeard: () => {
+        if (!this.#unconfirmed.delete(pipe)) return;
+        accept(new FramedConduit({ pipe, peer, clock, partialMsMax: PARTIAL_MS_MAX }));
+      },
     });
+    this.#unconfirmed.add(pipe);
+    void pipe.done.then(() => this.#unconfirmed.delete(pipe));
     stream.add(cipher.id, pipe);
     made(pipe.done);
   }

@@ -1,8 +1,8 @@
 // Routed conduits over real routers in a simulated mesh: programs, nodes, relays that die.
 
 import assert from "node:assert/strict";
-import { CallError, fromHex, signRequest } from "../../../../core/mod.ts";
-import { message, numbered, Taker } from "../../../core/conduit/messages.ts";
+import { CallError, ConnectionError, fromHex, signRequest } from "../../../../core/mod.ts";
+import { numbered, takeAll, Taker } from "../../../core/conduit/messages.ts";
 import { inMesh } from "./mesh_world.ts";
 
 /** Two segments with two gateways each; every gateway is linked to all of both sides. */
@@ -112,13 +112,24 @@ Deno.test("routed conduit: nodes reach each other by name, and part in order", a
     await assert.rejects(a1.router.front.dial("mesh:nobody"), {
       message: 'No node "nobody" in this mesh',
     });
-    const taker = new Taker(conduit);
-    await conduit.send(message(undefined));
-    const ended = taker.rest();
+    const ended = new Taker(conduit).rest();
+    await mesh.settle();
     await b1.daemon.stop("enough");
     await ended;
     const { by, text } = await conduit.closed;
     assert.equal(by, "peer");
     assert.equal(text, "daemon stops");
+  });
+});
+
+Deno.test("routed conduit: one that is made while its node stops ends soon, and is a failure", async () => {
+  // It waited for 30 s: the node had not taken it yet, and told it nothing.
+  await inMesh(SEGMENTS, async (mesh) => {
+    const [a1, b1] = [mesh.get("a1"), mesh.get("b1")];
+    const conduit = await a1.router.front.dial("mesh:b1");
+    const ended = takeAll(conduit);
+    await b1.daemon.stop("enough");
+    const { error } = await ended;
+    assert.ok(error instanceof ConnectionError && error.reason === "reset", String(error));
   });
 });
