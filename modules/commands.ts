@@ -3,6 +3,7 @@
  * commands.ts is data: nothing here loads an implementation.
  */
 
+import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
 import { mesh, user } from "./init_boot/commands.ts";
@@ -25,6 +26,7 @@ export const commands: readonly (Command | CommandGroup)[] = [
   call,
   send,
   recv,
+  forward,
   grow,
   shrink,
   halt,

@@ -2,6 +2,7 @@
 
 import type { Module } from "../core/mod.ts";
 import { createExec } from "./exec/mod.ts";
+import { createForward } from "./forward/mod.ts";
 import { createGroup } from "./group/mod.ts";
 import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
 import { createMailbox } from "./mailbox/mod.ts";
@@ -25,6 +26,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createUptime(),
     createExec(),
     createMailbox(),
+    createForward(),
     createNetworkBoot(),
     createInitBoot(options.initBoot ?? { hosts: [] }),
   ];

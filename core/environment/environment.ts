@@ -56,6 +56,11 @@ export interface BytePipe {
    * when the pipe is closed. Rejects when it broke.
    */
   closeWrite(): Promise<void>;
+  /**
+   * As `close`, but the other end's reads and writes reject instead of coming to an orderly end: what it
+   * got is not all. Where a transport cannot do that (unix sockets), it is a close.
+   */
+  reset(): void;
   /** Closes both ways at once; a pending read ends with null or rejects. Idempotent. */
   close(): void;
 }

@@ -5,6 +5,7 @@
 import type { BytePipe } from "./environment.ts";
 import { ConnectionError } from "../errors.ts";
 import { connectionError } from "./real_errors.ts";
+import { resetConnection } from "./real_reset.ts";
 
 export class RealPipe implements BytePipe {
   readonly remote: string;
@@ -46,6 +47,11 @@ export class RealPipe implements BytePipe {
     if (this.#closed) return Promise.resolve();
     this.#writeClosed ??= this.#shutDownWrite();
     return this.#writeClosed;
+  }
+
+  reset(): void {
+    if (!this.#closed) resetConnection(this.#connection);
+    this.close();
   }
 
   close(): void {

@@ -14,6 +14,7 @@ const CLASSES = {
   "core.stats": "read",
   "exec.run": "guarded",
   "exec.signal": "guarded",
+  "forward.connect": "guarded",
   "group.call": "read",
   "group.relay": "link",
   "mailbox.put": "guarded",

@@ -95,6 +95,14 @@ export class Flow {
     this.#write = undefined;
   }
 
+  /** The writer broke it off: what is on its way is lost, and the reader learns of it. */
+  reset(): void {
+    this.#finished = true;
+    if (!this.#options.writer.dead) this.#write?.reject(this.#closedError());
+    this.#write = undefined;
+    this.break();
+  }
+
   /** The reader closed. */
   abandon(): void {
     if (this.#abandoned) return;

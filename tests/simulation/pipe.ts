@@ -45,6 +45,16 @@ export class SimulatedPipe implements BytePipe {
     return Promise.resolve();
   }
 
+  reset(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.process.pipes.delete(this);
+    if (this.process.machine.off) return;
+    this.#inbound.abandon();
+    this.#inbound.break();
+    this.#outbound.reset();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

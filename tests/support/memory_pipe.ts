@@ -51,6 +51,10 @@ export class MemoryPipe implements BytePipe {
     return Promise.resolve();
   }
 
+  reset(): void {
+    this.close();
+  }
+
   close(): void {
     this.#outbound.end();
     this.#inbound.abandon();

@@ -157,6 +157,11 @@ export class RoutedPipe implements BytePipe {
     return Promise.resolve();
   }
 
+  /** What was said is still carried to the other end, which can tell a goodbye from its lack. */
+  reset(): void {
+    this.close();
+  }
+
   close(): void {
     if (this.#state !== "open") return;
     this.#sayEnd();

@@ -148,6 +148,41 @@ for (const [name, play] of STAGES) {
       assert.equal(await dialer.read(new Uint8Array(10)), null);
     });
 
+    test("reset, it ends reads and writes of the other end with an error, or as a close", async (
+      { environment },
+      { dialer, accepted },
+    ) => {
+      const reading = dialer.read(new Uint8Array(10));
+      await accepted.write(numbered(10, 3));
+      assert.equal(await reading, 10);
+      const own = accepted.read(new Uint8Array(10));
+      accepted.reset();
+      accepted.reset();
+      assert.equal(await own, null);
+      await assert.rejects(accepted.write(numbered(1, 1)), closedWrite(accepted));
+      const isReset = (error: unknown) =>
+        error instanceof ConnectionError && error.reason === "reset";
+      if (name === "real" && transport === "unix") {
+        assert.equal(await dialer.read(new Uint8Array(10)), null);
+      } else await assert.rejects(dialer.read(new Uint8Array(10)), isReset);
+      await assert.rejects(async () => {
+        for (;;) {
+          await dialer.write(numbered(1_000, 1));
+          await environment.clock.sleep(1);
+        }
+      }, isReset);
+    });
+
+    test("reset, it fails a write that waits at the other end", async ({ environment }, pipes) => {
+      const failed = assert.rejects(
+        pipes.dialer.write(new Uint8Array(TOO_MUCH_BYTES)),
+        (error) => error instanceof ConnectionError && error.reason === "reset",
+      );
+      await environment.clock.sleep(20);
+      pipes.accepted.reset();
+      await failed;
+    });
+
     test("names both ends alike on both sides", (_, { dialer, accepted }) => {
       assert.equal(dialer.remote, accepted.local);
       assert.equal(dialer.local, accepted.remote);

@@ -34,6 +34,8 @@ export interface TestDaemon {
   readonly group: Caller;
   /** Its process is gone: every connection breaks at once, nothing is said. */
   kill(): void;
+  /** Every connection breaks at once, and new ones can be made. */
+  breakConnections(): void;
 }
 
 export interface TestMesh extends AsyncDisposable {
@@ -81,7 +83,7 @@ export async function startMesh(
   };
   const daemons: TestDaemon[] = [];
   for (const name of names) {
-    const { env, cut } = cuttable(real);
+    const { env, cut, shake } = cuttable(real);
     let host: ModuleHost | undefined;
     const spy: Module = {
       name: "spy",
@@ -120,6 +122,7 @@ export async function startMesh(
       host: host as ModuleHost,
       group: daemon.caller("group"),
       kill: cut,
+      breakConnections: shake,
     });
   }
   const mesh: TestMesh = {
@@ -162,7 +165,9 @@ export function isCallError(errorClass: string, text?: RegExp): (error: unknown)
     (text === undefined || text.test(error.message));
 }
 
-function cuttable(real: Environment): { env: Environment; cut: () => void } {
+function cuttable(
+  real: Environment,
+): { env: Environment; cut: () => void; shake: () => void } {
   const pipes = new Set<BytePipe>();
   let dead = false;
   const keep = (pipe: BytePipe): BytePipe => {
@@ -187,9 +192,13 @@ function cuttable(real: Environment): { env: Environment; cut: () => void } {
       };
     },
   };
+  const shake = () => {
+    for (const pipe of pipes) pipe.close();
+    pipes.clear();
+  };
   const cut = () => {
     dead = true;
-    for (const pipe of pipes) pipe.close();
+    shake();
   };
   // Loads and free memory that stay, so that nodes of one machine are in the same state.
   const host = async (): Promise<HostFacts> => ({
@@ -198,5 +207,5 @@ function cuttable(real: Environment): { env: Environment; cut: () => void } {
     load: [0.1, 0.2, 0.3],
     memory: { totalBytes: 8e9, freeBytes: 6e9 },
   });
-  return { env: { ...real, network, host }, cut };
+  return { env: { ...real, network, host }, cut, shake };
 }
