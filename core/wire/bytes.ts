@@ -12,6 +12,9 @@ import { ProtocolError } from "../errors.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Names and endpoints; a call of the runtime's decoder costs more than to look at so many bytes. */
+const SHORT_TEXT_BYTES = 48;
+
 /** Reads one document from its first byte to its last. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
@@ -86,6 +89,8 @@ export class ByteReader {
   lpText(field: string): string {
     const start = this.#offset;
     const bytes = this.lp(field);
+    const ascii = bytes.length <= SHORT_TEXT_BYTES ? asciiText(bytes) : undefined;
+    if (ascii !== undefined) return ascii;
     try {
       return decoder.decode(bytes);
     } catch {
@@ -301,4 +306,15 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
     if (difference !== 0) return difference;
   }
   return a.length - b.length;
+}
+
+/** Undefined when there is anything else in it. */
+function asciiText(bytes: Uint8Array): string | undefined {
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    if (byte > 0x7f) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }

@@ -17,8 +17,10 @@ import {
 } from "../limits.ts";
 
 const ENCODER_BYTES_START = 512;
-/** Above this the buffer that a coder holds on to is given back after use. */
-const BYTES_KEPT = 64 * 1024;
+/** Above this the buffer that a coder holds on to is given back: a daemon has many quiet conduits. */
+const BYTES_KEPT = 8 * 1024;
+/** The smallest value, nil. */
+const NIL = new Uint8Array([0xc0]);
 
 /** Refuses while encoding what the other end would refuse, which would cost us the conduit. */
 const STRICT: ExtensionCodecType<undefined> = {
@@ -69,8 +71,8 @@ export class Codec {
     } catch (cause) {
       throw new ProtocolError(`Cannot decode a body: ${errorText(cause)}`, { cause });
     } finally {
-      // A decoder holds on to the last bytes it saw.
-      if (bytes.length > BYTES_KEPT) this.#decoder = newDecoder();
+      // A decoder holds on to the last bytes it saw, and so to the whole read buffer they lie in.
+      if (bytes.buffer.byteLength > BYTES_KEPT) this.#decoder.decode(NIL);
     }
   }
 }
