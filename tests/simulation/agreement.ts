@@ -1,61 +1,90 @@
 /**
- * Whether nodes agree on the mesh: each sees all of them up and nobody else, all see the same
- * states of those that are not up, and each has the links that it should have.
+ * Whether nodes agree on the mesh: each sees all of them up and nobody else, all see the same states
+ * of those that are not up, every link is claimed by both of its ends, and every link that the shape
+ * of the graph asks for stands.
  */
 
 import { standingLinks } from "../../modules/mesh/topology.ts";
 import type { NodeView } from "../../modules/shared/mesh_view.ts";
-import type { SimulatedNode } from "./simulated_node.ts";
+import type { Life, SimulatedNode } from "./simulated_node.ts";
 
-/** The first thing that they do not agree on, or undefined. */
-export function disagreement(nodes: readonly SimulatedNode[]): string | undefined {
-  const instances = new Map<string, string>();
-  for (const { keyId, running } of nodes) {
-    if (running !== undefined) instances.set(keyId, running.self.instance.toHex());
-  }
-  let gone: string | undefined;
-  for (const { name, keyId, running } of nodes) {
-    const picture = running?.picture;
-    if (picture === undefined) return `"${name}" has no view yet`;
-    const up = new Set<string>();
-    const others: string[] = [];
-    for (const node of picture.nodes) {
-      if (node.state === "up") up.add(node.keyId);
-      else others.push(`${node.name} ${node.keyId.slice(0, 8)} ${node.state}`);
-      const wrong = node.state === "up"
-        ? wrongView(node, picture.nodes.filter(isUp), instances)
+/** Looks again and again; remembers whose view was wrong, which will be so for a while. */
+export class Agreement {
+  #first: SimulatedNode | undefined;
+
+  /** The first thing that the nodes do not agree on, or undefined. */
+  missing(nodes: readonly SimulatedNode[]): string | undefined {
+    const first = this.#first;
+    const order = first !== undefined && nodes.includes(first) ? [first, ...nodes] : nodes;
+    const lives = new Map<string, Life>();
+    for (const { keyId, running } of nodes) if (running !== undefined) lives.set(keyId, running);
+    let gone: string | undefined;
+    for (const node of order) {
+      const view = viewOf(node, lives);
+      const wrong = typeof view === "string"
+        ? view
+        : gone !== undefined && gone !== view.gone
+        ? `"${node.name}" thinks that gone are [${view.gone}], others [${gone}]`
         : undefined;
-      if (wrong !== undefined) return `"${name}" thinks that ${wrong}`;
-    }
-    for (const other of nodes) {
-      if (!up.has(other.keyId)) {
-        const state = picture.byKey(other.keyId)?.state ?? "unknown";
-        return `"${name}" thinks that "${other.name}" is ${state}`;
+      if (wrong !== undefined) {
+        this.#first = node;
+        return wrong;
       }
+      gone = (view as { gone: string }).gone;
     }
-    if (!up.has(keyId)) return `"${name}" does not know itself`;
-    const text = others.sort().join(", ");
-    gone ??= text;
-    if (text !== gone) return `"${name}" thinks that gone are [${text}], others [${gone}]`;
+    return undefined;
   }
-  return undefined;
+}
+
+/** Whom the node takes for gone, or what is wrong with its view. */
+function viewOf(node: SimulatedNode, lives: ReadonlyMap<string, Life>): { gone: string } | string {
+  const { name, keyId, running } = node;
+  const picture = running?.picture;
+  if (picture === undefined) return `"${name}" has no view yet`;
+  const up = new Map<string, NodeView>();
+  const gone: string[] = [];
+  for (const other of picture.nodes) {
+    if (other.state === "up") up.set(other.keyId, other);
+    else gone.push(`${other.name} ${other.keyId.slice(0, 8)} ${other.state}`);
+  }
+  for (const other of lives.keys()) {
+    if (up.has(other)) continue;
+    const state = picture.byKey(other)?.state ?? "unknown";
+    const known = lives.get(other)?.self.identity.name;
+    return `"${name}" thinks that "${known}" is ${state}`;
+  }
+  if (!up.has(keyId)) return `"${name}" does not know itself`;
+  for (const other of up.values()) {
+    const wrong = wrongAbout(other, up, lives);
+    if (wrong !== undefined) return `"${name}" thinks that ${wrong}`;
+  }
+  for (const other of lacking(up.get(keyId) as NodeView, up)) {
+    return `"${name}" has no link to "${up.get(other)?.name}"`;
+  }
+  return { gone: gone.sort().join(", ") };
 }
 
 /** What is wrong about a node that is shown as up. */
-function wrongView(
+function wrongAbout(
   node: NodeView,
-  up: readonly NodeView[],
-  instances: ReadonlyMap<string, string>,
+  up: ReadonlyMap<string, NodeView>,
+  lives: ReadonlyMap<string, Life>,
 ): string | undefined {
-  const instance = instances.get(node.keyId);
-  if (instance === undefined) return `"${node.name}" (${node.keyId.slice(0, 8)}) is up`;
-  if (instance !== node.instance) return `"${node.name}" lives an earlier life`;
-  const lacks = [...standingLinks(up, node)].filter((to) => !node.links.includes(to)).length;
-  if (lacks > 0) return `"${node.name}" lacks ${lacks} links`;
-  if (!node.links.every((to) => instances.has(to))) return `"${node.name}" has links with nobody`;
+  const life = lives.get(node.keyId);
+  if (life === undefined) return `"${node.name}" (${node.keyId.slice(0, 8)}) is up`;
+  if (life.instance !== node.instance) return `"${node.name}" lives an earlier life`;
+  for (const to of node.links) {
+    const other = up.get(to);
+    if (other === undefined) {
+      return `"${node.name}" is linked with ${to.slice(0, 8)}, which is gone`;
+    }
+    if (!other.links.includes(node.keyId)) {
+      return `"${other.name}" does not claim its link with "${node.name}"`;
+    }
+  }
   return undefined;
 }
 
-function isUp({ state }: NodeView): boolean {
-  return state === "up";
+function lacking(node: NodeView, up: ReadonlyMap<string, NodeView>): ReadonlySet<string> {
+  return standingLinks([...up.values()], node).difference(new Set(node.links));
 }

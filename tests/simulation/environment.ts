@@ -30,9 +30,19 @@ export interface SimulationOptions {
   readonly seed: string | number;
   /** Of every way between two machines, until {@link Simulation.link} says otherwise. */
   readonly path?: PathOptions;
+  /** Whether the first machine can reach the second at all, and how dials end if not. @default yes */
+  readonly reach?: (from: string, to: string) => "yes" | "refused" | "absent";
   /** Keep the trace's lines, not only its hash. @default false */
   readonly keepTrace?: boolean;
 }
+
+/** Ways that are blocked together. */
+export interface Cut {
+  /** Idempotent. Where no other cut goes through, what TCP has kept is carried. */
+  end(): void;
+}
+
+type Cuts = (from: string, to: string) => boolean;
 
 export class Simulation {
   readonly trace: Trace;
@@ -41,6 +51,8 @@ export class Simulation {
   readonly #scheduler = new Scheduler();
   readonly #root: SeededRandom;
   readonly #pathOptions: PathOptions;
+  readonly #reach: NonNullable<SimulationOptions["reach"]>;
+  readonly #cuts = new Set<Cuts>();
   readonly #machines = new Map<string, Machine>();
   readonly #byAddress = new Map<string, Machine>();
   readonly #paths = new Map<Machine, Map<Machine, Path>>();
@@ -55,6 +67,7 @@ export class Simulation {
     this.#root = new SeededRandom(`seed ${options.seed}`);
     this.random = this.#root.fork("test");
     this.#pathOptions = options.path ?? {};
+    this.#reach = options.reach ?? (() => "yes");
     this.#world = {
       scheduler: this.#scheduler,
       trace: this.trace,
@@ -138,7 +151,29 @@ export class Simulation {
     for (const [from, to] of crossing(sets)) this.block(from, to);
   }
 
-  /** Opens every way. */
+  /**
+   * Blocks every way of which `through` says so, ways that nobody has used yet too. Several cuts may
+   * go through one way; it is open when all of them have ended.
+   */
+  cut(what: string, through: Cuts): Cut {
+    const affected = () =>
+      [...this.#paths].flatMap(([from, row]) =>
+        [...row].filter(([to]) => through(from.name, to.name)).map(([, path]) => path)
+      );
+    const cut: Cuts = (from, to) => through(from, to);
+    this.#cuts.add(cut);
+    for (const path of affected()) path.cut();
+    this.#note(`cut ${what}`);
+    return {
+      end: () => {
+        if (!this.#cuts.delete(cut)) return;
+        for (const path of affected()) path.join();
+        this.#note(`join ${what}`);
+      },
+    };
+  }
+
+  /** Opens every way that `block` or `partition` has closed. */
   heal(): void {
     for (const row of this.#paths.values()) for (const path of row.values()) path.open();
     this.#note("heal");
@@ -181,6 +216,11 @@ export class Simulation {
     this.#note(`freeze ${name}`);
   }
 
+  /** Whether the machine's main process is stopped. */
+  frozen(name: string): boolean {
+    return this.#mains.get(name)?.process.frozen === true;
+  }
+
   thaw(name: string): void {
     for (const process of this.#machine(name).processes.values()) process.thaw();
     this.#note(`thaw ${name}`);
@@ -198,6 +238,12 @@ export class Simulation {
       handles += pipes.size + listeners.size;
     }
     return handles;
+  }
+
+  /** Timers that processes of the machine have armed. */
+  timers(name: string): number {
+    const processes = new Set<unknown>(this.#machine(name).processes.values());
+    return this.#scheduler.pending((owner) => processes.has(owner));
   }
 
   /** To the main process. */
@@ -269,10 +315,21 @@ export class Simulation {
     if (row === undefined) this.#paths.set(from, row = new Map());
     let path = row.get(to);
     if (path === undefined) {
-      const options = from === to ? { delayMs: LOOPBACK_DELAY_MS } : this.#pathOptions;
-      const random = this.#root.fork(`way ${from.name}>${to.name}`);
-      row.set(to, path = new Path(this.#scheduler, random, options));
+      path = this.#newPath(from, to);
+      row.set(to, path);
     }
+    return path;
+  }
+
+  #newPath(from: Machine, to: Machine): Path {
+    const random = this.#root.fork(`way ${from.name}>${to.name}`);
+    if (from === to) return new Path(this.#scheduler, random, { delayMs: LOOPBACK_DELAY_MS });
+    const reach = this.#reach(from.name, to.name);
+    const path = new Path(this.#scheduler, random, {
+      ...this.#pathOptions,
+      ...reach === "yes" ? {} : { [reach]: true },
+    });
+    for (const through of this.#cuts) if (through(from.name, to.name)) path.cut();
     return path;
   }
 

@@ -71,7 +71,8 @@ Deno.test("simulated group: behind a relay that freezes, all are reached before 
   const { counts, answered } = await mesh.finish(calling);
   assert.ok(answered.has("n4") && answered.has("n5"), [...answered].join());
   assert.equal(counts.answered, 4);
-  assert.ok(mesh.simulation.now - begun < 5_000);
+  // The relay itself costs the time that was given, and the slack for accounts.
+  assert.ok(mesh.simulation.now - begun <= 6_000);
   mesh.simulation.thaw(relay);
   mesh.simulation.heal();
   await mesh.untilAgreed();

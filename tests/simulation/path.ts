@@ -14,6 +14,8 @@ export interface PathOptions {
   readonly bytesPerMs?: number;
   /** Dials are refused, as by a firewall that rejects. @default false */
   readonly refused?: boolean;
+  /** There is no way: everything is lost, for ever, as by a firewall that drops. @default false */
+  readonly absent?: boolean;
 }
 
 export class Path {
@@ -21,9 +23,12 @@ export class Path {
   jitterMs: number;
   bytesPerMs: number;
   refused: boolean;
+  readonly #absent: boolean;
   readonly #scheduler: Scheduler;
   readonly #random: SeededRandom;
   #blocked = false;
+  /** Cuts of the simulation that go through it. */
+  #cuts = 0;
   /** When the wire is free again, under a limit of bandwidth. */
   #freeAt = 0;
   #waiting: (() => void)[] = [];
@@ -35,10 +40,11 @@ export class Path {
     this.jitterMs = options.jitterMs ?? 0;
     this.bytesPerMs = options.bytesPerMs ?? Infinity;
     this.refused = options.refused ?? false;
+    this.#absent = options.absent ?? false;
   }
 
   get blocked(): boolean {
-    return this.#blocked;
+    return this.#absent || this.#blocked || this.#cuts > 0;
   }
 
   change(options: PathOptions): void {
@@ -52,9 +58,26 @@ export class Path {
     this.#blocked = true;
   }
 
+  /** After `block`; what cuts go through it stays cut. */
   open(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
+    this.#carryOn();
+  }
+
+  /** Blocked by one more cut. */
+  cut(): void {
+    this.#cuts++;
+  }
+
+  /** One of the cuts is over. */
+  join(): void {
+    this.#cuts--;
+    this.#carryOn();
+  }
+
+  #carryOn(): void {
+    if (this.blocked) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const run of waiting) this.#scheduler.schedule(this.delayMs, () => this.whenOpen(run));
@@ -62,7 +85,7 @@ export class Path {
 
   /** Now, or after the path has opened. */
   whenOpen(run: () => void): void {
-    if (this.#blocked) this.#waiting.push(run);
+    if (this.blocked) this.#waiting.push(run);
     else run();
   }
 

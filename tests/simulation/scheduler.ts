@@ -56,6 +56,11 @@ export class Scheduler {
     return this.#ran;
   }
 
+  /** Events still to come whose owner is asked for. */
+  pending(isAskedFor: (owner: Owner | undefined) => boolean): number {
+    return this.#heap.filter(({ run, owner }) => run !== undefined && isAskedFor(owner)).length;
+  }
+
   schedule(ms: number, run: () => void, owner?: Owner): Timer {
     return this.scheduleAt(this.#now + Math.max(0, ms), run, owner);
   }

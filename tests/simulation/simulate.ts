@@ -1,57 +1,55 @@
 /**
  * Runs scenarios by seed, thousands if wanted:
  *
- *     deno task simulate --seeds 1000 --first 1
+ *     deno task simulate --seeds 1000 --first 1 --jobs 2
+ *     deno task simulate --nodes 256 --segments 4 --seeds 20
  *     deno task simulate --seeds 1 --first 17 --story
  *
- * Says which seeds failed and how to see each again. Exit code 1 when any did.
+ * Says which seeds failed and how to see each again, then how many faults of each kind were injected
+ * and what they cost. Exit code 1 when any seed failed.
  */
 
-import { runScenario } from "./scenario.ts";
+import { parseArgs } from "./simulate_args.ts";
+import { type Shown, summaryOf } from "./simulate_report.ts";
+import { runScenario, type ScenarioOutcome } from "./scenario.ts";
+import { replayOf, runShards } from "./shards.ts";
 
-const SEEDS_DEFAULT = 100;
 const PROGRESS_SEEDS = 25;
 
-const options = new Map<string, string>();
-for (let i = 0; i < Deno.args.length; i++) {
-  const [name, value] = [Deno.args[i] as string, Deno.args[i + 1]];
-  if (name === "--story") options.set(name, "");
-  else if ((name === "--seeds" || name === "--first") && /^[0-9]+$/.test(value ?? "")) {
-    options.set(name, value as string);
-    i++;
-  } else {
-    say(`Unknown or incomplete option "${name}"; known are --seeds N, --first S and --story`);
-    Deno.exit(2);
-  }
+const args = parseArgs(Deno.args);
+if (typeof args === "string") {
+  say(args);
+  Deno.exit(2);
 }
-const first = Number(options.get("--first") ?? 1);
-const seeds = Number(options.get("--seeds") ?? SEEDS_DEFAULT);
+const { first, seeds, jobs, story, json, size } = args;
 const began = performance.now();
-const healed: number[] = [];
-let failed = 0;
-let events = 0;
-for (let seed = first; seed < first + seeds; seed++) {
-  const outcome = await runScenario(seed);
-  events += outcome.events;
-  if (outcome.healedMs !== undefined) healed.push(outcome.healedMs);
-  if (options.has("--story")) say(outcome.story.join("\n"));
-  if (outcome.problems.length > 0) {
-    failed++;
-    say(`seed ${seed} (${outcome.nodes} nodes):`);
-    for (const problem of outcome.problems) say(`    ${problem}`);
-    say(`    replay: deno task simulate --seeds 1 --first ${seed} --story`);
-  }
-  if ((seed - first + 1) % PROGRESS_SEEDS === 0) say(`${seed - first + 1} seeds, ${failed} failed`);
+const outcomes: Shown[] = [];
+
+if (jobs > 1) await runShards({ first, seeds, jobs, size, onOutcome });
+else {
+  for (let seed = first; seed < first + seeds; seed++) onOutcome(await runScenario(seed, size));
 }
-healed.sort((a, b) => a - b);
-const quantile = (share: number) => healed[Math.floor(share * (healed.length - 1))]?.toFixed(0);
-say(
-  `${seeds} seeds, ${failed} failed, ${events} events, ` +
-    `${((performance.now() - began) / 1_000).toFixed(1)} s; ` +
-    `healed in p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms of virtual time`,
-);
+const failed = outcomes.filter(({ problems }) => problems.length > 0).length;
+if (!json) say(summaryOf(outcomes, (performance.now() - began) / 1_000));
 Deno.exit(failed > 0 ? 1 : 0);
 
+function onOutcome(outcome: ScenarioOutcome): void {
+  const { story: lines, ...shown } = outcome;
+  outcomes.push(shown);
+  if (json) return say(JSON.stringify(story ? outcome : { ...shown, story: [] }));
+  if (story) say(lines.join("\n"));
+  if (outcome.problems.length > 0) {
+    say(`seed ${outcome.seed} (${outcome.nodes} nodes in ${outcome.segments} segments):`);
+    for (const problem of outcome.problems) say(`    ${problem}`);
+    say(`    replay: ${replayOf(outcome.seed, size)}`);
+  }
+  if (outcomes.length % PROGRESS_SEEDS === 0) {
+    const bad = outcomes.filter(({ problems }) => problems.length > 0).length;
+    say(`${outcomes.length} seeds, ${bad} failed`);
+  }
+}
+
 function say(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+  let bytes = new TextEncoder().encode(`${text}\n`);
+  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
 }

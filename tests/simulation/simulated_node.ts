@@ -17,7 +17,7 @@ import {
 import type { AdvertPool, Seed } from "../../modules/mesh/mod.ts";
 import { createModules } from "../../modules/mod.ts";
 import { MeshFollower } from "../../modules/shared/mesh_follower.ts";
-import type { MeshPicture } from "../../modules/shared/mesh_view.ts";
+import { GATEWAY_GROUP, type MeshPicture } from "../../modules/shared/mesh_view.ts";
 import type { MeshKeys } from "../support/mesh_keys.ts";
 import { EPOCH_MS } from "./clock.ts";
 import type { Simulation } from "./environment.ts";
@@ -38,6 +38,8 @@ export interface Life {
   readonly number: number;
   readonly daemon: Minimed;
   readonly self: Self;
+  /** Hex digits. */
+  readonly instance: string;
   /** Undefined until the mesh module has shown something. */
   picture: MeshPicture | undefined;
   /** It was killed, or began to stop. */
@@ -47,11 +49,26 @@ export interface Life {
   readonly group: Caller;
   /** How often the guarded verb `tally.add` ran, by request id. */
   readonly tally: Map<string, number>;
+  /** When it began last, in virtual time, by request id. */
+  readonly ranAt: Map<string, number>;
+}
+
+/** Where a node is in the mesh, which no fault changes. */
+export interface Place {
+  readonly segment: string;
+  /** By its certificate: it can dial gateways of other segments. */
+  readonly gateway: boolean;
+}
+
+/** As in its certificate. */
+export function groupsOf({ gateway }: Place): string[] {
+  return gateway ? [GATEWAY_GROUP] : [];
 }
 
 export class SimulatedNode {
   readonly name: string;
   readonly endpoint: string;
+  readonly place: Place;
   readonly #world: NodeWorld;
   readonly #lives: Life[] = [];
   #running: Life | undefined;
@@ -59,12 +76,13 @@ export class SimulatedNode {
   /** Times that the present key was started. */
   #incarnation = 0;
 
-  constructor(world: NodeWorld, name: string) {
+  constructor(world: NodeWorld, name: string, place: Place) {
     this.#world = world;
     this.name = name;
+    this.place = place;
     const [address] = world.simulation.host(name).network.addresses();
     this.endpoint = `tcp:${address}:${NODE_PORT}`;
-    this.#self = newSelf(world, name);
+    this.#self = this.#newSelf();
   }
 
   get keyId(): string {
@@ -73,7 +91,8 @@ export class SimulatedNode {
 
   /** How others are told of it before anybody spoke of it. */
   get seed(): Seed {
-    return { name: this.name, keyId: this.keyId, endpoints: [this.endpoint] };
+    const { name, keyId, endpoint, place: { segment } } = this;
+    return { name, keyId, endpoints: [endpoint], segment };
   }
 
   /** Every run so far, the present one last. */
@@ -92,13 +111,18 @@ export class SimulatedNode {
     if (this.#running !== undefined) throw new Error(`"${this.name}" runs already`);
     const env = simulation.host(this.name);
     if (options.newKey) {
-      this.#self = newSelf(this.#world, this.name);
+      this.#self = this.#newSelf();
       this.#incarnation = 0;
     }
     this.#self = { ...this.#self, instance: env.random.bytes(16) };
     const tally = new Map<string, number>();
+    const ranAt = new Map<string, number>();
+    const onRun = (id: string) => {
+      tally.set(id, (tally.get(id) ?? 0) + 1);
+      ranAt.set(id, simulation.now);
+    };
     const mesh = {
-      segment: "main",
+      segment: this.place.segment,
       endpoints: [this.endpoint],
       peers: peers.filter(({ keyId }) => keyId !== this.keyId),
       incarnation: ++this.#incarnation,
@@ -109,7 +133,7 @@ export class SimulatedNode {
       primitives,
       trust: keys.trust(),
       self: this.#self,
-      modules: [...createModules({ mesh }), createTally(tally)],
+      modules: [...createModules({ mesh }), createTally(onRun)],
       listen: [this.endpoint],
       auditFolder: "/var/lib/minime/audit",
       log: (component) => (level, text, fields) =>
@@ -119,12 +143,14 @@ export class SimulatedNode {
       number: this.#lives.length,
       daemon,
       self: this.#self,
+      instance: this.#self.instance.toHex(),
       picture: undefined,
       over: false,
       core: lazyCaller(daemon, "core"),
       mesh: lazyCaller(daemon, "mesh"),
       group: lazyCaller(daemon, "group"),
       tally,
+      ranAt,
     };
     this.#lives.push(life);
     this.#running = life;
@@ -151,11 +177,16 @@ export class SimulatedNode {
     if (this.#running !== undefined) this.#running.over = true;
     this.#running = undefined;
   }
-}
 
-/** As boot makes them: valid from now on, so that no request of an earlier life is valid for it. */
-function newSelf({ simulation, keys }: NodeWorld, name: string): Self {
-  return keys.person({ name, notBefore: Math.floor(EPOCH_MS + simulation.now) });
+  /** As boot makes it: valid from now on, so that no request of an earlier life is valid for it. */
+  #newSelf(): Self {
+    const { simulation, keys } = this.#world;
+    return keys.person({
+      name: this.name,
+      notBefore: Math.floor(EPOCH_MS + simulation.now),
+      groups: groupsOf(this.place),
+    });
+  }
 }
 
 /** A caller needs the module's endpoint, which is there once the daemon has begun to start. */
@@ -168,8 +199,8 @@ function lazyCaller(daemon: Minimed, module: string): Caller {
   };
 }
 
-/** A module whose guarded verb counts how often it ran for each request. */
-function createTally(ran: Map<string, number>): Module {
+/** A module whose guarded verb tells by request id that it runs. */
+function createTally(onRun: (requestId: string) => void): Module {
   let sleep: (ms: number) => Promise<void>;
   return {
     name: "tally",
@@ -179,8 +210,7 @@ function createTally(ran: Map<string, number>): Module {
         args: v.strictObject({ ms: v.number() }),
         reply: v.number(),
         async handle({ ms }, { principal }) {
-          const id = principal.kind === "signed" ? principal.requestId : "unsigned";
-          ran.set(id, (ran.get(id) ?? 0) + 1);
+          onRun(principal.kind === "signed" ? principal.requestId : "unsigned");
           if (ms > 0) await sleep(ms);
           return 1;
         },

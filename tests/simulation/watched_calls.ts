@@ -6,14 +6,16 @@
 
 import { parseRequest } from "../../core/security/request.ts";
 import { CallError, errorText, UsageError } from "../../core/mod.ts";
+import { START_SKEW_MS } from "../../modules/group/limits.ts";
 import type { GroupResult } from "../../modules/shared/group_result.ts";
-import { GROUP_SLACK_MS } from "../../modules/shared/limits.ts";
+import { GROUP_SLACK_MS, GROUP_START_MS_DEFAULT } from "../../modules/shared/limits.ts";
+import type { Faults } from "./faults.ts";
 import type { MeshSimulation } from "./mesh_simulation.ts";
 import type { SeededRandom } from "./random.ts";
 import type { Life, SimulatedNode } from "./simulated_node.ts";
 
-/** Timers that are due at the same moment as the deadline. */
-const LATE_MS_MAX = 50;
+/** Timers that are due at the same moment as the deadline, and the way back of what they end. */
+const LATE_MS_MAX = 200;
 
 const KINDS = ["ping", "uptime", "count", "guarded", "guarded twice"] as const;
 
@@ -53,8 +55,10 @@ export class WatchedCalls {
 
   /** One operation now, from a node by chance that knows the mesh. */
   begin(draw: SeededRandom): void {
-    const ready = this.#mesh.nodes.filter(({ running }) =>
-      running?.picture !== undefined && !running.over
+    const { nodes, simulation } = this.#mesh;
+    // Nobody asks a daemon that sleeps: what it is asked begins when it wakes.
+    const ready = nodes.filter(({ name, running }) =>
+      running?.picture !== undefined && !running.over && !simulation.frozen(name)
     );
     if (ready.length === 0) return;
     const origin = ready[draw.below(ready.length)] as SimulatedNode;
@@ -99,11 +103,11 @@ export class WatchedCalls {
    * What is wrong with the calls, now that every one of them should be over. While a node is frozen,
    * nothing that it began can end.
    */
-  problems(frozenMs: ReadonlyMap<string, number>): string[] {
+  problems({ frozenMs, clocksJumped }: Pick<Faults, "frozenMs" | "clocksJumped">): string[] {
     const ofCalls = this.#calls.flatMap((call) =>
       this.#judge(call, frozenMs.get(call.life.self.identity.name) ?? 0)
     );
-    return [...ofCalls, ...this.#ranTwice()];
+    return [...ofCalls, ...this.#ranTwice(), ...clocksJumped ? [] : this.#ranLate()];
   }
 
   #watch(
@@ -133,6 +137,9 @@ export class WatchedCalls {
 
   #judge(call: WatchedCall, frozenMs: number): string[] {
     const { text, life, endedAt, dueAt, result, error } = call;
+    const patient = !(error instanceof CallError && error.class === "timeout" && frozenMs > 0);
+    // The caller slept in the same process, and its own patience was over when both woke.
+    if (result === undefined && !patient) return [];
     // Whoever dies or leaves in the middle owes no answer; what it gave still has to be right.
     if (result === undefined && life.over) return [];
     if (endedAt === undefined) return [`${text}: never ended`];
@@ -168,6 +175,25 @@ export class WatchedCalls {
       const never = ran === "never" || (set === "refused" && ran === undefined);
       if (!never || kind === "guarded twice" || this.#runsOf(name, requestId) === 0) continue;
       problems.push(`${text}: ran on ${name}, which was told as "${set}, never": ${reason}`);
+    }
+    return problems;
+  }
+
+  /** Clocks differ, which hosts know of each other; when one jumps, they do not know at once. */
+  #ranLate(): string[] {
+    const problems: string[] = [];
+    for (const { text, requestId, startedAt } of this.#calls) {
+      if (requestId === undefined) continue;
+      const latest = startedAt + GROUP_START_MS_DEFAULT + START_SKEW_MS + LATE_MS_MAX;
+      for (const { name, lives } of this.#mesh.nodes) {
+        for (const { ranAt } of lives) {
+          const at = ranAt.get(requestId) ?? 0;
+          if (at <= latest) continue;
+          problems.push(
+            `${text}: began on ${name} ${(at - startedAt).toFixed(0)} ms after it was asked`,
+          );
+        }
+      }
     }
     return problems;
   }

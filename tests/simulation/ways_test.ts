@@ -136,3 +136,51 @@ Deno.test("reset: both ends fail at once", async () => {
   await simulation.finish(Promise.all(failed));
   await assert.rejects(a.write(new Uint8Array(1)), { reason: "reset" });
 });
+
+Deno.test("cut: blocks ways that nobody has used yet too, until the last cut through them ends", async () => {
+  const simulation = new Simulation({ seed: 1 });
+  const [a, b] = [simulation.host("a"), simulation.host("b")];
+  const listener = await simulation.finish(
+    b.network.listen({ transport: "tcp", host: "::", port: PORT }),
+  );
+  const one = simulation.cut("all", () => true);
+  const other = simulation.cut("from a", (from) => from === "a");
+  let connected = false;
+  void a.network.dial({ transport: "tcp", host: "b", port: PORT }).then(() => connected = true);
+  void listener.accept();
+  await simulation.run({ forMs: 10_000 });
+  assert.equal(connected, false);
+  one.end();
+  one.end();
+  await simulation.run({ forMs: 10_000 });
+  assert.equal(connected, false, "the other cut goes through it still");
+  other.end();
+  await simulation.run({ forMs: 20_000 });
+  assert.equal(connected, true);
+});
+
+Deno.test("cut: what was on its way arrives, in order, once it has ended", async () => {
+  const { simulation, a, b } = await pair();
+  const { end } = simulation.cut("all", () => true);
+  await a.write(new Uint8Array([1]));
+  await simulation.run({ forMs: 60_000 });
+  await a.write(new Uint8Array([2]));
+  end();
+  assert.deepEqual([...await simulation.finish(readOnce(b))], [1]);
+  assert.deepEqual([...await simulation.finish(readOnce(b))], [2]);
+});
+
+Deno.test("reach: where there is no way dials end as the network says, whatever is healed", async () => {
+  const reach = (_from: string, to: string) =>
+    to === "b" ? "absent" : to === "c" ? "refused" : "yes";
+  const simulation = new Simulation({ seed: 1, reach });
+  for (const name of ["a", "b", "c"]) {
+    const { network } = simulation.host(name);
+    await simulation.finish(network.listen({ transport: "tcp", host: "::", port: PORT }));
+  }
+  simulation.heal();
+  const dial = (host: string) =>
+    simulation.finish(simulation.host("a").network.dial({ transport: "tcp", host, port: PORT }));
+  await assert.rejects(dial("b"), { reason: "timeout" });
+  await assert.rejects(dial("c"), { reason: "refused" });
+});
