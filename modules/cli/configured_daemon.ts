@@ -7,11 +7,9 @@ import {
   choosePrimitives,
   type Environment,
   errorText,
-  formatEndpoint,
   isNewer,
   MinimeError,
   NO_REVOCATIONS,
-  parseEndpoint,
   POLICY_LIMITS_DEFAULT,
   type Primitives,
   raiseFileLimit,
@@ -27,7 +25,7 @@ import type { FileHost } from "../init_boot/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { dialEndpoints, isEverywhere, listenEndpoints } from "../shared/host_endpoints.ts";
+import { dialEndpoints, listenEndpoints, reachedEndpoints } from "../shared/host_endpoints.ts";
 import { type MeshFile, type MeshHost, parseMeshFile } from "../shared/mesh_file.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
@@ -86,7 +84,7 @@ export async function runConfigured(
       modules: {
         mesh: {
           segment: host.segment,
-          endpoints: advertised(host, place.endpoints),
+          endpoints: reachedEndpoints(host, place.endpoints),
           incarnation: state.incarnation,
         },
         initBoot: { hosts: othersOf(mesh, host) },
@@ -186,14 +184,6 @@ async function ownEndpoints({ files }: Environment, host: MeshHost): Promise<rea
   return listenEndpoints(host).map((endpoint) =>
     hasIpv6 ? endpoint : endpoint.replace(/^tcp:\[::\]:/, "tcp:0.0.0.0:")
   );
-}
-
-/** Where others reach us: the file's address, with the port that we really have. */
-function advertised(host: MeshHost, bound: readonly string[]): string[] {
-  return bound.map((text) => {
-    const endpoint = parseEndpoint(text);
-    return isEverywhere(endpoint) ? formatEndpoint({ ...endpoint, host: host.address }) : text;
-  });
 }
 
 /** Those that we may dial: of our segment, and between gateways. */

@@ -16,6 +16,7 @@ import {
 import type { MeshClient } from "../shared/command.ts";
 import { Fold } from "../shared/fold.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
+import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import { findSocket, localNodes } from "../shared/state_folder.ts";
 import { Client, type Reached, User } from "./client.ts";
 import type { ConnectNeeds, ConnectRequest } from "./context.ts";
@@ -179,7 +180,7 @@ async function race(
   const won = Promise.withResolvers<Reached>();
   let winner: Reached | undefined;
   const attempt = async (node: KnownNode): Promise<void> => {
-    for (const endpoint of node.endpoints) {
+    for (const endpoint of nearestFirst(node.endpoints, needs.env.network)) {
       try {
         const conduit = await parts.front.dial(endpoint, {
           expect: { keyId: node.keyId },

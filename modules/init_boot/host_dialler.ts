@@ -14,6 +14,7 @@ import {
   type Timer,
   withTimeLimit,
 } from "../../core/mod.ts";
+import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import {
   HOST_BACKOFF_MS_MAX,
   HOST_BACKOFF_MS_MIN,
@@ -31,7 +32,9 @@ export interface FileHost {
 
 /** What dialling takes. */
 export interface HostDiallerOptions {
-  readonly env: Pick<Environment, "clock" | "random">;
+  readonly env: Pick<Environment, "clock" | "random"> & {
+    readonly network: Pick<Environment["network"], "addresses">;
+  };
   readonly links: Pick<Links, "dial">;
   readonly log: Log;
   readonly isUp: (name: string) => boolean;
@@ -109,9 +112,9 @@ export class HostDialler {
 
   /** Never rejects. */
   async #dial(target: Target): Promise<void> {
-    const { clock } = this.#options.env;
+    const { clock, network } = this.#options.env;
     target.dialling = true;
-    for (const endpoint of target.host.endpoints) {
+    for (const endpoint of nearestFirst(target.host.endpoints, network)) {
       try {
         await this.#dialEndpoint(target.host.name, endpoint);
         break;

@@ -167,6 +167,8 @@ function nodeFiles(
       endpoints: dialEndpoints(host),
       groups,
       seen: needs.now,
+      segment: host.segment,
+      direct: host.via === undefined,
     },
   };
 }

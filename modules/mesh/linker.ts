@@ -13,10 +13,12 @@ import {
   type Link,
   type Links,
   type Log,
+  type Network,
   type Random,
   type Timer,
   withTimeLimit,
 } from "../../core/mod.ts";
+import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import type { MeshCounts } from "./counts.ts";
 import {
   BACKOFF_MS_MAX,
@@ -36,6 +38,7 @@ export interface LinkerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly links: Pick<Links, "dial" | "get">;
+  readonly network: Pick<Network, "addresses">;
   readonly self: string;
   readonly counts: MeshCounts;
   readonly log: Log;
@@ -181,10 +184,10 @@ export class Linker {
     target.attempts++;
   }
 
-  /** Whether one of them led to a link, tried in their order. Never rejects. */
+  /** Whether one of them led to a link, the nearest first. Never rejects. */
   async #dialEndpoints(target: Pick<Target, "wanted" | "problem">): Promise<boolean> {
-    const { counts } = this.#options;
-    for (const endpoint of target.wanted.endpoints) {
+    const { counts, network } = this.#options;
+    for (const endpoint of nearestFirst(target.wanted.endpoints, network)) {
       counts.dials++;
       try {
         await this.#dialEndpoint(endpoint, target.wanted.keyId);

@@ -120,7 +120,7 @@ export class Mesh {
       verifyChain: (chain) => host.verifyChain(chain),
       onKnown,
     });
-    this.#linker = new Linker({ ...parts, links: host.links });
+    this.#linker = new Linker({ ...parts, network, links: host.links });
     this.#prober = new Prober({ ...parts, tryOnce: (wanted) => this.#linker.tryOnce(wanted) });
     this.#trimmer = new Trimmer({
       ...parts,

@@ -4,24 +4,16 @@
  * that it names. Remembers whom it admitted: those are the peers of the next ones.
  */
 
-import {
-  type Environment,
-  formatEndpoint,
-  isSignedBy,
-  parseCertificate,
-  parseEndpoint,
-  type Primitives,
-} from "../../core/mod.ts";
+import { type Environment, isSignedBy, parseCertificate, type Primitives } from "../../core/mod.ts";
 import { type Authority, issueNode } from "../shared/authority.ts";
 import type { Admit, Csr } from "../shared/enrolment.ts";
+import { reachedEndpoints } from "../shared/host_endpoints.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
 import { certificateGroups } from "../shared/roles.ts";
 import { HostError } from "./host_error.ts";
 import { ENDPOINTS_MAX, PEERS_MAX } from "./limits.ts";
 import { canDial, endpointsFor, placeOf } from "./dialling.ts";
-
-const EVERYWHERE = new Set(["0.0.0.0", "::"]);
 
 export interface RegistrarOptions {
   readonly env: Pick<Environment, "clock" | "random">;
@@ -128,25 +120,18 @@ export class Registrar {
       : [...all.slice(0, PEERS_MAX / 2), ...all.slice(-PEERS_MAX / 2)];
     return some.map((peer) => {
       const inner = this.#hosts.get(peer.name)?.innerAddress;
-      return { name: peer.name, keyId: peer.keyId, endpoints: endpointsFor(place, peer, inner) };
+      return {
+        name: peer.name,
+        keyId: peer.keyId,
+        endpoints: endpointsFor(place, peer, inner),
+        segment: placeOf(peer).segment,
+      };
     });
   }
 }
 
-/**
- * Where others reach it: what it bound, at the file's addresses when it bound all of its own. First
- * the address that leads there from outside of its segment, which the origin used itself.
- */
 function reachableEndpoints(host: MeshHost, bound: readonly string[]): string[] {
   const tcp = bound.filter((endpoint) => endpoint.startsWith("tcp:")).slice(0, ENDPOINTS_MAX);
-  const addresses = [host.address, ...host.innerAddress === undefined ? [] : [host.innerAddress]];
-  const endpoints = addresses.flatMap((at) =>
-    tcp.map((endpoint) => {
-      const address = parseEndpoint(endpoint);
-      if (address.transport !== "tcp" || !EVERYWHERE.has(address.host)) return endpoint;
-      return formatEndpoint({ ...address, host: at });
-    })
-  );
-  if (endpoints.length > 0) return [...new Set(endpoints)].slice(0, ENDPOINTS_MAX);
+  if (tcp.length > 0) return reachedEndpoints(host, tcp).slice(0, ENDPOINTS_MAX);
   throw new HostError("daemon", "it listens on no TCP port");
 }

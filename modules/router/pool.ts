@@ -12,9 +12,11 @@ import {
   type Link,
   type Links,
   type Log,
+  type Network,
   type Timer,
   withTimeLimit,
 } from "../../core/mod.ts";
+import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import {
   HOP_SILENCE_MS_MAX,
   ON_DEMAND_DIAL_MS_MAX,
@@ -29,6 +31,7 @@ import {
 export interface OnDemandPoolOptions {
   readonly clock: Pick<Clock, "monotonic" | "after" | "sleep" | "now">;
   readonly onDemand: Links;
+  readonly network: Pick<Network, "addresses">;
   readonly log: Log;
   /** Name and endpoints of a node that we may dial; undefined: we may not. */
   readonly whereIs: (
@@ -119,15 +122,15 @@ export class OnDemandPool {
     }
   }
 
-  /** Over its endpoints in their order. */
+  /** Over its endpoints, the nearest first. */
   async #dialNode(
     keyId: string,
     { name, endpoints }: { readonly name: string; readonly endpoints: readonly string[] },
   ): Promise<Link> {
-    const { clock, onDemand, log } = this.#options;
+    const { clock, onDemand, network, log } = this.#options;
     return await withTimeLimit(async (signal) => {
       let failure: unknown = new ConnectionError("other", "It has no endpoint");
-      for (const endpoint of endpoints) {
+      for (const endpoint of nearestFirst(endpoints, network)) {
         try {
           return await onDemand.dial(endpoint, { expect: { keyId }, signal });
         } catch (error) {

@@ -45,7 +45,7 @@ export class Router {
   #listener: ConduitListener | undefined;
 
   constructor(host: ModuleHost) {
-    const { clock, random } = host.env;
+    const { clock, network, random } = host.env;
     const { keyId: self } = host.self;
     this.#host = host;
     this.#troubles = new Troubles(clock);
@@ -66,6 +66,7 @@ export class Router {
     this.#pool = new OnDemandPool({
       clock,
       onDemand: host.onDemand,
+      network,
       log: host.log,
       whereIs: (keyId) => this.#whereIs(keyId),
     });

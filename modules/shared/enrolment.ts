@@ -58,7 +58,14 @@ const AdmitSchema = v.object({
   endpoints: Endpoints,
   segment: v.string(),
   /** Nodes that are up already. */
-  peers: v.array(v.object({ name: v.string(), keyId: v.string(), endpoints: Endpoints })),
+  peers: v.array(
+    v.object({
+      name: v.string(),
+      keyId: v.string(),
+      endpoints: Endpoints,
+      segment: v.string(),
+    }),
+  ),
 });
 export type Admit = v.InferOutput<typeof AdmitSchema>;
 

@@ -17,7 +17,11 @@ class Hosts {
 
   constructor() {
     this.dialler = new HostDialler({
-      env: { clock: this.clock, random: { bytes: (length) => new Uint8Array(length) } },
+      env: {
+        clock: this.clock,
+        random: { bytes: (length) => new Uint8Array(length) },
+        network: { addresses: () => [] },
+      },
       links: {
         dial: async (endpoint, { expect, signal } = {}) => {
           const name = expect?.name ?? "";
