@@ -34,6 +34,7 @@ class Scene {
     this.pool = new OnDemandPool({
       clock: this.clock,
       onDemand,
+      network: { addresses: () => [] },
       log: () => {},
       whereIs: (keyId) =>
         keyId.startsWith("x") ? undefined : { name: keyId, endpoints: [`${keyId}1`, `${keyId}2`] },
