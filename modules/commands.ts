@@ -5,6 +5,7 @@
 
 import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
+import { exec } from "./exec/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
 import { mesh, user } from "./init_boot/commands.ts";
 import { recv, send } from "./mailbox/commands.ts";
@@ -20,6 +21,7 @@ export const commands: readonly (Command | CommandGroup)[] = [
   status,
   nodes,
   uptime,
+  exec,
   ping,
   route,
   trace,

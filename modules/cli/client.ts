@@ -12,6 +12,7 @@ import {
   MinimeError,
   type Primitives,
   type Self,
+  signForModule,
   signRequest,
   TcpFront,
   type Trust,
@@ -137,11 +138,16 @@ export class Client implements MeshClient {
       targets: { kind: "names", names: options.targets },
       ...(this.#bind === undefined ? {} : { bind: this.#bind }),
       verb,
-      as: options.as ?? "",
+      as: options.as === "$user" ? self.identity.unixUser ?? "" : options.as ?? "",
       arguments: args === undefined ? new Uint8Array(0) : encodeCanonical(args),
       seed: self.signSeed,
       chain: self.identity.chain,
     });
+  }
+
+  async signBytes(domain: string, bytes: Uint8Array): Promise<Uint8Array> {
+    const { self, primitives } = await this.#user.load();
+    return signForModule(primitives, { domain, bytes, seed: self.signSeed });
   }
 
   close(): Promise<void> {

@@ -29,6 +29,7 @@ export interface ContextParts {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
   takeHangUp(run: () => void): Disposable;
+  takeSignals: CommandContext["takeSignals"];
   readonly meshName: string | undefined;
   readonly connect: Connect;
 }
@@ -54,6 +55,7 @@ export function createContext(parts: ContextParts): CommandContext {
     isTerminal: terminal.stdoutIsTerminal,
     stderrIsTerminal: terminal.stderrIsTerminal,
     takeHangUp: (run) => parts.takeHangUp(run),
+    takeSignals: (run) => parts.takeSignals(run),
     get columns() {
       return terminal.stdoutIsTerminal ? terminal.size()?.columns : undefined;
     },

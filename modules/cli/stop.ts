@@ -4,10 +4,14 @@
  */
 
 import { CallError, type Environment } from "../../core/mod.ts";
+import type { StopSignal } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
 
 /** A command that takes longer to stop is announced, so that nobody thinks ^C was lost. */
 const QUIET_STOP_MS_MAX = 1_000;
+
+/** Whoever insists on it ends a command that takes signals for itself. */
+const SIGNALS_TAKEN_MAX = 2;
 
 const SIGNALS = [
   ["SIGINT", EXIT.interrupted, "Interrupted"],
@@ -19,6 +23,7 @@ export class Stop implements Disposable {
   readonly #controller = new AbortController();
   readonly #resources = new DisposableStack();
   #onHangUp: (() => void) | undefined;
+  #onSignal: ((signal: StopSignal) => boolean) | undefined;
   /** What the program exits with if it stops because of this; undefined until then. */
   exitCode: number | undefined;
 
@@ -30,7 +35,8 @@ export class Stop implements Disposable {
     for (const [name, code, reason] of SIGNALS) {
       this.#resources.use(env.processes.onSignal(name, () => {
         if (name === "SIGHUP" && this.#onHangUp !== undefined) return this.#onHangUp();
-        if (this.exitCode !== undefined) return options.exit(code);
+        if (this.#onSignal?.(name)) return;
+        if (this.exitCode !== undefined || this.#onSignal !== undefined) return options.exit(code);
         this.ask(code, reason);
         const timer = env.clock.after(QUIET_STOP_MS_MAX, () => {
           options.announce(`${reason}, stopping; once more to stop at once`);
@@ -48,6 +54,17 @@ export class Stop implements Disposable {
   takeHangUp(run: () => void): Disposable {
     this.#onHangUp = run;
     return { [Symbol.dispose]: () => this.#onHangUp = undefined };
+  }
+
+  /** Two signals stop nothing until disposed, and call this instead. */
+  takeSignals(run: (signal: StopSignal, count: number) => void): Disposable {
+    let count = 0;
+    this.#onSignal = (signal) => {
+      if (++count > SIGNALS_TAKEN_MAX) return false;
+      run(signal, count);
+      return true;
+    };
+    return { [Symbol.dispose]: () => this.#onSignal = undefined };
   }
 
   /** The first one counts. */

@@ -31,3 +31,20 @@ export const ACCOUNT_MS_MAX = 10_000;
 export const ACCOUNTS_MAX = 256;
 /** getent may ask a directory server. */
 export const GETENT_MS_MAX = 5_000;
+
+/** A line that is longer comes in pieces: no line feed for ever must not fill our memory. */
+export const LINE_BYTES_MAX = 64 * 1024;
+/** One piece of input: as large as what a pipe holds. */
+export const INPUT_PIECE_BYTES_MAX = 64 * 1024;
+/** Input that is kept for nodes that come later, when a fan-out makes them take turns. */
+export const INPUT_TURNS_BYTES_MAX = 1024 * 1024;
+/** Comparisons of lines in a difference; above it changed parts are shown as a whole. */
+export const DIFF_CELLS_MAX = 4_000_000;
+/** How long a node may take to start a program, unless asked otherwise. */
+export const CONNECT_MS_DEFAULT = 5_000;
+/** Beyond a run's own time, for its end to be told. */
+export const END_MS = 5_000;
+/** How long a signal may take to reach all nodes. */
+export const SIGNAL_MS_MAX = 5_000;
+/** Operations at once in which --fanout runs nodes; a daemon takes 64 of one user. */
+export const LANES_MAX = 16;

@@ -33,6 +33,11 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Until disposed SIGHUP runs this and stops nothing: to daemons it says "read your files". */
   takeHangUp(run: () => void): Disposable;
+  /**
+   * Until disposed ^C, SIGTERM and SIGHUP run this and stop nothing: for a command that has something
+   * to do with them. `count` is how many there were; the third ends the program as always.
+   */
+  takeSignals(run: (signal: StopSignal, count: number) => void): Disposable;
   /** What --mesh or MINIME_MESH named. */
   readonly meshName: string | undefined;
   readonly homes: MeshHomes;
@@ -48,6 +53,9 @@ export interface CommandContext {
   session(node: string, options?: Omit<ConnectOptions, "node">): Promise<MeshClient>;
 }
 
+/** Signals by which a command is asked to stop. */
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 export interface ConnectOptions {
   /** The mesh of this name. @default the chosen one */
   readonly mesh?: string;
@@ -60,7 +68,10 @@ export interface ConnectOptions {
 export interface SignOptions {
   /** Names of the nodes that may act on it. */
   readonly targets: readonly string[];
-  /** The unix user to run as; "" leaves it to the policy. @default "" */
+  /**
+   * The unix user to run as; "" leaves it to the policy, "$user" is the one in the certificate, if it
+   * names one. @default ""
+   */
   readonly as?: string;
   /** How long from now it may be started. @default 5000 */
   readonly ttlMs?: number;
@@ -76,6 +87,8 @@ export interface MeshClient extends Caller, AsyncDisposable {
    * it, and so can only be sent there.
    */
   sign(verb: string, args: unknown, options: SignOptions): Promise<Uint8Array>;
+  /** The user's signature over a module's document, which ModuleHost.verify verifies. */
+  signBytes(domain: string, bytes: Uint8Array): Promise<Uint8Array>;
   /** Idempotent. */
   close(): Promise<void>;
 }

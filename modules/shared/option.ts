@@ -161,6 +161,15 @@ export function choice(
   return value(brief, parse, { placeholder: choices.join("|"), choices, ...extras });
 }
 
+/** `--name VALUE` with a parser of its own, as often as one likes. */
+export function listOf<T>(
+  brief: string,
+  parse: (text: string) => T,
+  extras: Extras = {},
+): ListOption<T> {
+  return { kind: "list", brief, parse, placeholder: "VALUE", ...extras };
+}
+
 /** `--name VALUE`, as often as one likes. */
 export function list(brief: string, extras: Extras = {}): ListOption<string> {
   return { kind: "list", brief, parse: (given) => given, placeholder: "TEXT", ...extras };

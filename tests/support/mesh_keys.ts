@@ -123,6 +123,8 @@ export class MeshKeys {
   /** A request signed by `user`, valid for a minute. */
   sign(user: Self, options: {
     verb: string;
+    /** The unix user. @default none in particular */
+    as?: string;
     args?: unknown;
     /** Instead of `args`, as they are. */
     rawArguments?: Uint8Array;
@@ -141,7 +143,7 @@ export class MeshKeys {
       targets: options.targets ?? { kind: "all" },
       ...(options.bind === undefined ? {} : { bind: options.bind }),
       verb: options.verb,
-      as: "",
+      as: options.as ?? "",
       arguments: options.rawArguments ??
         (options.args === undefined ? new Uint8Array(0) : encodeCanonical(options.args)),
       seed: user.signSeed,

@@ -72,3 +72,17 @@ Deno.test("stop: who takes SIGHUP is not stopped by it, until they give it back"
   listeners.get("SIGHUP")?.();
   assert.deepEqual([taken, stop.signal.aborted, stop.exitCode], [2, true, 129]);
 });
+
+Deno.test("stop: who takes signals gets two of them, and the third ends the program", () => {
+  const { stop, listeners, exits } = makeWorld();
+  const taken: string[] = [];
+  const signals = stop.takeSignals((signal, count) => taken.push(`${signal} ${count}`));
+  listeners.get("SIGINT")?.();
+  listeners.get("SIGTERM")?.();
+  assert.deepEqual([taken, stop.signal.aborted, exits], [["SIGINT 1", "SIGTERM 2"], false, []]);
+  listeners.get("SIGINT")?.();
+  assert.deepEqual([taken.length, exits], [2, [130]]);
+  signals[Symbol.dispose]();
+  listeners.get("SIGINT")?.();
+  assert.equal(stop.signal.aborted, true);
+});

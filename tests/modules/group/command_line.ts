@@ -1,7 +1,14 @@
 /** Runs a command against daemons of a test, as the user alice who comes over tcp. */
 
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import { Calls, fromHex, type Self, TcpFront, UnixFront } from "../../../core/mod.ts";
+import {
+  Calls,
+  fromHex,
+  type Self,
+  signForModule,
+  TcpFront,
+  UnixFront,
+} from "../../../core/mod.ts";
 import { createContext } from "../../../modules/cli/context.ts";
 import { exitCodeFor, failureText } from "../../../modules/cli/failure.ts";
 import { StreamOutput } from "../../../modules/cli/output.ts";
@@ -27,6 +34,7 @@ export async function runCommand(
     readonly terminal?: MemoryTerminal;
     /** By the daemon's unix socket, as its owner. */
     readonly local?: boolean;
+    readonly takeSignals?: CommandContext["takeSignals"];
     /** Whose keys. @default alice's */
     readonly user?: Self;
   } = {},
@@ -40,6 +48,7 @@ export async function runCommand(
     terminal,
     signal,
     takeHangUp: () => ({ [Symbol.dispose]: () => {} }),
+    takeSignals: options.takeSignals ?? (() => ({ [Symbol.dispose]: () => {} })),
     meshName: "test",
     connect: (_needs, { node = via, session = false }) => {
       const { local = false, user = mesh.user } = options;
@@ -90,10 +99,13 @@ async function connect(
     via: { name, endpoint },
     request: (verb, args, options) => calls.request(verb, args, options),
     stream: (verb, args, options) => calls.stream(verb, args, options),
-    sign: (verb, args, { targets }) =>
-      Promise.resolve(
-        keys.sign(user, { verb, args, targets: { kind: "names", names: targets }, ...bind }),
-      ),
+    sign: (verb, args, { targets, as = "" }) => {
+      const own = as === "$user" ? user.identity.unixUser ?? "" : as;
+      const names = { kind: "names", names: targets } as const;
+      return Promise.resolve(keys.sign(user, { verb, args, as: own, targets: names, ...bind }));
+    },
+    signBytes: (domain, bytes) =>
+      Promise.resolve(signForModule(keys.primitives, { domain, bytes, seed: user.signSeed })),
     close,
     [Symbol.asyncDispose]: close,
   };

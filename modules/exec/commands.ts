@@ -1,0 +1,87 @@
+/** The commands of the exec module, as data. */
+
+import { UsageError } from "../../core/mod.ts";
+import { command, FOLD, JSON_OUTPUT, NODES } from "../shared/command.ts";
+import { flag, list, listOf, text, timeLimit, value, whole } from "../shared/option.ts";
+
+const FANOUT_MAX = 65_536;
+
+/** Of `minime exec`. */
+export const execOptions = {
+  ...NODES,
+  shell: flag("The command is a line for /bin/sh; more words are its $1, $2, …", { letter: "s" }),
+  fanout: whole("Run on so many nodes at once", { minimum: 1, maximum: FANOUT_MAX }, {
+    letter: "f",
+  }),
+  ...FOLD,
+  diff: flag("Show how output differs from what most nodes print"),
+  bare: flag("Print output without the names of nodes", { letter: "N" }),
+  outdir: text("Write stdout to DIR/NODE", { placeholder: "DIR", completion: "files" }),
+  errdir: text("Write stderr to DIR/NODE", { placeholder: "DIR", completion: "files" }),
+  ...JSON_OUTPUT,
+  stream: flag("With --json: print events as they come, one a line"),
+  noInput: flag("Programs read nothing; without it they read our stdin, unless it is a terminal", {
+    letter: "n",
+  }),
+  timeout: timeLimit("How long a program may run; then it is ended"),
+  connectTimeout: timeLimit("How long a node may take to start it; default 5s"),
+  killAfter: timeLimit("How long a program may take to end before it is killed; default 5s"),
+  env: listOf("Set a variable; repeatable", parseVariable, { placeholder: "NAME=VALUE" }),
+  passEnv: list("Pass our variables whose names fit; * stands for any characters; repeatable", {
+    placeholder: "PATTERN",
+  }),
+  chdir: text("Run in this folder, absolute or below the home; default the home", {
+    placeholder: "DIR",
+  }),
+  user: text("Run as this unix user; default the one in your certificate", {
+    letter: "l",
+    placeholder: "USER",
+  }),
+  umask: value("Permission bits that files do not get, in octal", parseUmask, {
+    placeholder: "MASK",
+  }),
+};
+
+/** A program on any number of nodes. */
+export const exec = command({
+  name: "exec",
+  brief: "Run a program on nodes",
+  description:
+    "The command begins with the first word that is no option, and from there on every word belongs to " +
+    "it, untouched by any shell; -s runs a line for a shell. Output comes as it is written, line by " +
+    "line with the node's name before it. Stdin goes to all of the programs. ^C asks them to end, ^C " +
+    "again kills them; they are ended too when this command dies.\n\n" +
+    "A program gets a clean environment with HOME, USER, PATH and the like, what --env and --pass-env " +
+    "say, and MINIME_NODE, MINIME_RANK, MINIME_SIZE and MINIME_NODESET. It runs as the unix user in " +
+    "your certificate or as --user, if the policy of the node allows that.\n\n" +
+    "Nodes that carry the command to others can read its output and input, and could change the output, " +
+    "but not the command or its input.\n\n" +
+    "Exit code: the largest of all programs (128+N for signal N), 124 out of time, 125 not started on " +
+    "some node; if it ran nowhere: 4 unreachable, 5 refused.",
+  examples: [
+    ["minime exec -w 'n[1-64]' uptime", "on 64 nodes"],
+    ["minime exec -ab -s 'uname -r; free | head -2'", "equal output once, with its nodes"],
+    ["minime exec -g compute -f 4 --timeout 10m /opt/upgrade --yes", "on four nodes at a time"],
+    ["tar c etc | minime exec -w 'n[1-8]' tar x -C /tmp", "the same input for all"],
+  ],
+  options: execOptions,
+  args: {
+    placeholder: "CMD [ARG]",
+    brief: "The program and its arguments",
+    minimum: 1,
+    verbatim: true,
+  },
+  load: () => import("./exec_command.ts").then((m) => m.runExec),
+});
+
+function parseVariable(given: string): [name: string, value: string] {
+  const equals = given.indexOf("=");
+  const name = given.slice(0, equals);
+  if (equals > 0 && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return [name, given.slice(equals + 1)];
+  throw new UsageError(`"${given}" is not NAME=VALUE`);
+}
+
+function parseUmask(given: string): number {
+  if (/^[0-7]{1,4}$/.test(given) && parseInt(given, 8) <= 0o777) return parseInt(given, 8);
+  throw new UsageError(`"${given}" is no mask in octal, such as 022`);
+}

@@ -1,0 +1,196 @@
+/** `minime exec`: a program on any number of nodes. */
+
+import { UsageError } from "../../core/mod.ts";
+import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import { EXIT } from "../shared/exit_code.ts";
+import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
+import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
+import type { execOptions } from "./commands.ts";
+import { endJson } from "./end_json.ts";
+import { EventOutput } from "./event_output.ts";
+import { Execution, signalFailure } from "./execution.ts";
+import { FolderOutput } from "./folder_output.ts";
+import { printDifferences, printFolded } from "./fold_output.ts";
+import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT } from "./limits.ts";
+import { LineOutput } from "./line_output.ts";
+import type { RunOrderInput } from "./order.ts";
+import type { Outcome } from "./outcome.ts";
+import type { OutputSink } from "./sink.ts";
+import { Stdin } from "./stdin.ts";
+
+type Options = OptionsOf<typeof execOptions>;
+
+/** Exit code: the largest one of the programs; see docs/exec.md. */
+export async function runExec(
+  context: CommandContext,
+  options: Options,
+  args: readonly string[],
+): Promise<number> {
+  checkOptions(options);
+  const { env, out, signal } = context;
+  const order = orderOf(context, options, args);
+  const selection = await readSelection(context, options);
+  if (!selection.given) {
+    throw new UsageError("Say on which nodes: -w NODESET, -g GROUP, or -a for all of them");
+  }
+  const reads = !options.noInput && !context.stdin.isTerminal;
+  const stdin = reads ? new Stdin(context.stdin.bytes) : undefined;
+  const { connectTimeout: connectMs } = options;
+  await using client = await context.connect(
+    connectMs === undefined ? {} : { timeoutMs: connectMs },
+  );
+  const nodes = await nodesOf(client, selection, signal);
+  const sink = await sinkOf(context, options, nodes);
+  const fanout = options.fanout ?? nodes.length;
+  const execution = new Execution({
+    client,
+    env,
+    nodes,
+    order,
+    as: options.user ?? "$user",
+    connectMs: connectMs ?? CONNECT_MS_DEFAULT,
+    fanout,
+    ...(stdin === undefined || stdin.isEmpty
+      ? {}
+      : { stdin: fanout < nodes.length ? await stdin.all() : stdin.bytes() }),
+    sink,
+    ...(sink === undefined && context.stderrIsTerminal
+      ? { onProgress: (done: number) => out.progress(`${done} of ${nodes.length} nodes`) }
+      : {}),
+  });
+  const { outcome, wasKilled } = await attend(context, execution);
+  out.progress(undefined);
+  await sink?.finish();
+  if (sink === undefined) print(context, options, outcome);
+  for (const line of outcome.lines({ now: env.clock.now() })) {
+    out.writeError(`minime: ${line}\n`);
+  }
+  return wasKilled ? EXIT.interrupted : outcome.exitCode;
+}
+
+/** To its end, while signals go to the programs: politely first, then for good. */
+async function attend(
+  context: CommandContext,
+  execution: Execution,
+): Promise<{ readonly outcome: Outcome; readonly wasKilled: boolean }> {
+  const { out, signal } = context;
+  let wasKilled = false;
+  using _ = context.takeSignals((name, count) => {
+    wasKilled = count > 1;
+    const sent = wasKilled ? "SIGKILL" : name;
+    out.note(
+      wasKilled ? "Killing the programs" : `${name} goes to the programs; again to kill them`,
+    );
+    execution.signal(sent).catch((error) => out.warn(signalFailure(sent, error)));
+  });
+  const stop = () => execution.cancel("Nobody reads the output any more");
+  signal.addEventListener("abort", stop);
+  try {
+    signal.throwIfAborted();
+    return { outcome: await execution.finish(), wasKilled };
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function checkOptions(options: Options): void {
+  const ways = [
+    ["--fold", options.fold],
+    ["--diff", options.diff],
+    ["--bare", options.bare],
+    ["--json", options.json],
+    ["--outdir", options.outdir !== undefined],
+  ] as const;
+  const [first, second] = ways.filter(([, given]) => given).map(([name]) => name);
+  if (second !== undefined) throw new UsageError(`${first} and ${second} exclude each other`);
+  if (options.stream && !options.json) throw new UsageError("--stream needs --json");
+  if (options.errdir !== undefined && collects(options)) {
+    throw new UsageError("--errdir needs output that is not collected");
+  }
+}
+
+/** Output comes back when the program has ended, equal output once. */
+function collects({ fold, diff, json, stream }: Options): boolean {
+  return fold || diff || (json && !stream);
+}
+
+function orderOf(
+  context: CommandContext,
+  options: Options,
+  args: readonly string[],
+): Omit<RunOrderInput, "run" | "nodeset"> {
+  const [line = ""] = args;
+  const argv = options.shell ? ["/bin/sh", "-c", line, "sh", ...args.slice(1)] : [...args];
+  const { chdir, umask, timeout, killAfter } = options;
+  return {
+    argv,
+    variables: variablesOf(context, options),
+    ...(chdir === undefined ? {} : { folder: chdir }),
+    ...(umask === undefined ? {} : { umask }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...(killAfter === undefined ? {} : { killAfterMs: killAfter }),
+    ...(collects(options) ? { collectBytes: COLLECT_BYTES_DEFAULT } : {}),
+  };
+}
+
+/** Ours that are to be passed, then those that were written out. */
+function variablesOf(
+  { env }: CommandContext,
+  { env: given, passEnv }: Options,
+): [name: string, value: string][] {
+  const patterns = passEnv.map((text) =>
+    new RegExp(`^${text.split("*").map((part) => RegExp.escape(part)).join(".*")}$`)
+  );
+  const own = patterns.length === 0 ? [] : Object.entries(env.processes.variables());
+  // A shell may export functions under names that are none elsewhere.
+  const isName = (name: string) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
+  const passed = own.filter(([name]) =>
+    isName(name) && patterns.some((pattern) => pattern.test(name))
+  );
+  return [...passed, ...given];
+}
+
+/** Asks the mesh only if the set cannot be read without it. */
+async function nodesOf(
+  client: MeshClient,
+  selection: NodeSelection,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  let needsMesh = false;
+  const ask = () => {
+    needsMesh = true;
+    return [];
+  };
+  const names = selection.names({ all: ask, resolve: ask });
+  if (needsMesh) {
+    const { nodes } = await readMeshView(client, { signal });
+    return [...new Set(selectPresent(nodes, selection).map(({ name }) => name))];
+  }
+  if (names.length === 0) throw new UsageError("No node is selected");
+  return names;
+}
+
+async function sinkOf(
+  { env, out }: CommandContext,
+  options: Options,
+  nodes: readonly string[],
+): Promise<OutputSink | undefined> {
+  if (collects(options)) return undefined;
+  if (options.json) return new EventOutput(out);
+  const lines = new LineOutput({ out, labelled: !options.bare, single: nodes.length === 1 });
+  const { outdir, errdir } = options;
+  if (outdir === undefined && errdir === undefined) return lines;
+  return await FolderOutput.open(env.files, { nodes, outdir, errdir, other: lines });
+}
+
+function print({ out }: CommandContext, options: Options, outcome: Outcome): void {
+  if (options.fold) return printFolded(out, outcome);
+  if (options.diff) return printDifferences(out, outcome);
+  const nodes = outcome.nodes.map((name) => {
+    const end = outcome.ends.get(name);
+    if (end !== undefined) return { node: name, ...endJson(end) };
+    const { set, name: _, ...failure } = outcome.failures.get(name) ?? { set: "failed" };
+    return { node: name, failure: set, ...failure };
+  });
+  out.json({ nodes, exitCode: outcome.exitCode });
+}

@@ -1,0 +1,259 @@
+/** `minime exec` as a user types it, on four daemons of this machine. */
+
+import assert from "node:assert/strict";
+import { LocalMesh, type Result } from "../../support/local_mesh.ts";
+import { until } from "../group/daemons.ts";
+
+const N4 = "n[1-4]";
+
+/** Pids of processes whose command line holds that word. */
+function running(word: string): number[] {
+  const found: number[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const line = Deno.readTextFileSync(`/proc/${name}/cmdline`);
+      // The client carries the word too.
+      if (line.split("\0").includes(word) && !line.includes("minime")) found.push(Number(name));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return found;
+}
+
+async function withInput(mesh: LocalMesh, input: Uint8Array, ...args: string[]): Promise<Result> {
+  const [program, ...words] = mesh.commandOf(...args);
+  const child = new Deno.Command(program as string, {
+    args: words,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    env: mesh.environment,
+  }).spawn();
+  const output = child.output();
+  const writer = child.stdin.getWriter();
+  // It may end without reading all of it.
+  await writer.write(input).then(() => writer.close()).catch(() => {});
+  const { code, stdout, stderr } = await output;
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("exec: on four nodes, as a user types it", async (t) => {
+  await using mesh = await LocalMesh.start({ nodes: N4 });
+  const exec = (...args: string[]) => mesh.run("exec", ...args);
+  const step = (name: string, run: () => Promise<void>) => t.step(name, run);
+
+  await step("labels whole lines, and keeps the order of each node", async () => {
+    const { code, stdout } = await exec("-w", N4, "-s", "echo one; echo two; printf end");
+    assert.equal(code, 0);
+    const lines = stdout.split("\n").slice(0, -1);
+    for (const node of ["n1", "n2", "n3", "n4"]) {
+      const own = lines.filter((line) => line.startsWith(`${node}: `));
+      assert.deepEqual(own, [`${node}: one`, `${node}: two`, `${node}: end`]);
+    }
+    assert.equal(lines.length, 12);
+  });
+
+  await step("needs no -- before the command, and touches no argument", async () => {
+    const words = ["-n", "", " a  b ", "'\"$HOME", "ä€𝄞", "--help", "*"];
+    const { stdout } = await exec("-N", "-w", "n2", "printf", "[%s]", ...words);
+    assert.equal(stdout, words.map((word) => `[${word}]`).join(""));
+  });
+
+  await step("folds equal output and status", async () => {
+    const line = "echo same; test $MINIME_RANK != 2 || { echo bad >&2; exit 7; }";
+    const { code, stdout, stderr } = await exec("-b", "-w", N4, "-s", line);
+    const rule = "-".repeat(15);
+    assert.equal(
+      stdout,
+      `${rule}\nn[1-2,4] (3)\n${rule}\nsame\n${rule}\nn3: exit 7\n${rule}\nsame\n`,
+    );
+    assert.equal(stderr, "n3: bad\nminime: n3: exit 7\n");
+    assert.equal(code, 7);
+  });
+
+  await step("shows differences from what most nodes print", async () => {
+    const line = "seq 5; test $MINIME_RANK != 1 || echo more";
+    const { stdout } = await exec("--diff", "-w", N4, "-s", line);
+    assert.equal(stdout, "--- n[1,3-4] (3)\n+++ n2\n@@ -3,4 +3,5 @@\n 3\n 4\n 5\n+more\n \n");
+  });
+
+  await step("binary output survives -N and --outdir bit for bit", async () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(50_000));
+    await Deno.writeFile(`${mesh.folder}/bytes`, bytes);
+    const child = mesh.spawn("exec", "-N", "-w", "n3", "cat", `${mesh.folder}/bytes`);
+    assert.deepEqual((await child.output()).stdout, bytes);
+    const out = `${mesh.folder}/out`;
+    const err = `${mesh.folder}/err`;
+    const line = `cat ${mesh.folder}/bytes; cat ${mesh.folder}/bytes >&2`;
+    const result = await exec("--outdir", out, "--errdir", err, "-w", N4, "-s", line);
+    assert.deepEqual(result, { code: 0, stdout: "", stderr: "" });
+    for (const node of ["n1", "n4"]) {
+      assert.deepEqual(await Deno.readFile(`${out}/${node}`), bytes);
+      assert.deepEqual(await Deno.readFile(`${err}/${node}`), bytes);
+    }
+  });
+
+  await step("JSON has one object for each node, or events", async () => {
+    const line = "echo out; printf '\\377' >&2; exit $MINIME_RANK";
+    const { stdout, code } = await exec("--json", "-w", "n[1-2]", "-s", line);
+    assert.deepEqual(JSON.parse(stdout), {
+      nodes: [
+        { node: "n1", code: 0, stdout: "out\n", stderrBase64: "/w==" },
+        { node: "n2", code: 1, stdout: "out\n", stderrBase64: "/w==" },
+      ],
+      exitCode: 1,
+    });
+    assert.equal(code, 1);
+    const events = await exec("--json", "--stream", "-w", "n2", "-s", "echo out; kill -9 $$");
+    assert.deepEqual(events.stdout.trim().split("\n").map((each) => JSON.parse(each)), [
+      { event: "output", node: "n2", stdout: "out\n" },
+      { event: "end", node: "n2", code: 137, signal: "SIGKILL" },
+    ]);
+  });
+
+  await step("stdin goes to all, with its end; -n leaves it alone", async () => {
+    const input = new TextEncoder().encode("line\n".repeat(100_000));
+    const { stdout } = await withInput(mesh, input, "exec", "-b", "-w", N4, "wc", "-c");
+    assert.match(stdout, /\nn\[1-4\] \(4\)\n-+\n500000\n$/);
+    const none = await withInput(mesh, input, "exec", "-n", "-b", "-w", N4, "wc", "-c");
+    assert.match(none.stdout, /\n0\n$/);
+    const turns = await withInput(mesh, input, "exec", "-f1", "-b", "-w", N4, "wc", "-c");
+    assert.match(turns.stdout, /\n500000\n$/);
+  });
+
+  await step("runs no more at once than --fanout says", async () => {
+    const lock = `${mesh.folder}/lock`;
+    const line = `mkdir ${lock} && sleep 0.05 && rmdir ${lock}`;
+    const { code, stderr } = await exec("-f", "1", "-w", N4, "-s", line);
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
+  await step("variables, folder and place", async () => {
+    const { stdout } = await mesh.run(
+      ...["exec", "-N", "-w", "n[3-4]", "-x", "n4", "--env", "A=b c", "--pass-env", "XDG_C*"],
+      ...["--chdir", "/usr", "-s", 'echo "$A|$XDG_CONFIG_HOME|$XDG_STATE_HOME|$PWD|$1"', "last"],
+    );
+    assert.equal(stdout, `b c|${mesh.folder}/config||/usr|last\n`);
+  });
+
+  await step("exit codes, and who failed and why", async () => {
+    const code = async (...args: string[]) => (await exec(...args)).code;
+    assert.equal(await code("-w", N4, "-s", "exit $MINIME_RANK"), 3);
+    assert.equal(await code("-w", "n1", "no-such-program"), 127);
+    assert.equal(await code("-w", "n1", "/etc/passwd"), 126);
+    assert.equal(await code("-w", "n1", "--timeout", "50ms", "sleep", "60"), 124);
+    assert.equal(await code("-w", "n1", "-s", "kill -TERM $$"), 143);
+    assert.equal(await code("true"), 2);
+    assert.equal(await code("-w", "n9", "true"), 2);
+    assert.equal(await code("-b", "-N", "-w", "n1", "true"), 2);
+    const refused = await exec("-w", "n1", "--user", "nobody", "true");
+    assert.equal(refused.code, 5);
+    assert.match(refused.stderr, /^minime: n1: refused: Policy has no rule .* unix user "nobody"/);
+  });
+
+  await step("the audit has the decision and the exit status", async () => {
+    await exec("-w", "n4", "-s", "exit 9");
+    const text = await Deno.readTextFile(`${mesh.stateFolder("n4")}/audit/audit-00000001.jsonl`);
+    const lines = text.trim().split("\n").map((line) => JSON.parse(line));
+    const [decision, outcome] = lines.slice(-2);
+    assert.deepEqual([decision.event, decision.verb, decision.allowed], [
+      "decision",
+      "exec.run",
+      true,
+    ]);
+    assert.deepEqual([outcome.event, outcome.request, outcome.outcome], [
+      "outcome",
+      decision.request,
+      "exit 9",
+    ]);
+  });
+
+  await step("^C asks the programs, and what they still say is printed", async () => {
+    const line = 'trap "echo bye; exit 4" INT; echo ready; sleep 1001 & wait';
+    const child = mesh.spawn("exec", "-w", N4, "-s", line);
+    await until(() => running("1001").length === 4);
+    child.kill("SIGINT");
+    const { code, stdout } = await child.output();
+    const text = new TextDecoder().decode(stdout);
+    assert.equal(code, 4);
+    assert.equal(text.match(/^n\d: bye$/gm)?.length, 4);
+    await until(() => running("1001").length === 0);
+  });
+
+  await step("^C twice kills what does not listen", async () => {
+    const child = mesh.spawn("exec", "-w", N4, "-s", 'trap "" INT; sleep 1002; echo no');
+    await until(() => running("1002").length === 4);
+    child.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(running("1002").length, 4);
+    child.kill("SIGINT");
+    const { code, stderr } = await child.output();
+    assert.equal(code, 130);
+    assert.match(new TextDecoder().decode(stderr), /n\[1-4\]: killed by SIGKILL/);
+    await until(() => running("1002").length === 0);
+  });
+
+  await step("when the client dies, the programs end", async () => {
+    const child = mesh.spawn("exec", "-w", N4, "-s", "sleep 1003 & wait");
+    await until(() => running("1003").length === 4);
+    child.kill("SIGKILL");
+    await child.output();
+    await until(() => running("1003").length === 0);
+  });
+
+  await step("when nobody reads the output any more, the programs end", async () => {
+    const child = mesh.spawn("exec", "-w", N4, "-s", "yes; sleep 1004");
+    const reader = child.stdout.getReader();
+    await reader.read();
+    await reader.cancel();
+    await child.stderr.cancel();
+    assert.equal((await child.status).code, 141);
+    await until(() => running("yes").length === 0);
+  });
+
+  await step("a slow reader slows the programs, and nobody's memory grows", async () => {
+    const child = mesh.spawn("exec", "-N", "-w", N4, "-s", "head -c 50000000 /dev/zero");
+    const before = await rss(mesh);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    assert.ok(await rss(mesh) - before < 100e6);
+    let bytes = 0;
+    for await (const chunk of child.stdout) bytes += chunk.length;
+    await child.stderr.cancel();
+    assert.deepEqual([bytes, (await child.status).code], [200_000_000, 0]);
+  });
+
+  await step(
+    "when a daemon is killed, its programs end, and the node is told as lost",
+    async () => {
+      const child = mesh.spawn("exec", "-w", N4, "-s", "sleep 1005 & wait");
+      await until(() => running("1005").length === 4);
+      await mesh.signal("n4", "SIGKILL");
+      await until(() => running("1005").length === 3);
+      child.kill("SIGTERM");
+      const { code, stderr } = await child.output();
+      assert.equal(code, 143);
+      assert.match(new TextDecoder().decode(stderr), /minime: n4: unreachable: .*may have run/);
+    },
+  );
+
+  await step("an orderly halt ends what runs", async () => {
+    const child = mesh.spawn("exec", "-w", "n[2-3]", "-s", "sleep 1006 & wait");
+    await until(() => running("1006").length === 2);
+    await mesh.run("halt");
+    await child.output();
+    assert.equal(running("1006").length, 0);
+  });
+});
+
+/** Resident memory of all daemons. */
+async function rss(mesh: LocalMesh): Promise<number> {
+  let sum = 0;
+  for (const node of ["n1", "n2", "n3", "n4"]) {
+    const status = await Deno.readTextFile(`/proc/${await mesh.pidOf(node)}/status`);
+    sum += Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+  return sum;
+}

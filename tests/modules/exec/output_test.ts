@@ -1,0 +1,137 @@
+/** Lines, folds and differences: what a user sees of many outputs. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { diffLines } from "../../../modules/exec/diff.ts";
+import { LineOutput } from "../../../modules/exec/line_output.ts";
+import { LineSplitter } from "../../../modules/exec/line_splitter.ts";
+import { LINE_BYTES_MAX } from "../../../modules/exec/limits.ts";
+import { Outcome } from "../../../modules/exec/outcome.ts";
+import { GroupResult } from "../../../modules/shared/group_result.ts";
+
+const encoder = new TextEncoder();
+
+function joined(parts: readonly Uint8Array[]): string {
+  return parts.map((part) => new TextDecoder("latin1").decode(part)).join("");
+}
+
+/** Bytes that are cut anywhere, with many line feeds. */
+const PIECES = fc.array(fc.uint8Array({ maxLength: 30 }).map((bytes) => bytes.map((b) => b % 13)));
+
+Deno.test("lines: however bytes are cut, whole lines come out, and all of them", () => {
+  fc.assert(fc.property(PIECES, (pieces) => {
+    const splitter = new LineSplitter();
+    const lines = pieces.flatMap((piece) => splitter.push(piece));
+    for (const line of lines) assert.equal(line.indexOf(10), line.length - 1);
+    const rest = splitter.finish();
+    assert.equal(rest?.includes(10) ?? false, false);
+    assert.equal(joined([...lines, ...rest === undefined ? [] : [rest]]), joined(pieces));
+    assert.equal(splitter.finish(), undefined);
+  }));
+});
+
+Deno.test("lines: one without an end does not gather for ever", () => {
+  const splitter = new LineSplitter();
+  const half = new Uint8Array(LINE_BYTES_MAX / 2);
+  assert.deepEqual(splitter.push(half), []);
+  assert.equal(splitter.push(half)[0]?.length, LINE_BYTES_MAX);
+  assert.equal(splitter.finish(), undefined);
+});
+
+function sink(labelled: boolean, single = false) {
+  const written: Uint8Array[] = [];
+  const errors: Uint8Array[] = [];
+  const bytesOf = (data: Uint8Array | string) =>
+    typeof data === "string" ? encoder.encode(data) : data;
+  const out = {
+    write: (data: Uint8Array | string) => void written.push(bytesOf(data)),
+    writeError: (data: Uint8Array | string) => void errors.push(bytesOf(data)),
+    paint: (_style: string, text: string) => text,
+    ready: () => Promise.resolve(),
+  };
+  return { lines: new LineOutput({ out, labelled, single }), written, errors };
+}
+
+Deno.test("line output: lines of two nodes never mix, and streams stay apart", async () => {
+  const { lines, written, errors } = sink(true);
+  await lines.take("n1", [1, encoder.encode("a")]);
+  await lines.take("n2", [1, encoder.encode("b\nc")]);
+  await lines.take("n1", [2, encoder.encode("oh\n")]);
+  await lines.take("n1", [1, encoder.encode("d\n")]);
+  lines.finish();
+  assert.equal(joined(written), "n2: b\nn1: ad\nn2: c\n");
+  assert.equal(joined(errors), "n1: oh\n");
+});
+
+Deno.test("line output: bare output of one node is what it wrote, at once", async () => {
+  const { lines, written } = sink(false, true);
+  await lines.take("n1", [1, Uint8Array.of(0, 255, 10, 7)]);
+  assert.deepEqual(written, [Uint8Array.of(0, 255, 10, 7)]);
+  lines.finish();
+  assert.equal(written.length, 1);
+});
+
+/** Applies a difference as patch(1) does. */
+function patched(a: readonly string[], text: string): string[] {
+  const result: string[] = [];
+  let at = 0;
+  for (const line of text.split("\n").slice(0, -1)) {
+    const range = /^@@ -(\d+),(\d+) \+\d+,\d+ @@$/.exec(line);
+    if (range !== null) {
+      const start = Number(range[2]) === 0 ? Number(range[1]) : Number(range[1]) - 1;
+      while (at < start) result.push(a[at++] as string);
+    } else if (line.startsWith("+")) result.push(line.slice(1));
+    else {
+      assert.equal(a[at], line.slice(1));
+      if (line.startsWith(" ")) result.push(a[at] as string);
+      at++;
+    }
+  }
+  return [...result, ...a.slice(at)];
+}
+
+Deno.test("diff: applied to the one text it gives the other", () => {
+  const text = fc.array(fc.constantFrom("a", "b", "c", "d"), { maxLength: 40 });
+  fc.assert(fc.property(text, text, (a, b) => {
+    const difference = diffLines(a, b);
+    assert.equal(difference === "", a.join() === b.join());
+    assert.deepEqual(patched(a, difference), b);
+  }));
+});
+
+Deno.test("outcome: the exit code is the largest, and what never ran counts", () => {
+  const outcome = new Outcome();
+  assert.equal(outcome.exitCode, 0);
+  const result = new GroupResult();
+  const account = { answered: "n[1-3]", failed: [], refused: [], unreachable: [], timedOut: [] };
+  result.add({
+    account,
+    values: [["n1", { code: 3 }], ["n2", { code: 143, signal: "SIGTERM", timedOut: true }], [
+      "n3",
+      "nonsense",
+    ]],
+  });
+  assert.deepEqual([...outcome.add(result).keys()], ["n1", "n2"]);
+  assert.equal(outcome.exitCode, 125);
+  assert.deepEqual([...outcome.add(result).keys()], []);
+  assert.deepEqual(outcome.lines({ now: 0 }), [
+    "n1: exit 3",
+    "n2: out of time, ended by SIGTERM",
+    'n3: failed: Answer is malformed: Invalid type: Expected Object but received "nonsense"',
+  ]);
+  outcome.failures.clear();
+  assert.equal(outcome.exitCode, 124);
+});
+
+Deno.test("outcome: where nothing ran, the reason is the exit code", () => {
+  const code = (...sets: ("refused" | "unreachable" | "timedOut" | "failed")[]) => {
+    const outcome = new Outcome();
+    sets.forEach((set, i) => outcome.failures.set(`n${i}`, { name: `n${i}`, set, reason: "" }));
+    return outcome.exitCode;
+  };
+  assert.deepEqual(
+    [code("refused", "refused"), code("unreachable"), code("timedOut"), code("failed")],
+    [5, 4, 124, 125],
+  );
+  assert.equal(code("refused", "unreachable"), 125);
+});
