@@ -22,6 +22,8 @@ export function nearestFirst(
 
 /** Bits in common with the nearest of our addresses; 0 when that says nothing. */
 function nearness(endpoint: string, own: readonly Uint8Array[]): number {
+  // Whatever else it is, whoever dials it says so.
+  if (!endpoint.startsWith("tcp:")) return 0;
   const address = parseEndpoint(endpoint);
   const bytes = address.transport === "tcp" ? bytesOf(address.host) : undefined;
   if (bytes === undefined) return 0;
