@@ -18,9 +18,9 @@ export const nodes = command({
   name: "nodes",
   brief: "Show the nodes of the mesh, the lost ones too",
   description:
-    "Up: can be reached over links that both ends confirm. Down: was there and cannot be " +
-    "reached; the table says for how long, and the last node on the way to it. Left: shut down in " +
-    "order. A narrow terminal shows fewer columns. --toml takes users, ports and launchers from the file that booted the mesh.",
+    "Up: can be reached over links that both ends confirm, in so many hops from the daemon that " +
+    "was asked. Down: was there and cannot be reached; the table says for how long, and the last " +
+    "node on the way to it with its hops. Left: shut down in order. A narrow terminal shows fewer columns. --toml takes users, ports and launchers from the file that booted the mesh.",
   examples: [
     ["minime nodes", "all of them"],
     ["minime nodes -w 'n[1-8]' --json", "some, for programs"],

@@ -4,6 +4,8 @@ export interface MeshCounts {
   /** Adverts pushed to neighbours, and their bytes. */
   advertsSent: number;
   advertBytesSent: number;
+  /** Adverts of which neighbours were told no more than that they are there. */
+  offersSent: number;
   /** Adverts that came from neighbours, pushed or asked for, and their bytes. */
   advertsReceived: number;
   advertBytesReceived: number;
@@ -27,6 +29,7 @@ export function newCounts(): MeshCounts {
   return {
     advertsSent: 0,
     advertBytesSent: 0,
+    offersSent: 0,
     advertsReceived: 0,
     advertBytesReceived: 0,
     advertsNew: 0,

@@ -32,10 +32,11 @@ import {
   digestsOf,
   encodeBuckets,
 } from "./digests.ts";
-import { isPassing } from "./flooding.ts";
+
 import type { Intake } from "./intake.ts";
 import { FETCH_BYTES_MAX, FETCH_KEYS_MAX, FETCH_MS_MAX, NODES_MAX, RETRY_MS } from "./limits.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
+import { isPassing } from "./outbox.ts";
 import { decodeSummary, encodeSummary, type SummaryItem } from "./summary.ts";
 
 /** Compares digests: the answer is a summary of what differs. */
@@ -129,9 +130,10 @@ export class Exchange {
     return { buckets: encodeBuckets(differing), summary };
   }
 
-  /** The neighbour has what we may lack. Throws ProtocolError. */
-  offered(link: Link, summary: Uint8Array): void {
-    this.#compare(link, decodeSummary(summary));
+  /** The neighbour has what we may lack; how much of it we know. Throws ProtocolError. */
+  offered(link: Link, summary: Uint8Array): number {
+    const items = decodeSummary(summary);
+    return items.length - this.#compare(link, items);
   }
 
   /** What the neighbour lacks, as far as it fits. Throws ProtocolError. */
@@ -204,7 +206,8 @@ export class Exchange {
     });
   }
 
-  #compare(link: Link, summary: readonly SummaryItem[]): void {
+  /** How many of them we lack, for which we ask. */
+  #compare(link: Link, summary: readonly SummaryItem[]): number {
     const { table, intake, onKnown } = this.#options;
     const peer = link.peer.identity.keyId;
     const lacking: SummaryItem[] = [];
@@ -220,6 +223,7 @@ export class Exchange {
       }
     }
     this.want(link, lacking);
+    return lacking.length;
   }
 
   #ask(neighbour: Neighbour): void {

@@ -36,6 +36,11 @@ export const ADVERT_INTERVAL_MS_PER_NODE = 1;
 export const ADVERTS_AT_ONCE_MAX = 4;
 /** News for one neighbour are gathered so long, so that a wave of adverts becomes few messages. */
 export const FLOOD_DELAY_MS = 20;
+/**
+ * Offers wait so long: by then most have heard the news, and need none. It is what a broken tree costs
+ * for each hop.
+ */
+export const OFFER_DELAY_MS = 150;
 /** One message of adverts. */
 export const FLOOD_ADVERTS_MAX = 256;
 export const FLOOD_BYTES_MAX = 256 * 1024;
@@ -108,9 +113,12 @@ export const SURPLUS_MS = 30_000;
 export const SURPLUS_AGAIN_MS = 15_000;
 
 /** Each end of each link says that it is there. Twice this must fit into the silence below. */
-export const HEARTBEAT_MS = 2_400;
-/** Silence after which a link is lost: one beat may be missing, and it stays below 5 s. */
-export const SILENCE_MS_MAX = 4_900;
+export const HEARTBEAT_MS = 2_200;
+/**
+ * Silence after which a link is lost: one beat may be missing, and what is left to 5 s is enough for
+ * the word of it to reach everybody.
+ */
+export const SILENCE_MS_MAX = 4_500;
 /** Our own timer was so late: we were stalled, and what others sent may still be unread. */
 export const STALL_MS = 500;
 /** A neighbour's clock that seems to be so far behind is asked; an answer that took longer says little. */

@@ -165,8 +165,11 @@ export class Mesh {
     return this.#heartbeat.roundTripMs(link);
   }
 
-  /** A neighbour's news. A neighbour that cannot be honest loses its link. */
-  flood(link: Link, adverts: readonly Uint8Array[], forgotten: readonly Uint8Array[]): void {
+  /**
+   * A neighbour's news; how many of them are none. A neighbour that cannot be honest loses its link.
+   */
+  flood(link: Link, adverts: readonly Uint8Array[], forgotten: readonly Uint8Array[]): number {
+    let known = 0;
     const from = link.peer.identity.keyId;
     const { adverts: limit } = this.#limitsOf(from);
     const unknown: ReceivedAdvert["advert"][] = [];
@@ -179,10 +182,12 @@ export class Mesh {
             forgotten: isForgotten,
           });
           if (verdict === "unknown") unknown.push(received.advert);
+          if (verdict === "known" || verdict === "old") known++;
         }
       }
     });
     this.#exchange.want(link, unknown);
+    return known;
   }
 
   beat(link: Link, unixMs: number): void {
@@ -194,9 +199,10 @@ export class Mesh {
     return this.#judge(link, () => this.#exchange.compared(digests));
   }
 
-  offer(link: Link, summary: Uint8Array): void {
+  /** As {@link Mesh.flood}, of news that are only named. */
+  offer(link: Link, summary: Uint8Array): number {
     this.#takeQuestion(link);
-    this.#judge(link, () => this.#exchange.offered(link, summary));
+    return this.#judge(link, () => this.#exchange.offered(link, summary));
   }
 
   answer(link: Link, keys: Uint8Array): ReturnType<Exchange["answer"]> {

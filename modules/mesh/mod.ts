@@ -18,6 +18,7 @@ import {
 } from "./exchange.ts";
 import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX } from "./limits.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
+import { ToldSchema } from "./outbox.ts";
 
 export { AdvertPool } from "./advert_pool.ts";
 export type { MeshOptions } from "./mesh.ts";
@@ -97,11 +98,10 @@ export function createMesh(options: MeshOptions): Module {
       flood: verb({
         action: "link",
         args: v.strictObject({ adverts: Adverts, forgotten: Adverts }),
-        reply: DONE,
-        handle: ({ adverts, forgotten }, context) => {
-          mesh().flood(linkOf(context), adverts, forgotten);
-          return {};
-        },
+        reply: ToldSchema,
+        handle: ({ adverts, forgotten }, context) => ({
+          known: mesh().flood(linkOf(context), adverts, forgotten),
+        }),
       }),
       beat: verb({
         action: "link",
@@ -121,11 +121,8 @@ export function createMesh(options: MeshOptions): Module {
       offer: verb({
         action: "link",
         args: SummarySchema,
-        reply: DONE,
-        handle: ({ summary }, context) => {
-          mesh().offer(linkOf(context), summary);
-          return {};
-        },
+        reply: ToldSchema,
+        handle: ({ summary }, context) => ({ known: mesh().offer(linkOf(context), summary) }),
       }),
       spare: verb({
         action: "link",

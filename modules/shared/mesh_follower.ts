@@ -5,7 +5,13 @@
 
 import * as v from "valibot";
 import { type Call, type Caller, CallError, errorText } from "../../core/mod.ts";
-import { MeshChangeSchema, MeshPicture, MeshViewSchema } from "./mesh_view.ts";
+import { MeshPicture, type NodeView } from "./mesh_view.ts";
+
+// The mesh module of this very daemon read each node strictly when it came in. Its objects are taken as
+// they are: of thousands of nodes every module that follows would have a copy otherwise.
+const Nodes = v.custom<NodeView[]>(Array.isArray);
+const ViewItem = v.object({ self: v.string(), nodes: Nodes });
+const ChangeItem = v.object({ changed: Nodes, forgotten: v.array(v.string()) });
 
 export class MeshFollower {
   /** Resolves with the first snapshot; rejects with CallError when the mesh module gives none. */
@@ -43,10 +49,10 @@ export class MeshFollower {
     let picture: MeshPicture | undefined;
     for await (const item of this.#call) {
       if (picture === undefined) {
-        picture = new MeshPicture(v.parse(MeshViewSchema, item));
+        picture = new MeshPicture(v.parse(ViewItem, item));
         first.resolve(picture);
       } else {
-        picture.apply(v.parse(MeshChangeSchema, item));
+        picture.apply(v.parse(ChangeItem, item));
         onChange?.();
       }
     }

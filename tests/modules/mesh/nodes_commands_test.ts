@@ -1,13 +1,13 @@
 /** The pure parts of nodes and ping. */
 
 import assert from "node:assert/strict";
-import { rowOf, summaryOf } from "../../../modules/mesh/nodes_command.ts";
+import { hopsOf, rowOf, summaryOf } from "../../../modules/mesh/nodes_command.ts";
 import { combineMesh } from "../../../modules/mesh/nodes_file.ts";
 import { PingStatistics } from "../../../modules/mesh/ping_statistics.ts";
 import { parseMeshFile } from "../../../modules/shared/mesh_file.ts";
 import { formatMeshFile } from "../../../modules/shared/mesh_file_format.ts";
 import { selectNodes } from "../../../modules/shared/mesh_query.ts";
-import { GATEWAY_GROUP, type NodeView } from "../../../modules/shared/mesh_view.ts";
+import { GATEWAY_GROUP, MeshPicture, type NodeView } from "../../../modules/shared/mesh_view.ts";
 
 function node(name: string, change: Partial<NodeView> = {}): NodeView {
   return {
@@ -26,19 +26,41 @@ function node(name: string, change: Partial<NodeView> = {}): NodeView {
   };
 }
 
-Deno.test("nodes: a row says the state, for how long, and where a node was lost", () => {
-  assert.deepEqual(rowOf(node("n1", { groups: ["io", "x"] }), 62_000), [
-    ...["n1", "up", "1 min 1 s", "-", "10.0.0.1:7117", "io,x", "default", "2", "0.1.0"],
+/** Seen from n1, which is linked with n2, which is linked with n3. */
+const CHAIN = new MeshPicture({
+  self: "key of n1",
+  nodes: [["n1", "n2"], ["n2", "n1 n3"], ["n3", "n2"]].map(([name = "", links = ""]) =>
+    node(name, { links: links.split(" ").map((link) => `key of ${link}`) })
+  ),
+});
+
+Deno.test("nodes: a row says the state, for how long, how far, and where a node was lost", () => {
+  const n1 = node("n1", { groups: ["io", "x"] });
+  assert.deepEqual(rowOf(n1, { now: 62_000, picture: CHAIN }), [
+    ...["n1", "up", "1 min 1 s", "0", "-", "10.0.0.1:7117", "io,x", "default", "2", "0.1.0"],
   ]);
-  const lost = node("n2", {
+  const lost = node("n4", {
     state: "down",
-    lostAt: "n1",
+    lostAt: "n3",
     endpoints: ["tcp:[fd77::1]:1", "tcp:b:2"],
   });
-  assert.deepEqual(rowOf(lost, 0), [
-    ...["n2", "down", "0 ms", "n1", "[fd77::1]:1 +1", "-", "default", "-", "0.1.0"],
+  assert.deepEqual(rowOf(lost, { now: 0, picture: CHAIN }), [
+    ...["n4", "down", "0 ms", "-", "n3 (hop 2)", "[fd77::1]:1 +1", "-", "default", "-", "0.1.0"],
   ]);
-  assert.equal(rowOf(node("n3", { endpoints: [] }), 0)[4], "-");
+  assert.equal(rowOf(node("n3", { endpoints: [] }), { now: 0, picture: CHAIN })[5], "-");
+});
+
+Deno.test("nodes: hops are those of the way, and of the way to where a node was lost", () => {
+  assert.deepEqual(hopsOf(node("n3"), CHAIN), { hops: 2, lostAtHops: null });
+  const down = { state: "down" } as const;
+  assert.deepEqual(hopsOf(node("n9", { ...down, lostAt: "n1" }), CHAIN), {
+    hops: null,
+    lostAtHops: 0,
+  });
+  // Nobody knows where, or that one is gone as well by now.
+  for (const change of [down, { ...down, lostAt: "n8" }]) {
+    assert.deepEqual(hopsOf(node("n9", change), CHAIN), { hops: null, lostAtHops: null });
+  }
 });
 
 Deno.test("nodes: the summary counts what there is", () => {

@@ -2,7 +2,7 @@
 
 import { type Log, Minimed, type Self } from "../../../core/mod.ts";
 import { createMesh, type Seed } from "../../../modules/mesh/mod.ts";
-import type { MeshView, NodeView } from "../../../modules/shared/mesh_view.ts";
+import { GATEWAY_GROUP, type MeshView, type NodeView } from "../../../modules/shared/mesh_view.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
 import { EPOCH_MS } from "../../simulation/clock.ts";
 import { Simulation, type SimulationOptions } from "../../simulation/environment.ts";
@@ -14,6 +14,10 @@ export interface SimulatedMeshOptions extends SimulationOptions {
   readonly nodes: number;
   /** How many of the first nodes all others know. @default all */
   readonly seeds?: number;
+  /** By name. @default all in "default" */
+  readonly segmentOf?: (name: string) => string;
+  /** Names of those whose certificates make them gateways. @default none */
+  readonly gateways?: readonly string[];
 }
 
 export class SimulatedMesh implements AsyncDisposable {
@@ -23,6 +27,7 @@ export class SimulatedMesh implements AsyncDisposable {
   readonly keys: MeshKeys;
   readonly people = new Map<string, Self>();
   readonly #seedCount: number;
+  readonly #segmentOf: (name: string) => string;
   readonly #addresses = new Map<string, string>();
   readonly #daemons = new Map<string, Minimed>();
 
@@ -31,8 +36,10 @@ export class SimulatedMesh implements AsyncDisposable {
     this.simulation = new Simulation(options);
     this.names = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
     this.#seedCount = options.seeds ?? options.nodes;
+    this.#segmentOf = options.segmentOf ?? (() => "default");
     for (const name of this.names) {
-      this.people.set(name, keys.person({ name }));
+      const groups = options.gateways?.includes(name) ? [GATEWAY_GROUP] : [];
+      this.people.set(name, keys.person({ name, groups }));
       const { network } = this.simulation.host(name);
       this.#addresses.set(name, network.addresses()[0] as string);
     }
@@ -57,7 +64,7 @@ export class SimulatedMesh implements AsyncDisposable {
       primitives: this.keys.primitives,
       trust: this.keys.trust(),
       self: { ...this.people.get(name) as Self, instance: env.random.bytes(16), ...change },
-      modules: [createMesh({ segment: "default", peers: this.#seeds() })],
+      modules: [createMesh({ segment: this.#segmentOf(name), peers: this.#seeds() })],
       listen: [`tcp:${this.#addresses.get(name)}:${PORT}`],
       auditFolder: "/audit",
       log: (component): Log => (level, text) => {

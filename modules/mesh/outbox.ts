@@ -1,0 +1,220 @@
+/**
+ * What one neighbour is still to be told, by key id: the newest advert is looked up when sending.
+ *
+ * A neighbour is told adverts at once, or else, a little later, only which ones there are (an offer),
+ * and asks for those that it lacks. Which of both, its answers say: who has most of what it is told
+ * hears it sooner from somebody else, and is offered from then on; who lacks what it is offered is told
+ * again. So adverts travel along a tree that forms by itself, and offers mend it where it breaks
+ * (Leitao, Pereira, Rodrigues, "Epidemic Broadcast Trees", SRDS 2007).
+ */
+
+import * as v from "valibot";
+import {
+  CallError,
+  type Clock,
+  errorText,
+  type Link,
+  type Log,
+  PRIORITY,
+  type Random,
+} from "../../core/mod.ts";
+import { chance } from "./chance.ts";
+import type { MeshCounts } from "./counts.ts";
+import {
+  FLOOD_ADVERTS_MAX,
+  FLOOD_BYTES_MAX,
+  FLOOD_DELAY_MS,
+  FLOOD_MS_MAX,
+  OFFER_DELAY_MS,
+  RETRY_MS,
+} from "./limits.ts";
+import type { News } from "./news.ts";
+import type { NodeEntry, NodeTable } from "./node_table.ts";
+import { encodeSummary } from "./summary.ts";
+
+/** Tells adverts, and which nodes are forgotten. */
+const FLOOD_VERB = "mesh.flood";
+/** Tells which versions there are. */
+const OFFER_VERB = "mesh.offer";
+
+/** Answer of both: how many of the nodes told were known just so, or better. */
+export const ToldSchema = v.strictObject({ known: v.pipe(v.number(), v.minValue(0)) });
+
+export interface OutboxOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly table: NodeTable;
+  readonly news: News;
+  readonly counts: MeshCounts;
+  readonly log: Log;
+  /** Whether the neighbour does not get it from the node itself. */
+  readonly needs: (entry: NodeEntry, link: Link) => boolean;
+}
+
+/** An advert, and whether the node was forgotten when it was taken to be told. */
+interface Telling {
+  readonly entry: NodeEntry;
+  readonly forgotten: boolean;
+}
+
+export class Outbox {
+  readonly #link: Link;
+  readonly #options: OutboxOptions;
+  readonly #pending = new Set<string>();
+  readonly #stopping = new AbortController();
+  #run: Promise<void> | undefined;
+  /** The neighbour is told at once, and not only offered. */
+  #eager = true;
+
+  constructor(link: Link, options: OutboxOptions) {
+    this.#link = link;
+    this.#options = options;
+  }
+
+  get done(): Promise<void> | undefined {
+    return this.#run;
+  }
+
+  add(keyId: string): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#hold(keyId);
+    this.#run ??= this.#empty().finally(() => this.#run = undefined);
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    for (const keyId of [...this.#pending]) this.#drop(keyId);
+  }
+
+  #hold(keyId: string): void {
+    if (this.#pending.has(keyId)) return;
+    this.#pending.add(keyId);
+    this.#options.news.hold(keyId);
+  }
+
+  #drop(keyId: string): void {
+    if (this.#pending.delete(keyId)) this.#options.news.release(keyId);
+  }
+
+  async #empty(): Promise<void> {
+    const { keyId: peer } = this.#link.peer.identity;
+    const { news } = this.#options;
+    for (let isFirst = true; this.#pending.size > 0; isFirst = false) {
+      await this.#pause(this.#delay(isFirst));
+      const batch = this.#take();
+      if (batch.length === 0) continue;
+      try {
+        await this.#tell(batch);
+        for (const { entry } of batch) {
+          // While it was sent something newer may have come.
+          if (!this.#pending.has(entry.keyId)) news.heard(entry.keyId, peer);
+        }
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        await this.#failed(batch, error);
+      } finally {
+        for (const { entry } of batch) news.release(entry.keyId);
+      }
+    }
+  }
+
+  /** By chance: who hears news from elsewhere meanwhile need not be told. */
+  #delay(isFirst: boolean): number {
+    const ms = this.#eager ? FLOOD_DELAY_MS : OFFER_DELAY_MS;
+    return isFirst ? ms * (0.5 + chance(this.#options.random)) : ms;
+  }
+
+  async #tell(batch: readonly Telling[]): Promise<void> {
+    const reply = this.#eager ? await this.#flood(batch) : await this.#offer(batch);
+    const parsed = v.safeParse(ToldSchema, reply, { abortEarly: true });
+    if (!parsed.success) return;
+    const { known } = parsed.output;
+    this.#eager = this.#eager ? known <= batch.length / 2 : known < batch.length;
+  }
+
+  #flood(batch: readonly Telling[]): Promise<unknown> {
+    return flood(this.#link, batch, {
+      deadlineMs: FLOOD_MS_MAX,
+      counts: this.#options.counts,
+      signal: this.#stopping.signal,
+    });
+  }
+
+  #offer(batch: readonly Telling[]): Promise<unknown> {
+    this.#options.counts.offersSent += batch.length;
+    const summary = encodeSummary(batch.map(({ entry }) => entry));
+    return this.#link.request(OFFER_VERB, { summary }, {
+      deadlineMs: FLOOD_MS_MAX,
+      priority: PRIORITY.control,
+      signal: this.#stopping.signal,
+    });
+  }
+
+  async #failed(batch: readonly Telling[], error: unknown): Promise<void> {
+    if (isPassing(error)) {
+      for (const { entry } of batch) this.#hold(entry.keyId);
+      return await this.#pause(RETRY_MS);
+    }
+    const names = batch.map(({ entry }) => entry.identity.name).join(", ");
+    const { name } = this.#link.peer.identity;
+    this.#options.log("warning", `"${name}" refuses adverts of ${names}: ${errorText(error)}`);
+  }
+
+  /**
+   * Asks again who needs it: much may have come since it was added, most of all in a boot. The news
+   * of what is taken are held until they are released.
+   */
+  #take(): Telling[] {
+    const { news, table, needs } = this.#options;
+    const batch: Telling[] = [];
+    let bytes = 0;
+    for (const keyId of this.#pending) {
+      const entry = table.get(keyId);
+      const isKnown = news.isKnownBy(keyId, this.#link.peer.identity.keyId);
+      if (entry !== undefined && !isKnown && needs(entry, this.#link)) {
+        const size = entry.received.bytes.length;
+        if (batch.length >= FLOOD_ADVERTS_MAX || bytes + size > FLOOD_BYTES_MAX) break;
+        bytes += size;
+        news.hold(keyId);
+        batch.push({ entry, forgotten: entry.forgotten });
+      }
+      this.#drop(keyId);
+    }
+    return batch;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await this.#options.clock.sleep(ms, { signal: this.#stopping.signal });
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) throw error;
+    }
+  }
+}
+
+/** It may go better in a second. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof CallError &&
+    (error.class === "busy" || error.class === "timeout" || error.class === "unreachable");
+}
+
+/** Tells adverts; resolves with the neighbour's answer. */
+export function flood(
+  link: Link,
+  tellings: readonly Telling[],
+  options: { deadlineMs: number; counts: MeshCounts; signal?: AbortSignal },
+): Promise<unknown> {
+  const { deadlineMs, counts, signal } = options;
+  const adverts: Uint8Array[] = [];
+  const gone: Uint8Array[] = [];
+  for (const { entry: { received: { bytes } }, forgotten } of tellings) {
+    (forgotten ? gone : adverts).push(bytes);
+    counts.advertBytesSent += bytes.length;
+  }
+  counts.advertsSent += tellings.length;
+  return link.request(FLOOD_VERB, { adverts, forgotten: gone }, {
+    deadlineMs,
+    priority: PRIORITY.control,
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
