@@ -35,6 +35,7 @@ import {
   HALF_OPEN_MS_MAX,
   HALF_OPEN_PER_STREAM_MAX,
   PARTIAL_MS_MAX,
+  PROOFS_TRIED_PER_LOOK_MAX,
 } from "./limits.ts";
 import { RoutedPipe } from "./pipe.ts";
 
@@ -58,6 +59,8 @@ interface HalfOpen {
   looks: number;
   /** Copies of its packets that came. */
   copies: number;
+  /** Proofs that were tried since the last look. */
+  tries: number;
 }
 
 export class Arrivals {
@@ -125,6 +128,7 @@ export class Arrivals {
         stream,
         looks: 0,
         copies: 0,
+        tries: 0,
       });
       this.#look();
       stream.send(responder.answer);
@@ -138,8 +142,9 @@ export class Arrivals {
   prove(packet: Uint8Array, stream: IncomingStream): void {
     const id = packetId(packet);
     const found = this.#ofStream(stream).find(({ responder }) => responder.id === id);
-    const step = found?.responder.receive(packet);
-    if (found === undefined || step === undefined) return;
+    if (found === undefined || ++found.tries > PROOFS_TRIED_PER_LOOK_MAX) return;
+    const step = found.responder.receive(packet);
+    if (step === undefined) return;
     const { reply, established, refused } = step;
     if (established === undefined && refused === undefined) return this.#repeat(found, reply);
     stream.send(reply);
@@ -215,6 +220,7 @@ export class Arrivals {
     this.#timer ??= this.#options.clock.after(HALF_OPEN_LOOK_MS, () => {
       this.#timer = undefined;
       for (const each of [...this.#halfOpen]) {
+        each.tries = 0;
         if (++each.looks * HALF_OPEN_LOOK_MS > HALF_OPEN_MS_MAX) this.#forget(each);
       }
       if (this.#halfOpen.size > 0) this.#look();
