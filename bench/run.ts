@@ -9,13 +9,26 @@ import { links } from "./links.ts";
 import { machineText } from "./machine.ts";
 import { memory } from "./memory.ts";
 import { routed } from "./routed.ts";
+import { router } from "./router.ts";
 import { simulation } from "./simulation.ts";
 import { size, start } from "./start.ts";
 import { print } from "./table.ts";
 import { uptime } from "./uptime.ts";
 
 const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
-  Object.entries({ start, size, call, links, routed, uptime, boot, cold, memory, simulation }),
+  Object.entries({
+    start,
+    size,
+    call,
+    links,
+    routed,
+    router,
+    uptime,
+    boot,
+    cold,
+    memory,
+    simulation,
+  }),
 );
 
 for (const name of Deno.args) {

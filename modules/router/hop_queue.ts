@@ -1,5 +1,5 @@
 /**
- * What waits for one next hop: three lanes by priority, and in each lane the neighbours that brought
+ * What waits for one next hop: three lanes by priority; in each lane the neighbours that brought
  * it take turns, and of one neighbour its streams; so that nobody can starve another by sending more,
  * nor by inventing sources. Every share is bounded; what does not fit is refused by `push`, with the
  * reason. Pure bookkeeping.
@@ -28,7 +28,7 @@ export interface Waiting {
   readonly inlet: string;
   /** Key id of the source that it names. */
   readonly source: string;
-  /** Names neighbour, source and stream. */
+  /** Names source and stream, among those of the neighbour. */
   readonly flow: string;
   /** Told once it waits no longer, whatever became of it. */
   readonly onTaken?: () => void;
@@ -42,6 +42,7 @@ export class Account {
     return this.#bytes.get(key) ?? 0;
   }
 
+  /** Keys that have some. */
   get size(): number {
     return this.#bytes.size;
   }
@@ -64,9 +65,7 @@ export class HopQueue {
   readonly #ledger: Ledger;
   /** By priority. */
   readonly #lanes = [new Lane(), new Lane(), new Lane()] as const;
-  readonly #inlets = new Account();
   readonly #sources = new Account();
-  readonly #flows = new Account();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -82,23 +81,20 @@ export class HopQueue {
 
   /** Undefined when it waits now; else what is full. */
   push(waiting: Waiting): string | undefined {
-    const { inlet, source, flow } = waiting;
+    const { inlet, source } = waiting;
     const cost = costOf(waiting);
     const { priority } = waiting.packet;
     const lane = this.#lanes[priority];
     const laneMax = priority === PRIORITY.bulk ? HOP_QUEUE_BYTES_MAX : SWIFT_QUEUE_BYTES_MAX;
     if (lane.bytes + cost > laneMax) return "queue is full";
-    if (this.#inlets.of(inlet) + cost > INLET_QUEUE_BYTES_MAX) return "neighbour's share is full";
     if (this.#sources.of(source) + cost > SOURCE_QUEUE_BYTES_MAX) return "source's share is full";
-    if (this.#flows.of(flow) + cost > FLOW_QUEUE_BYTES_MAX) return "stream's share is full";
-    if (this.#flows.size >= FLOWS_MAX && this.#flows.of(flow) === 0) return "too many streams wait";
     if (this.#ledger.total + cost > TRANSIT_BYTES_MAX) return "daemon is full";
     if (this.#ledger.inlets.of(inlet) + cost > INLET_BYTES_MAX) {
       return "neighbour has too much here";
     }
-    this.#count(waiting, cost);
-    lane.push(waiting, cost);
-    return undefined;
+    const full = lane.push(waiting, cost);
+    if (full === undefined) this.#count(waiting, cost);
+    return full;
   }
 
   /** The next one of that priority. */
@@ -109,9 +105,7 @@ export class HopQueue {
   }
 
   #count(waiting: Waiting, cost: number): void {
-    this.#inlets.add(waiting.inlet, cost);
     this.#sources.add(waiting.source, cost);
-    this.#flows.add(waiting.flow, cost);
     this.#ledger.total += cost;
     this.#ledger.inlets.add(waiting.inlet, cost);
   }
@@ -120,10 +114,12 @@ export class HopQueue {
 interface Flow {
   readonly key: string;
   readonly packets: Waiting[];
+  bytes: number;
 }
 
 interface Inlet {
   readonly key: string;
+  bytes: number;
   readonly flows: Map<string, Flow>;
   /** Next one first. */
   readonly ring: Flow[];
@@ -135,23 +131,33 @@ class Lane {
   packets = 0;
   readonly #inlets = new Map<string, Inlet>();
   readonly #ring: Inlet[] = [];
+  #flowCount = 0;
 
-  push(waiting: Waiting, cost: number): void {
-    this.bytes += cost;
-    this.packets++;
-    let inlet = this.#inlets.get(waiting.inlet);
-    if (inlet === undefined) {
-      inlet = { key: waiting.inlet, flows: new Map(), ring: [] };
+  /** Undefined when it waits now; else what is full. */
+  push(waiting: Waiting, cost: number): string | undefined {
+    const known = this.#inlets.get(waiting.inlet);
+    const inlet: Inlet = known ??
+      { key: waiting.inlet, bytes: 0, flows: new Map(), ring: [] };
+    if (inlet.bytes + cost > INLET_QUEUE_BYTES_MAX) return "neighbour's share is full";
+    const present = inlet.flows.get(waiting.flow);
+    if (present === undefined && this.#flowCount >= FLOWS_MAX) return "too many streams wait";
+    const flow: Flow = present ?? { key: waiting.flow, bytes: 0, packets: [] };
+    if (flow.bytes + cost > FLOW_QUEUE_BYTES_MAX) return "stream's share is full";
+    if (known === undefined) {
       this.#inlets.set(inlet.key, inlet);
       this.#ring.push(inlet);
     }
-    let flow = inlet.flows.get(waiting.flow);
-    if (flow === undefined) {
-      flow = { key: waiting.flow, packets: [] };
-      inlet.flows.set(waiting.flow, flow);
+    if (present === undefined) {
+      this.#flowCount++;
+      inlet.flows.set(flow.key, flow);
       inlet.ring.push(flow);
     }
     flow.packets.push(waiting);
+    inlet.bytes += cost;
+    flow.bytes += cost;
+    this.bytes += cost;
+    this.packets++;
+    return undefined;
   }
 
   shift(): Waiting | undefined {
@@ -160,10 +166,16 @@ class Lane {
     const flow = inlet.ring.shift() as Flow;
     const waiting = flow.packets.shift() as Waiting;
     if (flow.packets.length > 0) inlet.ring.push(flow);
-    else inlet.flows.delete(flow.key);
+    else {
+      inlet.flows.delete(flow.key);
+      this.#flowCount--;
+    }
     if (inlet.ring.length > 0) this.#ring.push(inlet);
     else this.#inlets.delete(inlet.key);
-    this.bytes -= costOf(waiting);
+    const cost = costOf(waiting);
+    inlet.bytes -= cost;
+    flow.bytes -= cost;
+    this.bytes -= cost;
     this.packets--;
     return waiting;
   }

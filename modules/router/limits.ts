@@ -23,8 +23,10 @@ export const INLET_BYTES_MAX = 16 * 1024 * 1024;
 export const FLOWS_MAX = 1_024;
 /** Handed to the conduit of one hop and not yet taken there: what nobody can overtake any more. */
 export const HOP_WINDOW_BYTES = 1024 * 1024;
-/** A hop that has taken nothing for so long swallows: its queue is refused. */
-export const HOP_SILENCE_MS_MAX = 10_000;
+/** A hop reports what it has taken in pieces of this size, well within the window. */
+export const HOP_REPORT_BYTES = HOP_WINDOW_BYTES / 4;
+/** With a full window and no report for so long, what is under way was lost. */
+export const HOP_STALL_MS = 2_000;
 /** Refusals that one neighbour may cause; above that its packets are dropped, and counted. */
 export const REFUSALS_PER_SECOND_MAX = 5_000;
 /** Neighbours whose rates are remembered. */
@@ -69,6 +71,8 @@ export const ON_DEMAND_MAX = 128;
 export const ON_DEMAND_DIALS_MAX = 32;
 /** Without a packet for so long it is closed. */
 export const ON_DEMAND_IDLE_MS = 60_000;
+/** How long the other end may take to answer whether it is there. */
+export const ON_DEMAND_PING_MS = 4_000;
 /** How often idle and silent ones are looked for. */
 export const ON_DEMAND_LOOK_MS = 2_000;
 

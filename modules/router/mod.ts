@@ -57,6 +57,16 @@ export function createRouter(make = (host: ModuleHost): Router => new Router(hos
           return undefined;
         },
       }),
+      taken: verb({
+        action: "link",
+        args: v.instance(Uint8Array),
+        reply: v.undefined(),
+        untilStopped: true,
+        handle: (report, context) => {
+          router().taken(report, context);
+          return undefined;
+        },
+      }),
       open: verb({
         action: "read",
         args: OpenSchema,

@@ -1,11 +1,13 @@
 /**
- * One next hop: its queue, and a sender for each priority. Control goes as events over the link's
- * carrier; the others as requests, which the hop answers as soon as it has them, so that only a small
- * window is under way and what waits can still be overtaken and shared out here; bulk over the bulk
- * half. Whoever brings a packet never waits.
+ * One next hop: its queue, and a sender for each priority. Packets go as events, bulk over the bulk
+ * half of the link and the others over its carrier. The hop says now and then how much of bulk and
+ * normal it has taken, so that only a small window is under way and what waits can still be overtaken
+ * and shared out here. Whoever brings a packet never waits.
  */
 
 import {
+  ByteReader,
+  ByteWriter,
   CallError,
   type Clock,
   errorText,
@@ -15,13 +17,36 @@ import {
   type Teller,
 } from "../../core/mod.ts";
 import { HopQueue, type Ledger, type Waiting } from "./hop_queue.ts";
-import { HOP_SILENCE_MS_MAX, HOP_WINDOW_BYTES, TROUBLE_MS } from "./limits.ts";
+import { HOP_STALL_MS, HOP_WINDOW_BYTES, TROUBLE_MS } from "./limits.ts";
 
 /** The verb that carries packets from a router to its neighbour. */
 export const FORWARD_VERB = "router.forward";
+/** The verb by which the neighbour says what it has taken. */
+export const TAKEN_VERB = "router.taken";
+
+/** So many bytes of that priority. */
+export interface Taken {
+  readonly priority: Priority;
+  readonly bytes: number;
+}
+
+/** The body of {@link TAKEN_VERB}: u8 priority, u32 bytes. */
+export function writeTaken({ priority, bytes }: Taken): Uint8Array {
+  return new ByteWriter("Report", 5).u8(priority, "priority").u32(bytes, "bytes").finish();
+}
+
+/** Throws ProtocolError. */
+export function readTaken(body: Uint8Array): Taken {
+  const reader = new ByteReader(body, "Report");
+  const priority = reader.u8("priority") as Priority;
+  const bytes = reader.u32("bytes");
+  reader.end();
+  if (priority > PRIORITY.control) throw reader.error("priority", `is ${priority}`);
+  return { priority, bytes };
+}
 
 export interface NextHopOptions {
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly clock: Pick<Clock, "monotonic" | "after">;
   readonly ledger: Ledger;
   /** The conduit for a packet; dials where its class allows. Rejects with CallError. */
   readonly reach: (waiting: Waiting) => Link | Promise<Link>;
@@ -34,16 +59,19 @@ export interface NextHopOptions {
 interface Sender {
   readonly priority: Priority;
   busy: boolean;
-  /** Bytes handed over that the hop has not answered. */
+  /** By which the bytes under way go; with another one nothing of them comes any more. */
+  link: Link | undefined;
+  /** Bytes handed over of which the hop has not said that it has them. */
   underWay: number;
   wake: (() => void) | undefined;
 }
 
+/** Its neighbour, by whatever link or conduit on demand there is. */
 export class NextHop {
   readonly #options: NextHopOptions;
   readonly #queue: HopQueue;
   readonly #senders: readonly Sender[] = [PRIORITY.bulk, PRIORITY.normal, PRIORITY.control].map(
-    (priority) => ({ priority, busy: false, underWay: 0, wake: undefined }),
+    (priority) => ({ priority, busy: false, link: undefined, underWay: 0, wake: undefined }),
   );
   #noBulkUntil = 0;
 
@@ -53,7 +81,7 @@ export class NextHop {
   }
 
   get idle(): boolean {
-    return this.#senders.every(({ busy, underWay }) => !busy && underWay === 0);
+    return this.#senders.every(({ busy }) => !busy);
   }
 
   get packets(): number {
@@ -73,13 +101,18 @@ export class NextHop {
     return undefined;
   }
 
+  /** The hop has taken so much. */
+  taken({ priority, bytes }: Taken): void {
+    const sender = this.#senders[priority] as Sender;
+    sender.underWay = Math.max(0, sender.underWay - bytes);
+    wakeUp(sender);
+  }
+
   /** Never rejects. Only one runs for each sender at a time. */
   async #run(sender: Sender): Promise<void> {
     sender.busy = true;
     for (;;) {
-      while (sender.underWay >= HOP_WINDOW_BYTES) {
-        await new Promise<void>((resolve) => sender.wake = resolve);
-      }
+      if (sender.underWay >= HOP_WINDOW_BYTES) await this.#room(sender);
       const waiting = this.#queue.shift(sender.priority);
       if (waiting === undefined) break;
       waiting.onTaken?.();
@@ -90,7 +123,19 @@ export class NextHop {
       }
     }
     sender.busy = false;
-    this.#rest();
+    if (this.idle) this.#options.onIdle();
+  }
+
+  /** What was lost with a conduit that died is never reported; after a while that does not count. */
+  async #room(sender: Sender): Promise<void> {
+    const timer = this.#options.clock.after(HOP_STALL_MS, () => {
+      sender.underWay = 0;
+      wakeUp(sender);
+    });
+    while (sender.underWay >= HOP_WINDOW_BYTES) {
+      await new Promise<void>((resolve) => sender.wake = resolve);
+    }
+    timer.cancel();
   }
 
   /** Resolves when the next one may be handed over. */
@@ -100,20 +145,13 @@ export class NextHop {
     const link = found instanceof Promise ? await found : found;
     const { bytes } = waiting.packet;
     const { priority } = sender;
-    if (priority === PRIORITY.control) return await link.tell(FORWARD_VERB, bytes, priority);
     const teller = priority === PRIORITY.bulk ? await this.#bulkOf(link) : link;
-    const taken = teller.request(FORWARD_VERB, bytes, {
-      priority,
-      deadlineMs: HOP_SILENCE_MS_MAX,
-    });
-    sender.underWay += bytes.length;
-    void taken.then(
-      () => this.#taken(sender, bytes.length),
-      (error: unknown) => {
-        this.#taken(sender, bytes.length);
-        this.#options.onFailed(waiting, error);
-      },
-    );
+    if (sender.link !== link) {
+      sender.link = link;
+      sender.underWay = 0;
+    }
+    if (priority !== PRIORITY.control) sender.underWay += bytes.length;
+    await teller.tell(FORWARD_VERB, bytes, priority);
   }
 
   /** Where there can be no bulk half, its work is done by the carrier. */
@@ -130,16 +168,10 @@ export class NextHop {
       return link;
     }
   }
+}
 
-  #taken(sender: Sender, bytes: number): void {
-    sender.underWay -= bytes;
-    const { wake } = sender;
-    sender.wake = undefined;
-    wake?.();
-    this.#rest();
-  }
-
-  #rest(): void {
-    if (this.idle && this.#queue.packets === 0) this.#options.onIdle();
-  }
+function wakeUp(sender: Sender): void {
+  const { wake } = sender;
+  sender.wake = undefined;
+  wake?.();
 }

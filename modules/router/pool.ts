@@ -18,12 +18,12 @@ import {
 } from "../../core/mod.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import {
-  HOP_SILENCE_MS_MAX,
   ON_DEMAND_DIAL_MS_MAX,
   ON_DEMAND_DIALS_MAX,
   ON_DEMAND_IDLE_MS,
   ON_DEMAND_LOOK_MS,
   ON_DEMAND_MAX,
+  ON_DEMAND_PING_MS,
   TROUBLE_MS,
   TROUBLES_MAX,
 } from "./limits.ts";
@@ -202,7 +202,7 @@ export class OnDemandPool {
 
   /** Whoever is silent while we send must at least answer a ping. */
   #ask(link: Link): void {
-    const options = { deadlineMs: HOP_SILENCE_MS_MAX / 2, signal: this.#stopping.signal };
+    const options = { deadlineMs: ON_DEMAND_PING_MS, signal: this.#stopping.signal };
     const asked = link.request("core.ping", {}, options).then(() => {}, () => {
       if (this.#stopping.signal.aborted) return;
       this.counts.closedSilent++;

@@ -23,6 +23,7 @@ import { Carriers } from "./carriers.ts";
 import { Echoes } from "./echoes.ts";
 import { hopKind, mayDial, pathHolds, planPath, whyNoPath } from "./paths.ts";
 import { RoutedFront } from "./routed/front.ts";
+import { readTaken } from "./next_hop.ts";
 import { OnDemandPool } from "./pool.ts";
 import type { Avoided, RoutedCarrier } from "./routed_carrier.ts";
 import { Transit } from "./transit.ts";
@@ -121,6 +122,12 @@ export class Router {
   forward(bytes: Uint8Array, { peer }: Pick<Context, "peer">): void {
     if (peer.kind !== "node") throw new CallError("refused", "Only a neighbour may do this");
     this.#transit.receive(bytes, peer);
+  }
+
+  /** A neighbour says how much it has taken. Throws as {@link Router.forward}. */
+  taken(report: Uint8Array, { peer }: Pick<Context, "peer">): void {
+    if (peer.kind !== "node") throw new CallError("refused", "Only a neighbour may do this");
+    this.#transit.taken(readTaken(report), peer.identity.keyId);
   }
 
   /** A carrier to a node, by its name or key id. Throws CallError. */

@@ -13,12 +13,18 @@ import {
   type Link,
   type Links,
   type NodePeer,
+  PRIORITY,
   ProtocolError,
   RateLimit,
 } from "../../core/mod.ts";
 import { Ledger, type Waiting } from "./hop_queue.ts";
-import { ECHOES_PER_SECOND_MAX, INLETS_MAX, REFUSALS_PER_SECOND_MAX } from "./limits.ts";
-import { NextHop } from "./next_hop.ts";
+import {
+  ECHOES_PER_SECOND_MAX,
+  HOP_REPORT_BYTES,
+  INLETS_MAX,
+  REFUSALS_PER_SECOND_MAX,
+} from "./limits.ts";
+import { NextHop, type Taken, TAKEN_VERB, writeTaken } from "./next_hop.ts";
 import {
   nodeAt,
   type Packet,
@@ -38,6 +44,8 @@ import type { OnDemandPool } from "./pool.ts";
 /** Neighbour of our own packets. */
 const OURSELVES = "";
 const MICROSECONDS = 1_000;
+/** Enough to tell those apart whose streams have one id by chance. */
+const FLOW_SOURCE_CHARACTERS = 16;
 
 /** Why a packet did not arrive. */
 export interface RefusedPacket {
@@ -74,7 +82,10 @@ export interface TransitCounts {
   dropped: number;
 }
 
-interface InletLimits {
+/** What is remembered of a neighbour. */
+interface Inlet {
+  /** By priority: bytes that came and were not reported yet. */
+  readonly taken: number[];
   readonly refusals: RateLimit;
   readonly echoes: RateLimit;
 }
@@ -94,7 +105,7 @@ export class Transit {
   readonly #self: Uint8Array;
   readonly #ledger = new Ledger();
   readonly #hops = new Map<string, NextHop>();
-  readonly #limits = new Map<string, InletLimits>();
+  readonly #inlets = new Map<string, Inlet>();
 
   constructor(options: TransitOptions) {
     this.#options = options;
@@ -121,6 +132,7 @@ export class Transit {
       throw error;
     }
     if (peer.onDemand) this.#options.pool.used(keyId, false);
+    this.#report(packet, peer);
     if (place === packet.hops) return this.#deliver(packet, keyId);
     if (packet.kind >= PACKET_KIND.echo) this.#stamp(packet, place);
     const waiting = waitingOf(packet, place, keyId);
@@ -128,6 +140,11 @@ export class Transit {
     if (problem !== undefined) return this.#refuse(waiting, problem);
     this.counts.forwarded++;
     this.counts.bytesForwarded += bytes.length;
+  }
+
+  /** A neighbour has taken so much of what we sent to it. */
+  taken(taken: Taken, keyId: string): void {
+    this.#hops.get(keyId)?.taken(taken);
   }
 
   /** Our own packet. What is wrong is told to `onRefused`, now or later. */
@@ -139,6 +156,21 @@ export class Transit {
       onTaken?.();
       this.#refuse(waiting, problem);
     }
+  }
+
+  /** The neighbour learns now and then how much of it is here, whatever becomes of it. */
+  #report({ priority, bytes }: Packet, { identity: { keyId }, onDemand }: NodePeer): void {
+    if (priority === PRIORITY.control) return;
+    const taken = this.#inletOf(keyId).taken;
+    const sum = (taken[priority] ?? 0) + bytes.length;
+    taken[priority] = sum < HOP_REPORT_BYTES ? sum : 0;
+    if (sum < HOP_REPORT_BYTES) return;
+    const { links, pool } = this.#options;
+    const link = onDemand ? pool.get(keyId) : links.get(keyId);
+    const report = writeTaken({ priority, bytes: sum });
+    link?.tell(TAKEN_VERB, report, PRIORITY.control).catch(() => {
+      // It is gone, and with it who waits for the report.
+    });
   }
 
   /** Where we are in its path, after whoever brought it. */
@@ -164,7 +196,7 @@ export class Transit {
   }
 
   #answer(echo: Packet, from: string): void {
-    if (!this.#limitsOf(from).echoes.take()) {
+    if (!this.#inletOf(from).echoes.take()) {
       this.counts.dropped++;
       return;
     }
@@ -197,7 +229,9 @@ export class Transit {
       reach: ({ packet }) => this.#reach(next, packet),
       onFailed: (waiting, error) => this.#refuse(waiting, problemOf(next, error)),
       onIdle: () => {
-        if (this.#hops.get(next) === hop) this.#hops.delete(next);
+        const { links, pool } = this.#options;
+        const stands = links.get(next) !== undefined || pool.get(next) !== undefined;
+        if (!stands && this.#hops.get(next) === hop) this.#hops.delete(next);
       },
     });
     return hop;
@@ -221,26 +255,27 @@ export class Transit {
     }
     const { kind } = packet;
     const isAnswered = kind === PACKET_KIND.data || kind === PACKET_KIND.echo;
-    if (isAnswered && this.#limitsOf(inlet).refusals.take()) {
+    if (isAnswered && this.#inletOf(inlet).refusals.take()) {
       const refusal = readPacket(writeRefusal(packet, place, problem));
       if (this.#push(waitingOf(refusal, 0, inlet)) === undefined) return;
     }
     this.counts.dropped++;
   }
 
-  #limitsOf(keyId: string): InletLimits {
-    let limits = this.#limits.get(keyId);
-    if (limits === undefined) {
+  #inletOf(keyId: string): Inlet {
+    let inlet = this.#inlets.get(keyId);
+    if (inlet === undefined) {
       const { clock } = this.#options;
       // Far more than there can be neighbours: who comes again later begins anew.
-      if (this.#limits.size >= INLETS_MAX) this.#limits.clear();
-      limits = {
+      if (this.#inlets.size >= INLETS_MAX) this.#inlets.clear();
+      inlet = {
+        taken: [0, 0, 0],
         refusals: new RateLimit(REFUSALS_PER_SECOND_MAX, clock),
         echoes: new RateLimit(ECHOES_PER_SECOND_MAX, clock),
       };
-      this.#limits.set(keyId, limits);
+      this.#inlets.set(keyId, inlet);
     }
-    return limits;
+    return inlet;
   }
 }
 
@@ -257,7 +292,7 @@ function waitingOf(
   onTaken?: () => void,
 ): Waiting {
   const source = nodeAt(packet, 0);
-  const flow = `${inlet} ${source} ${streamOf(packet)}`;
+  const flow = source.slice(0, FLOW_SOURCE_CHARACTERS) + streamOf(packet);
   return { packet, place, inlet, source, flow, ...(onTaken === undefined ? {} : { onTaken }) };
 }
 

@@ -37,6 +37,7 @@ const CLASSES = {
   "router.open": "read",
   "router.route": "read",
   "router.stats": "read",
+  "router.taken": "link",
   "router.trace": "read",
   "uptime.get": "read",
 };

@@ -25,7 +25,7 @@ function waiting(
   // "neighbour/source/stream#number"
   const [inlet = "", source = "s", stream = "1"] = (name.split("#")[0] as string).split("/");
   const packet = { bytes: new Uint8Array(bytes), priority } as Packet;
-  return { packet, place: 1, inlet, source, flow: `${inlet} ${source} ${stream}` };
+  return { packet, place: 1, inlet, source, flow: `${source} ${stream}` };
 }
 
 /** Pushes them by name, and gives the names in the order in which they are taken. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { CallError, type Link, PRIORITY, type Priority } from "../../../core/mod.ts";
 import { Ledger, type Waiting } from "../../../modules/router/hop_queue.ts";
-import { HOP_WINDOW_BYTES } from "../../../modules/router/limits.ts";
-import { NextHop } from "../../../modules/router/next_hop.ts";
+import { HOP_STALL_MS, HOP_WINDOW_BYTES } from "../../../modules/router/limits.ts";
+import { NextHop, readTaken, writeTaken } from "../../../modules/router/next_hop.ts";
 import type { Packet } from "../../../modules/router/packet.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
@@ -13,17 +13,20 @@ const IN_WINDOW = Math.ceil(HOP_WINDOW_BYTES / BIG);
 class Scene {
   readonly handed: string[] = [];
   readonly failed: string[] = [];
+  readonly clock = new ManualClock();
   readonly ledger = new Ledger();
   idle = 0;
   noBulk = false;
   reach: (() => Link | Promise<Link>) | undefined;
   readonly hop: NextHop;
-  readonly #answers: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  /** Why the conduit takes nothing more. */
+  gone: unknown;
+  link = this.#makeLink();
   readonly #names = new Map<Uint8Array, string>();
 
   constructor() {
     this.hop = new NextHop({
-      clock: new ManualClock(),
+      clock: this.clock,
       ledger: this.ledger,
       reach: () => this.reach?.() ?? this.link,
       onFailed: ({ packet }, error) =>
@@ -32,10 +35,21 @@ class Scene {
     });
   }
 
-  get link(): Link {
+  /** The neighbour says that it has so many packets of bulk. */
+  async take(packets: number): Promise<void> {
+    this.hop.taken({ priority: PRIORITY.bulk, bytes: packets * BIG });
+    await turn();
+  }
+
+  /** Another conduit to the same neighbour. */
+  relink(): void {
+    this.link = this.#makeLink();
+  }
+
+  #makeLink(): Link {
     const half = (name: string) => ({
-      request: (_verb: string, bytes: Uint8Array) => this.#take(name, bytes),
       tell: (_verb: string, bytes: Uint8Array) => {
+        if (this.gone !== undefined) return Promise.reject(this.gone);
         this.handed.push(`${name}: ${this.#names.get(bytes)}`);
         return Promise.resolve();
       },
@@ -57,19 +71,6 @@ class Scene {
     const waiting: Waiting = { packet, place: 1, inlet: "n", source, flow };
     return this.hop.push(waiting);
   }
-
-  /** The neighbour has the oldest that it was handed. */
-  async answer(error?: unknown): Promise<void> {
-    const { resolve, reject } = this.#answers.shift()!;
-    if (error === undefined) resolve();
-    else reject(error);
-    await turn();
-  }
-
-  #take(half: string, bytes: Uint8Array): Promise<void> {
-    this.handed.push(`${half}: ${this.#names.get(bytes)}`);
-    return new Promise((resolve, reject) => this.#answers.push({ resolve, reject }));
-  }
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -80,7 +81,10 @@ Deno.test("next hop: only a window of bulk is handed over, the rest waits where 
   await turn();
   assert.equal(scene.handed.length, IN_WINDOW);
   assert.equal(scene.hop.packets, IN_WINDOW - 2);
-  await scene.answer();
+  await scene.take(1);
+  assert.equal(scene.handed.length, IN_WINDOW + 1);
+  scene.hop.taken({ priority: PRIORITY.normal, bytes: 100 * BIG });
+  await turn();
   assert.equal(scene.handed.length, IN_WINDOW + 1);
 });
 
@@ -101,21 +105,50 @@ Deno.test("next hop: a stream that comes later has its turn at the next place in
   scene.push("b/1#0");
   scene.push("b/1#1");
   const before = scene.handed.length;
-  for (let i = 0; i < 4; i++) await scene.answer();
+  await scene.take(4);
   const named = scene.handed.slice(before).map((text) => text.slice(0, "bulk: a".length));
   assert.deepEqual(named.toSorted(), ["bulk: a", "bulk: a", "bulk: b", "bulk: b"]);
 });
 
-Deno.test("next hop: what the neighbour does not take goes back, one by one, and the next ones go on", async () => {
+Deno.test("next hop: what the conduit does not take goes back, one by one, and the next ones go on", async () => {
   const scene = new Scene();
+  scene.gone = new CallError("unreachable", "gone");
   for (const name of ["a/1#0", "a/1#1"]) scene.push(name);
   await turn();
-  await scene.answer(new CallError("unreachable", "gone"));
-  assert.deepEqual(scene.failed, ["a/1#0: gone"]);
-  await scene.answer();
-  assert.deepEqual(scene.failed.length, 1);
+  assert.deepEqual(scene.failed, ["a/1#0: gone", "a/1#1: gone"]);
+  scene.gone = undefined;
+  scene.push("a/1#2");
+  await turn();
+  assert.deepEqual(scene.handed, ["bulk: a/1#2"]);
   assert.ok(scene.hop.idle && scene.idle > 0);
   assert.equal(scene.ledger.total, 0);
+});
+
+Deno.test("next hop: what was lost with a conduit does not fill the window for ever", async () => {
+  const scene = new Scene();
+  for (let i = 0; i < IN_WINDOW; i++) scene.push(`a/1#${i}`);
+  await turn();
+  // Another conduit begins with an empty window.
+  scene.relink();
+  await scene.take(1);
+  scene.push("a/1#x");
+  scene.push("a/1#y");
+  await turn();
+  assert.equal(scene.handed.length, IN_WINDOW + 2);
+  // And the same one after some time without any report.
+  for (let i = 0; i < 2 * IN_WINDOW; i++) scene.push(`b/1#${i}`);
+  await turn();
+  const stuck = scene.handed.length;
+  await scene.clock.advance(HOP_STALL_MS);
+  assert.equal(scene.handed.length, stuck + IN_WINDOW);
+});
+
+Deno.test("next hop: a report is read as it was written, and nothing else is", () => {
+  const taken = { priority: PRIORITY.normal, bytes: 0xffff_fff0 };
+  assert.deepEqual(readTaken(writeTaken(taken)), taken);
+  for (const bad of [[], [1, 0, 0, 0], [3, 0, 0, 0, 1], [0, 0, 0, 0, 1, 0]]) {
+    assert.throws(() => readTaken(Uint8Array.from(bad)), /Report is malformed/);
+  }
 });
 
 Deno.test("next hop: a dial that fails gives back everything that waited for it", async () => {
