@@ -7,7 +7,8 @@ import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
 import { exec } from "./exec/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
-import { mesh, user } from "./init_boot/commands.ts";
+import { mesh, reload, user } from "./init_boot/commands.ts";
+import { init } from "./init_boot/init_commands.ts";
 import { recv, send } from "./mailbox/commands.ts";
 import { nodes, ping, status } from "./mesh/commands.ts";
 import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
@@ -35,4 +36,6 @@ export const commands: readonly (Command | CommandGroup)[] = [
   wipe,
   mesh,
   user,
+  init,
+  reload,
 ];

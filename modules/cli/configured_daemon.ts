@@ -8,6 +8,7 @@ import {
   type Environment,
   errorText,
   isNewer,
+  type Minimed,
   MinimeError,
   NO_REVOCATIONS,
   POLICY_LIMITS_DEFAULT,
@@ -21,7 +22,7 @@ import {
   verifyPolicy,
   verifyRevocations,
 } from "../../core/mod.ts";
-import type { FileHost } from "../init_boot/mod.ts";
+import type { FileHost, ReadAgain } from "../init_boot/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
@@ -29,7 +30,7 @@ import { dialEndpoints, listenEndpoints, reachedEndpoints } from "../shared/host
 import { type MeshFile, type MeshHost, parseMeshFile } from "../shared/mesh_file.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
-import { type DaemonLogLevel, startLog, stderrTarget } from "./daemon_log.ts";
+import { type DaemonLogLevel, fileTarget, startLog, stderrTarget } from "./daemon_log.ts";
 import { DaemonPlace } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
 import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
@@ -46,6 +47,10 @@ export interface ConfiguredOptions {
   /** The folder of keys. @default the one that holds the mesh file */
   readonly keys?: string;
   readonly logLevel: DaemonLogLevel;
+  /** Where the log goes. @default stderr */
+  readonly log?: string;
+  /** Holds our pid from when we run until we stop. @default none */
+  readonly pidFile?: string;
 }
 
 /** Returns when the daemon has stopped. */
@@ -55,6 +60,9 @@ export async function runConfigured(
 ): Promise<number> {
   raiseFileLimit();
   const { env } = context;
+  const hangUp = { run: () => {} };
+  // From the beginning: before we run there is nothing to be read again, and no reason to stop.
+  using _hangUp = context.takeHangUp(() => hangUp.run());
   const { mesh, host } = await readFile(env, options);
   using primitives = await choosePrimitives();
   const keys = await loadNodeKeys(env, primitives, options.keys ?? folderOf(options.config));
@@ -62,7 +70,8 @@ export async function runConfigured(
     env,
     statePaths(installedStateRoot(env), mesh.name, host.name),
   );
-  const logging = await startLog(stderrTarget(context), options.logLevel);
+  const target = options.log === undefined ? stderrTarget(context) : fileTarget(env, options.log);
+  const logging = await startLog(target, options.logLevel);
   try {
     const state = await NodeState.open(env, place.paths.folder);
     const log = logging.log("daemon");
@@ -87,18 +96,15 @@ export async function runConfigured(
           endpoints: reachedEndpoints(host, place.endpoints),
           incarnation: state.incarnation,
         },
-        initBoot: { hosts: othersOf(mesh, host) },
+        initBoot: {
+          hosts: othersOf(mesh, host),
+          reload: () => readAgain(env, { options, mesh, host }),
+        },
       },
       journal: state.journal,
       // A machine that lost its power may have lost the end of the journal too.
       requestsSinceMs: (await env.host()).booted,
-      onUp(daemon) {
-        const module = daemon.caller("mesh");
-        return new Supervision(env, async () => {
-          const links = await module.request("mesh.links") as readonly unknown[];
-          return `"${host.name}" in mesh "${mesh.name}", ${links.length} links`;
-        });
-      },
+      onUp: (daemon) => whileUp(env, { daemon, hangUp, options, what: whatOf(mesh, host) }),
     });
     return EXIT.ok;
   } finally {
@@ -107,10 +113,73 @@ export async function runConfigured(
   }
 }
 
+function whatOf(mesh: MeshFile, host: MeshHost): string {
+  return `"${host.name}" in mesh "${mesh.name}"`;
+}
+
+/** What the daemon does for those who manage it, from its start to its stop. */
+async function whileUp(
+  env: Environment,
+  parts: {
+    readonly daemon: Minimed;
+    readonly hangUp: { run: () => void };
+    readonly options: ConfiguredOptions;
+    readonly what: string;
+  },
+): Promise<AsyncDisposable> {
+  const { daemon, hangUp, options: { pidFile }, what } = parts;
+  const resources = new AsyncDisposableStack();
+  const initBoot = daemon.caller("init_boot");
+  hangUp.run = () => {
+    initBoot.request("init_boot.reload").catch(() => {
+      // The module has logged why the file stays as it was.
+    });
+  };
+  if (pidFile !== undefined) {
+    // Other users' programs read it.
+    await env.files.write(pidFile, `${env.processes.pid}\n`, { mode: 0o644 });
+    resources.defer(() => env.files.remove(pidFile));
+  }
+  const module = daemon.caller("mesh");
+  resources.use(
+    new Supervision(env, async () => {
+      const links = await module.request("mesh.links") as readonly unknown[];
+      return `${what}, ${links.length} links`;
+    }),
+  );
+  return resources;
+}
+
+/** The file as it is now, and what of it cannot count before the next start. */
+async function readAgain(
+  env: Environment,
+  before: { readonly options: ConfiguredOptions } & Named,
+): Promise<ReadAgain> {
+  const { mesh, host } = await readFile(env, before.options);
+  const later: string[] = [];
+  const differs = (what: string, is: string, was: string) => {
+    if (is !== was) later.push(`The file changes ${what}: that counts from the next start on`);
+  };
+  differs("the name of the mesh", mesh.name, before.mesh.name);
+  differs("which host this machine is", host.name, before.host.name);
+  differs("the segment of this node", host.segment, before.host.segment);
+  differs(
+    "where this node listens",
+    listenEndpoints(host).join(),
+    listenEndpoints(before.host).join(),
+  );
+  return { hosts: othersOf(mesh, host), later };
+}
+
+interface Named {
+  readonly mesh: MeshFile;
+  readonly host: MeshHost;
+}
+
 async function readFile(
   env: Environment,
   { config, name }: ConfiguredOptions,
-): Promise<{ readonly mesh: MeshFile; readonly host: MeshHost }> {
+): Promise<Named> {
   let text: string;
   try {
     text = await env.files.readText(config);

@@ -11,13 +11,12 @@ import {
   errorText,
   FileError,
   type TcpFront,
-  UnixFront,
 } from "../../core/mod.ts";
 import type { MeshClient } from "../shared/command.ts";
 import { Fold } from "../shared/fold.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
+import { localDaemons } from "../shared/local_daemon.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
-import { findSocket, localNodes } from "../shared/state_folder.ts";
 import { Client, type Reached, User } from "./client.ts";
 import type { ConnectNeeds, ConnectRequest } from "./context.ts";
 
@@ -32,8 +31,6 @@ const NEXT_NODE_HASTY_MS = 25;
 const DIRECT_MS_MAX = 1_500;
 /** Nodes that lie behind others are tried too: this machine may have moved. */
 const BEHIND_MS_MAX = 1_000;
-/** A frozen daemon accepts a connection and never answers. */
-const LOCAL_ANSWER_MS_MAX = 1_000;
 
 /** Rejects with ConnectionError that says what was tried. */
 export async function connect(
@@ -89,29 +86,10 @@ async function reachNode(
 async function reachLocal(
   needs: ConnectNeeds,
   home: MeshHome,
-  wanted: string | undefined,
+  node: string | undefined,
 ): Promise<Reached | undefined> {
-  const { env } = needs;
-  const front = new UnixFront({ clock: env.clock, network: env.network, log: () => {} });
-  for (const { name, paths } of await localNodes(env, home.name)) {
-    if (wanted !== undefined && name !== wanted) continue;
-    const socket = await findSocket(env, paths);
-    if (socket === undefined) continue;
-    const endpoint = `unix:${socket}`;
-    let calls: Calls | undefined;
-    try {
-      const conduit = await front.dial(endpoint, { signal: needs.signal });
-      calls = new Calls({ conduit, clock: env.clock, dialled: true });
-      await calls.request("core.ping", {}, {
-        deadlineMs: LOCAL_ANSWER_MS_MAX,
-        signal: needs.signal,
-      });
-      return { calls, name, endpoint, session: undefined };
-    } catch (error) {
-      void calls?.close("no answer");
-      needs.signal.throwIfAborted();
-      needs.out.detail(`Daemon "${name}" of this machine: ${errorText(error)}`);
-    }
+  for await (const daemon of localDaemons(needs, { mesh: home.name, node })) {
+    return { ...daemon, session: undefined };
   }
   return undefined;
 }

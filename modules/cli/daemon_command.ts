@@ -10,7 +10,7 @@ export async function runDaemon(
   context: CommandContext,
   options: OptionsOf<typeof daemonOptions>,
 ): Promise<number> {
-  const { config, name, keys, logLevel, listen, enrol, detach } = options;
+  const { config, name, listen, enrol, detach } = options;
   if (config !== undefined) {
     if (enrol || detach || listen.length > 0) {
       throw new UsageError("Options --enrol, --detach and --listen do not go with --config", {
@@ -18,11 +18,15 @@ export async function runDaemon(
       });
     }
     const { runConfigured } = await import("./configured_daemon.ts");
-    const given = {
+    const { keys, log, logLevel, pidFile } = options;
+    return await runConfigured(context, {
+      config,
+      logLevel,
       ...(name === undefined ? {} : { name }),
       ...(keys === undefined ? {} : { keys }),
-    };
-    return await runConfigured(context, { config, logLevel, ...given });
+      ...(log === undefined ? {} : { log }),
+      ...(pidFile === undefined ? {} : { pidFile }),
+    });
   }
   if (!enrol) {
     throw new UsageError(

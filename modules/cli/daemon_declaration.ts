@@ -15,7 +15,15 @@ export const daemonOptions = {
     placeholder: "FOLDER",
     completion: "files",
   }),
-  logLevel: choice("What is logged to stderr", ["debug", "info"], { default: "info" }),
+  log: text("Log to this file, which is turned over by size; default: to stderr", {
+    placeholder: "FILE",
+    completion: "files",
+  }),
+  logLevel: choice("What is logged", ["debug", "info"], { default: "info" }),
+  pidFile: text("Keep the process id in this file from when the daemon runs until it stops", {
+    placeholder: "FILE",
+    completion: "files",
+  }),
   enrol: flag("Take certificate and keys of the mesh from stdin, as boot gives them"),
   listen: list("With --enrol: listen here, port 0 for any free one; repeatable", {
     placeholder: "ENDPOINT",

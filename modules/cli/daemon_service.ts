@@ -27,8 +27,8 @@ export interface ServiceParts {
   readonly journal?: JournalFile;
   /** @default the begin of our certificate */
   readonly requestsSinceMs?: number;
-  /** It runs from now on; what is returned is disposed of when it begins to stop. */
-  readonly onUp: (daemon: Minimed) => Disposable | void;
+  /** It runs from now on; what is returned is disposed of before it stops. */
+  readonly onUp: (daemon: Minimed) => Promise<AsyncDisposable> | void;
 }
 
 /** Resolves when the daemon has stopped; rejects when it cannot start. */
@@ -50,15 +50,14 @@ export async function serve(
     ...(journal === undefined ? {} : { journal }),
     ...(requestsSinceMs === undefined ? {} : { requestsSinceMs }),
   });
-  using atEnd = new DisposableStack();
+  await using resources = new AsyncDisposableStack();
   const stop = () => {
-    atEnd.dispose();
-    void daemon.stop(errorText(signal.reason));
+    void resources.disposeAsync().then(() => daemon.stop(errorText(signal.reason)));
   };
   try {
     await daemon.start();
-    const watched = parts.onUp(daemon);
-    if (watched) atEnd.use(watched);
+    const held = await parts.onUp(daemon);
+    if (held) resources.use(held);
     signal.addEventListener("abort", stop);
     if (signal.aborted) stop();
     await daemon.stopped;

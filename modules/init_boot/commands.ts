@@ -112,3 +112,20 @@ export const user = group({
     }),
   ],
 });
+
+/** Of `minime reload`. */
+export const reloadOptions = {
+  name: text("Which node, where several run on this machine", { placeholder: "NAME" }),
+  ...JSON_OUTPUT,
+};
+
+/** On the node itself. */
+export const reload = command({
+  name: "reload",
+  brief: "Let the daemon of this machine read its mesh file again",
+  description: "Links that stay are not touched. A file with a mistake changes nothing, and says " +
+    "what is wrong. SIGHUP does the same.",
+  examples: [["minime reload", "after a change of /etc/minime/lab/mesh.toml"]],
+  options: reloadOptions,
+  load: () => import("./reload_command.ts").then((m) => m.runReload),
+});

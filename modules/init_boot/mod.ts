@@ -1,12 +1,22 @@
 /**
  * The init_boot module: what a node does that starts with its machine. It finds the hosts of its mesh
- * file, for ever. A node that was booted over the network has no file, and then nothing to do here.
+ * file, for ever, and reads the file again when it is told to. A node that was booted over the
+ * network has no file, and then nothing to do here.
  */
 
-import type { Module } from "../../core/mod.ts";
+import * as v from "valibot";
+import {
+  CallError,
+  errorText,
+  MinimeError,
+  type Module,
+  type ModuleHost,
+  verb,
+} from "../../core/mod.ts";
 import { MeshFollower } from "../shared/mesh_follower.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
 import { type FileHost, HostDialler } from "./host_dialler.ts";
+import { ReloadedSchema } from "./reloaded.ts";
 
 export type { FileHost } from "./host_dialler.ts";
 
@@ -14,31 +24,81 @@ export type { FileHost } from "./host_dialler.ts";
 export interface InitBootOptions {
   /** The other hosts of the mesh file. */
   readonly hosts: readonly FileHost[];
+  /**
+   * Reads the file again; rejects with MinimeError when it cannot be used.
+   * @default none: there is no file
+   */
+  readonly reload?: () => Promise<ReadAgain>;
+}
+
+/** The file as it is now. */
+export interface ReadAgain {
+  readonly hosts: readonly FileHost[];
+  /** What has changed and counts only from the next start on: whole sentences. */
+  readonly later: readonly string[];
 }
 
 /** One for each daemon. */
 export function createInitBoot(options: InitBootOptions): Module {
   let mesh: MeshFollower | undefined;
   let dialler: HostDialler | undefined;
+  let host: ModuleHost | undefined;
+  let hosts = options.hosts;
+
+  async function reload(): Promise<v.InferOutput<typeof ReloadedSchema>> {
+    if (options.reload === undefined) {
+      throw new CallError("refused", "This daemon has no mesh file: it was booted by somebody");
+    }
+    let read: ReadAgain;
+    try {
+      read = await options.reload();
+    } catch (error) {
+      if (!(error instanceof MinimeError)) throw error;
+      host?.log("error", `The mesh file stays as it was: ${errorText(error)}`);
+      throw new CallError("invalid", errorText(error), { cause: error });
+    }
+    const before = new Map(hosts.map((each) => [each.name, each.endpoints.join()]));
+    const now = new Map(read.hosts.map((each) => [each.name, each.endpoints.join()]));
+    const added = [...now.keys()].filter((name) => !before.has(name));
+    const removed = [...before.keys()].filter((name) => !now.has(name));
+    const moved = [...now].filter(([name, endpoints]) =>
+      before.has(name) && before.get(name) !== endpoints
+    ).map(([name]) => name);
+    hosts = read.hosts;
+    dialler?.update(hosts);
+    const count = added.length + removed.length + moved.length;
+    host?.log("info", `Mesh file read again: ${count} hosts are others`, { added, removed, moved });
+    for (const text of read.later) host?.log("warning", text);
+    return { added, removed, moved, later: [...read.later] };
+  }
+
   return {
     name: "init_boot",
-    verbs: {},
-    async start(host) {
-      if (options.hosts.length === 0) return;
-      mesh = new MeshFollower(host.module("mesh"), {
+    verbs: {
+      reload: verb({
+        action: "local",
+        args: v.optional(v.strictObject({})),
+        reply: ReloadedSchema,
+        handle: () => reload(),
+      }),
+    },
+    async start(given) {
+      host = given;
+      if (options.reload === undefined && hosts.length === 0) return;
+      mesh = new MeshFollower(given.module("mesh"), {
         onEnd: (why) => {
-          if (host.stopping.aborted) return;
-          host.log("error", `Cannot follow the mesh any more: ${why}`);
+          if (given.stopping.aborted) return;
+          given.log("error", `Cannot follow the mesh any more: ${why}`);
         },
       });
       const picture = await mesh.picture;
       dialler = new HostDialler({
-        env: host.env,
-        links: host.links,
-        log: host.log,
+        env: given.env,
+        links: given.links,
+        log: given.log,
         isUp: (name) => isUp(picture, name),
       });
-      dialler.update(options.hosts);
+      dialler.update(hosts);
     },
     async stop() {
       await dialler?.stop();

@@ -11,17 +11,20 @@
 import type { Environment } from "../../core/mod.ts";
 import { makePrivateFolder } from "./private_folder.ts";
 
-export type NodeFile =
-  | "issuer.cert"
-  | "mesh.toml"
-  | "node.cert"
-  | "node.key"
-  | "policy.signed"
-  | "psk"
-  | "registrar.cert"
-  | "registrar.key"
-  | "revocations.signed"
-  | "root.pub";
+/** All that may be in it. */
+export const NODE_FILES = [
+  "mesh.toml",
+  "node.key",
+  "node.cert",
+  "issuer.cert",
+  "root.pub",
+  "psk",
+  "policy.signed",
+  "revocations.signed",
+  "registrar.key",
+  "registrar.cert",
+] as const;
+export type NodeFile = (typeof NODE_FILES)[number];
 
 /** What the folder holds; a file that is not there is left out. */
 export type NodeFiles = Readonly<Partial<Record<NodeFile, Uint8Array | string>>>;

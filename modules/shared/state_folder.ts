@@ -44,7 +44,7 @@ export function installedStateRoot(env: Pick<Environment, "processes">): string 
 }
 
 /** Where daemons of this user may be. */
-function stateRoots(env: Pick<Environment, "processes">): string[] {
+export function stateRoots(env: Pick<Environment, "processes">): string[] {
   return [...new Set([stateRoot(env), installedStateRoot(env)])];
 }
 

@@ -3,8 +3,19 @@
 import assert from "node:assert/strict";
 import { type Daemon, InstalledMesh } from "../support/installed_mesh.ts";
 import { LocalMesh } from "../support/local_mesh.ts";
+import { until } from "../support/wait.ts";
 
 const RUNNING = /"message":"Running"/;
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
 
 async function endsWith(daemon: Daemon, code: number, text: RegExp): Promise<void> {
   assert.equal((await daemon.status).code, code);
@@ -139,4 +150,55 @@ Deno.test("init daemon: a state folder that holds nonsense says how to go on", a
   await Deno.chmod(`${state}/policy.signed`, 0o600);
   await mesh.start("n1").line(/"policy\.signed\\" in the state folder is not used: /);
   await mesh.settled("n1");
+});
+
+Deno.test("init daemon: reads its file again by reload and SIGHUP, and a wrong file changes nothing", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2", "n3"] });
+  const file = `${mesh.keys("n1")}/mesh.toml`;
+  const whole = await Deno.readTextFile(file);
+  const without = whole.replace(/\[\[hosts\]\]\nnames = "n2"(\n.+)+\n/, "");
+  assert.notEqual(without, whole);
+  await Deno.writeTextFile(file, without);
+  const first = mesh.start("n1", { args: ["--pid-file", `${mesh.local.folder}/pid`] });
+  await first.line(RUNNING);
+  const pidFile = `${mesh.local.folder}/pid`;
+  await until(() => exists(pidFile), "the pid file is there");
+  assert.equal(await Deno.readTextFile(pidFile), `${first.pid}\n`);
+  const reload = (...args: readonly string[]) => mesh.local.run("reload", ...args);
+  assert.match((await reload()).stdout, /^"n1" has read its mesh file: same hosts$/m);
+
+  await Deno.writeTextFile(file, `${whole}nonsense = 1\n`);
+  const wrong = await reload();
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /Unknown key "nonsense"/);
+  first.kill("SIGHUP");
+  await first.line(/"The mesh file stays as it was: /);
+
+  await Deno.writeTextFile(file, whole.replace('names = "n3"', 'names = "n7"'));
+  assert.deepEqual(JSON.parse((await reload("--json")).stdout), {
+    node: "n1",
+    added: ["n2", "n7"],
+    removed: ["n3"],
+    moved: [],
+    later: [],
+  });
+  await Deno.writeTextFile(file, `${whole}[defaults]\nsegment = "b"\n`);
+  first.kill("SIGHUP");
+  await first.line(
+    /"The file changes the segment of this node: that counts from the next start on"/,
+  );
+  // The daemon lives on through all of it.
+  mesh.start("n2");
+  await mesh.settled("n1", "n2");
+  assert.match(
+    (await reload()).stderr,
+    /Several daemons run on this machine: n1 of mesh "lab", n2 of mesh "lab"\nSay which: --name n1/,
+  );
+  assert.match(
+    (await reload("--name", "n9")).stderr,
+    /No daemon "n9" that is yours answers on this machine/,
+  );
+  first.kill("SIGTERM");
+  assert.equal((await first.status).code, 0);
+  assert.equal(exists(pidFile), false);
 });

@@ -1,0 +1,76 @@
+/** `minime init` as data: nodes as services of their machines. */
+
+import { command, group, JSON_OUTPUT } from "../shared/command.ts";
+import { flag, text } from "../shared/option.ts";
+
+const MANAGER = {
+  systemd: flag("For systemd; default: if it runs this machine"),
+  sysv: flag("With an LSB init script; default: if systemd does not run this machine"),
+  root: text("Work on the machine whose root is this folder, and start nothing", {
+    placeholder: "FOLDER",
+    completion: "files",
+  }),
+};
+const DRY_RUN = flag("Only print what would be done");
+
+/** Of `minime init install`. */
+export const installOptions = {
+  config: text("The mesh file, beside the keys of this node", {
+    placeholder: "FILE",
+    completion: "files",
+    default: "/etc/minime/mesh.toml",
+  }),
+  name: text("Which node this is; default: the one with this machine's host name or address", {
+    placeholder: "NAME",
+  }),
+  ...MANAGER,
+  dryRun: DRY_RUN,
+};
+/** Of `minime init uninstall`. */
+export const uninstallOptions = { ...MANAGER, dryRun: DRY_RUN };
+/** Of `minime init status`. */
+export const serviceStatusOptions = { ...MANAGER, ...JSON_OUTPUT };
+
+/** Nodes as services. */
+export const init = group({
+  name: "init",
+  brief: "Let the node of this machine come up with it",
+  description: "Keys come first: see minime mesh.",
+  examples: [
+    ["minime init install --config n1/mesh.toml", "installs, starts, and starts at every boot"],
+    ["minime init status", "whether it runs"],
+  ],
+  commands: [
+    command({
+      name: "install",
+      brief: "Install the node of this machine as a service, and start it",
+      description:
+        "Writes a systemd unit or an init script, copies the program to /usr/local/bin " +
+        "unless it lies below /usr or /opt, and the folder of keys to /etc/minime/MESH unless it " +
+        "lies below /etc. Doing it again brings files up to date; a mesh file that you have " +
+        "edited there is kept.",
+      examples: [
+        ["minime init install --config n1/mesh.toml", "n1 is the folder that provision wrote"],
+        ["minime init install --config n1/mesh.toml --dry-run", "print the files"],
+        ["minime init install --config n1/mesh.toml --root /mnt --systemd", "into an image"],
+      ],
+      options: installOptions,
+      load: () => import("./install_command.ts").then((m) => m.runInstall),
+    }),
+    command({
+      name: "uninstall",
+      brief: "Stop the node of this machine, and let it start no more",
+      description: "Keys and state stay; the last line says how to remove them.",
+      examples: [["minime init uninstall", "the only node that is installed here"]],
+      options: uninstallOptions,
+      load: () => import("./uninstall_command.ts").then((m) => m.runUninstall),
+    }),
+    command({
+      name: "status",
+      brief: "Show whether the node of this machine is installed, and how it is",
+      examples: [["minime init status --json", "for programs"]],
+      options: serviceStatusOptions,
+      load: () => import("./service_status_command.ts").then((m) => m.runServiceStatus),
+    }),
+  ],
+});

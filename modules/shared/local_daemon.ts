@@ -1,0 +1,67 @@
+/** Daemons of this user on this machine, reached by their unix sockets: no key and no home are needed. */
+
+import { Calls, type Environment, errorText, isName, UnixFront } from "../../core/mod.ts";
+import type { Output } from "./output.ts";
+import { findSocket, type LocalNode, localNodes, stateRoots } from "./state_folder.ts";
+
+/** A frozen daemon accepts a connection and never answers. */
+const LOCAL_ANSWER_MS_MAX = 1_000;
+
+/** What reaching one takes. */
+export interface LocalNeeds {
+  readonly env: Pick<Environment, "clock" | "files" | "network" | "processes">;
+  readonly out: Pick<Output, "detail">;
+  readonly signal: AbortSignal;
+}
+
+/** A connection to a daemon of this machine. The caller closes it. */
+export interface LocalDaemon {
+  readonly calls: Calls;
+  readonly name: string;
+  readonly endpoint: string;
+}
+
+/** Those that answer, one after the other; with `node` only the one of that name. */
+export async function* localDaemons(
+  needs: LocalNeeds,
+  { mesh, node }: { readonly mesh: string; readonly node?: string | undefined },
+): AsyncGenerator<LocalDaemon, void, void> {
+  for (const local of await localNodes(needs.env, mesh)) {
+    if (node !== undefined && local.name !== node) continue;
+    const daemon = await reach(needs, local);
+    if (daemon !== undefined) yield daemon;
+  }
+}
+
+/** Names of the meshes that have a state folder here, whether anything runs or not. */
+export async function localMeshes(
+  env: Pick<Environment, "files" | "processes">,
+): Promise<string[]> {
+  const names = new Set<string>();
+  for (const root of stateRoots(env)) {
+    for (const name of (await env.files.list(root)).filter(isName)) names.add(name);
+  }
+  return [...names].sort();
+}
+
+async function reach(
+  { env, out, signal }: LocalNeeds,
+  { name, paths }: LocalNode,
+): Promise<LocalDaemon | undefined> {
+  const socket = await findSocket(env, paths);
+  if (socket === undefined) return undefined;
+  const endpoint = `unix:${socket}`;
+  const front = new UnixFront({ clock: env.clock, network: env.network, log: () => {} });
+  let calls: Calls | undefined;
+  try {
+    const conduit = await front.dial(endpoint, { signal });
+    calls = new Calls({ conduit, clock: env.clock, dialled: true });
+    await calls.request("core.ping", {}, { deadlineMs: LOCAL_ANSWER_MS_MAX, signal });
+    return { calls, name, endpoint };
+  } catch (error) {
+    void calls?.close("no answer");
+    signal.throwIfAborted();
+    out.detail(`Daemon "${name}" of this machine: ${errorText(error)}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { systemdUnit } from "../../../modules/init_boot/systemd_unit.ts";
+
+const COMMAND = ["/bin/true", "daemon", "--config", "/etc/minime/lab/mesh.toml"];
+
+async function hasAnalyze(): Promise<boolean> {
+  try {
+    await new Deno.Command("systemd-analyze", { args: ["--version"] }).output();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** What systemd-analyze says of a unit: nothing, if it is in order. */
+async function verify(text: string): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/minime-lab.service`;
+    await Deno.writeTextFile(path, text);
+    const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", {
+      args: ["verify", path],
+    }).output();
+    const decoder = new TextDecoder();
+    return `${code} ${decoder.decode(stdout)}${decoder.decode(stderr)}`.trim();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "systemd unit: systemd finds nothing wrong with it, whatever is in its paths",
+  ignore: !await hasAnalyze(),
+  async fn() {
+    const options = { mesh: "lab", systemdVersion: undefined };
+    assert.equal(await verify(systemdUnit({ ...options, command: COMMAND })), "0");
+    const odd = [...COMMAND, 'with "quotes"', "100%", "$HOME", "back\\slash"];
+    assert.equal(await verify(systemdUnit({ ...options, command: odd })), "0");
+    // A unit with a mistake is found out, or this test would prove nothing.
+    const wrong = systemdUnit({ ...options, command: COMMAND }).replace("Type=notify", "Type=x");
+    assert.match(await verify(wrong), /Failed to parse service type/);
+  },
+});
+
+Deno.test("systemd unit: words that mean something to systemd are quoted", () => {
+  const text = systemdUnit({
+    mesh: "lab",
+    command: ["/opt/my program", "100%", "$HOME", 'a"b', "plain"],
+    systemdVersion: 252,
+  });
+  assert.match(text, /^ExecStart="\/opt\/my program" 100%% \$\$HOME "a\\"b" plain$/m);
+});
+
+Deno.test("systemd unit: pauses between restarts grow where systemd can do that", () => {
+  const unit = (systemdVersion: number) =>
+    systemdUnit({ mesh: "lab", command: COMMAND, systemdVersion });
+  assert.match(unit(252), /^RestartSec=5$/m);
+  assert.doesNotMatch(unit(252), /RestartSteps/);
+  assert.match(unit(254), /^RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60$/m);
+});
+
+Deno.test("systemd unit: nothing in it reaches the programs of users", () => {
+  const text = systemdUnit({ mesh: "lab", command: COMMAND, systemdVersion: 254 });
+  // Each of these would hold for the daemon's children too.
+  const reaching = [
+    "NoNewPrivileges",
+    "ProtectSystem",
+    "ProtectHome",
+    "PrivateTmp",
+    "PrivateDevices",
+    "PrivateUsers",
+    "ProtectClock",
+    "DeviceAllow",
+    "MemoryDenyWriteExecute",
+    "RestrictNamespaces",
+    "SystemCallFilter",
+    "User",
+    "UMask",
+  ];
+  for (const directive of reaching) {
+    assert.doesNotMatch(text, new RegExp(`^${directive}=`, "m"), directive);
+  }
+  assert.match(text, /^KillMode=process$/m);
+  assert.match(text, /^Type=notify$/m);
+  assert.match(text, /^WatchdogSec=60$/m);
+});

@@ -1,0 +1,146 @@
+/** Nodes as services: files for an image, and the init script on a machine of its own. */
+
+import assert from "node:assert/strict";
+import { commandOf, ensureBinary } from "../../tools/binary.ts";
+import { InstalledMesh } from "../support/installed_mesh.ts";
+import { LoneMachine } from "../support/lone_machine.ts";
+import { systemTest } from "./rig/mod.ts";
+
+const built = await ensureBinary();
+
+function files(folder: string): string[] {
+  const found: string[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) found.push(...files(`${folder}/${name}`));
+    else found.push(`${folder}/${name}`);
+  }
+  return found.sort();
+}
+
+Deno.test("init install: a dry run prints what it would write, and writes nothing", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  const run = (...words: readonly string[]) => mesh.local.run("init", "install", ...words);
+  const config = `${mesh.keys("n1")}/mesh.toml`;
+  const { code, stdout, stderr } = await run("--config", config, "--dry-run", "--systemd");
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /^# \/etc\/minime\/lab\/node\.key \(mode 0600\): a copy of .*n1\/node\.key$/m,
+  );
+  assert.match(stdout, /^# \/etc\/systemd\/system\/minime-lab\.service \(mode 0644\)$/m);
+  assert.match(stdout, /^ExecStart=.* daemon --config \/etc\/minime\/lab\/mesh\.toml$/m);
+  const script = await run("--config", config, "--dry-run", "--sysv", "--name", "n1");
+  assert.match(script.stdout, /^# \/etc\/init\.d\/minime-lab \(mode 0755\)\n#!\/bin\/sh$/m);
+  assert.match(script.stdout, /daemon --config \/etc\/minime\/lab\/mesh\.toml --name n1 \\$/m);
+  const both = await run("--config", config, "--systemd", "--sysv");
+  assert.equal(both.code, 2);
+  assert.match(both.stderr, /Options --systemd and --sysv exclude each other/);
+  const none = await run("--config", "/nowhere.toml", "--dry-run");
+  assert.equal(none.code, 2);
+  assert.match(none.stderr, /There is no mesh file "\/nowhere\.toml"/);
+});
+
+Deno.test("init install: into an image, again without a change, and edited files are kept", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
+  const root = `${mesh.local.folder}/root`;
+  await Deno.mkdir(`${root}/etc`, { recursive: true });
+  const install = (node: string) =>
+    mesh.local.run(
+      ...["init", "install", "--config", `${mesh.keys(node)}/mesh.toml`],
+      ...["--root", root, "--sysv"],
+    );
+  const first = await install("n1");
+  assert.equal(first.code, 0, first.stderr);
+  const program = built.kind === "compiled" ? [`${root}/usr/local/bin/minime`] : [];
+  const keys = ["mesh.toml", "node.cert", "node.key", "policy.signed", "psk", "root.pub"];
+  assert.deepEqual(files(root), [
+    `${root}/etc/init.d/minime-lab`,
+    ...keys.map((file) => `${root}/etc/minime/lab/${file}`),
+    ...program,
+  ]);
+  for (const file of keys) {
+    assert.equal((Deno.statSync(`${root}/etc/minime/lab/${file}`).mode ?? 0) & 0o777, 0o600);
+  }
+  assert.equal((Deno.statSync(`${root}/etc/minime/lab`).mode ?? 0) & 0o777, 0o700);
+  assert.equal((Deno.statSync(`${root}/etc/init.d`).mode ?? 0) & 0o777, 0o755);
+  assert.match((await install("n1")).stdout, /^All files are as they should be$/m);
+
+  const edited = `${root}/etc/minime/lab/mesh.toml`;
+  await Deno.writeTextFile(edited, `${await Deno.readTextFile(edited)}# mine\n`);
+  const kept = await install("n1");
+  assert.match(kept.stderr, /etc\/minime\/lab\/mesh\.toml is there already and stays as it is/);
+  assert.match(await Deno.readTextFile(edited), /# mine\n$/);
+  const other = await install("n2");
+  assert.equal(other.code, 2);
+  assert.match(
+    other.stderr,
+    /node\.key" is there already, of another node or an earlier key\nIf the new one counts/,
+  );
+
+  const ask = (...words: readonly string[]) =>
+    mesh.local.runWith({ MINIME_MESH: "" }, "init", ...words, "--root", root, "--sysv");
+  assert.match(
+    (await ask("status")).stdout,
+    /^minime-lab \(sysv, .*\): installed, and not of here$/m,
+  );
+  const gone = await ask("uninstall");
+  assert.match(gone.stdout, /init\.d\/minime-lab is removed$/m);
+  assert.match(gone.stderr, /Keys and state of the node stay; to remove them: rm -r /);
+  assert.deepEqual(files(root).filter((path) => path.includes("init.d")), []);
+  assert.match((await ask("uninstall")).stdout, /^No node is installed here$/m);
+  assert.equal((await ask("status")).code, 1);
+});
+
+systemTest(
+  "init install: the init script on a real machine, from install to uninstall",
+  async () => {
+    await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+    await using machine = await LoneMachine.start("n1");
+    const minime = (...words: readonly string[]) => machine.run([...commandOf(built), ...words]);
+    const service = (word: string) => machine.run(["/etc/init.d/minime-lab", word]);
+    const installed = await minime(
+      "init",
+      "install",
+      "--config",
+      `${mesh.keys("n1")}/mesh.toml`,
+      "--sysv",
+    );
+    assert.equal(installed.code, 0, installed.stderr);
+    assert.match(installed.stdout, /^minime-lab runs, as process \d+$/m);
+    await mesh.settled("n1");
+    const status = await minime("init", "status", "--json");
+    assert.equal(status.code, 0, status.stdout);
+    assert.match(status.stdout, /"running":true,"text":"minime-lab runs, as process \d+"/);
+
+    // Killed, it is known as dead; started again, it is the same node in its next life.
+    const pid = await Deno.readTextFile(machine.path("/run/minime-lab.pid"));
+    await machine.run(["kill", "-9", pid.trim()]);
+    assert.equal((await service("status")).code, 1);
+    assert.equal((await service("start")).code, 0);
+    await mesh.settled("n1");
+    assert.equal(
+      await Deno.readTextFile(machine.path("/var/lib/minime/lab/n1/incarnation")),
+      "2\n",
+    );
+    // Its own user reaches it on its machine without any key.
+    const reload = await minime("reload");
+    assert.match(reload.stdout, /^"n1" has read its mesh file: same hosts$/m);
+    assert.equal((await service("reload")).code, 0);
+    const log = await Deno.readTextFile(machine.path("/var/log/minime-lab.log"));
+    assert.match(log, /Mesh file read again/);
+
+    const again = await minime(
+      "init",
+      "install",
+      "--config",
+      `${mesh.keys("n1")}/mesh.toml`,
+      "--sysv",
+    );
+    assert.match(again.stdout, /^All files are as they should be$/m);
+    assert.match(again.stdout, /^minime-lab runs already, as process \d+$/m);
+    const gone = await minime("init", "uninstall", "--sysv");
+    assert.equal(gone.code, 0, gone.stderr);
+    assert.match(gone.stdout, /^minime-lab is stopped$/m);
+    assert.equal((await mesh.local.run("nodes")).code, 4);
+  },
+);
