@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { until } from "../../support/wait.ts";
 import { sysvScript } from "../../../modules/init_boot/sysv_script.ts";
 
 /** Stands for the daemon: does what a daemon of this kind does with its pid file. */
@@ -11,6 +12,16 @@ esac
 echo $$ >"$pidfile"
 while :; do sleep 0.05; done
 `;
+
+/** A zombie has no command line. */
+function isGone(pid: number): boolean {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`) === "";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+}
 
 class Machine implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "minime-test-" });
@@ -86,7 +97,9 @@ Deno.test({
   async fn() {
     await using machine = new Machine();
     await machine.run("start");
-    Deno.kill(machine.pid(), "SIGKILL");
+    const died = machine.pid();
+    Deno.kill(died, "SIGKILL");
+    await until(() => isGone(died), "the process is gone");
     assert.deepEqual(await machine.run("status"), [
       1,
       `minime-lab is dead, and its pid file is there: ${machine.pidFile}`,
