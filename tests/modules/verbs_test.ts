@@ -17,6 +17,7 @@ const CLASSES = {
   "forward.connect": "guarded",
   "group.call": "read",
   "group.relay": "link",
+  "init_boot.reload": "local",
   "mailbox.put": "guarded",
   "mailbox.receive": "local",
   "mailbox.send": "local",
