@@ -3,13 +3,7 @@
  * carries it can neither read nor change it.
  */
 
-import {
-  AuthenticationError,
-  CallError,
-  Calls,
-  ConnectionError,
-  errorText,
-} from "../../core/mod.ts";
+import { AuthenticationError, Calls, ConnectionError, errorText } from "../../core/mod.ts";
 import { openSession } from "../router/routed/session.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { RouteSchema } from "../shared/route_view.ts";
@@ -69,10 +63,7 @@ export async function reachRouted(
 async function keyIdOf(entry: Reached, { home, node }: RoutedSession): Promise<string> {
   const known = (await home.nodes()).find(({ name }) => name === node);
   if (known !== undefined) return known.keyId;
-  const reply = await entry.calls.request("router.route", { to: node }).catch((error: unknown) => {
-    if (!(error instanceof CallError) || error.class !== "invalid") throw error;
-    throw new ConnectionError("unknown-name", errorText(error), { cause: error });
-  });
+  const reply = await entry.calls.request("router.route", { to: node });
   const { high, low } = v.parse(RouteSchema, reply);
   const last = high.hops.at(-1) ?? low.hops.at(-1);
   if (last !== undefined && last.name === node) return last.keyId;

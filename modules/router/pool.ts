@@ -37,6 +37,8 @@ export interface OnDemandPoolOptions {
   readonly whereIs: (
     keyId: string,
   ) => { readonly name: string; readonly endpoints: readonly string[] } | undefined;
+  /** Which life of a node is up; undefined: none that we see. */
+  readonly instanceOf: (keyId: string) => string | undefined;
 }
 
 /** Counts since the start. */
@@ -86,6 +88,18 @@ export class OnDemandPool {
       this.#dials.set(keyId, dial);
     }
     return dial;
+  }
+
+  /** A conduit to an earlier life of a node leads nowhere, and would keep the new life out. */
+  meshChanged(): void {
+    const { onDemand, instanceOf } = this.#options;
+    for (const link of onDemand.list()) {
+      const { identity: { keyId }, instance } = link.peer;
+      const present = instanceOf(keyId);
+      if (present !== undefined && present !== instance) {
+        void link.close("another life of it is up");
+      }
+    }
   }
 
   /** Resolves when nothing of it runs any more. The core closes the conduits. */
@@ -190,7 +204,9 @@ export class OnDemandPool {
         continue;
       }
       const idleMs = now - (this.#used.get(keyId) as number);
-      if (link.dialled && idleMs >= ON_DEMAND_IDLE_MS) {
+      // Whoever dialled closes it, unless it has lost power: then nobody else would.
+      const others = link.dialled ? 0 : 2 * ON_DEMAND_LOOK_MS;
+      if (idleMs >= ON_DEMAND_IDLE_MS + others) {
         this.counts.closedIdle++;
         void link.close("idle");
       } else if ((this.#sent.get(keyId) ?? 0) > link.heardAt && now - link.heardAt > idleMs) {

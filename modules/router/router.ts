@@ -56,11 +56,11 @@ export class Router {
         if (host.stopping.aborted) return;
         host.log("error", `Cannot follow the mesh any more: ${why}`);
       },
-      onChange: () => this.carriers.meshChanged(),
+      onChange: () => this.#onMesh(),
     });
     this.#follower.picture.then((picture) => {
       this.#picture = picture;
-      this.carriers.meshChanged();
+      this.#onMesh();
     }, () => {
       // Told to onEnd.
     });
@@ -70,6 +70,10 @@ export class Router {
       network,
       log: host.log,
       whereIs: (keyId) => this.#whereIs(keyId),
+      instanceOf: (keyId) => {
+        const node = this.#picture?.byKey(keyId);
+        return node?.state === "up" ? node.instance : undefined;
+      },
     });
     this.#transit = new Transit({
       clock,
@@ -250,6 +254,11 @@ export class Router {
     const node = picture?.byKey(keyId);
     if (picture === undefined || node === undefined || node.state === "left") return undefined;
     return mayDial(picture, picture.self, keyId) ? node : undefined;
+  }
+
+  #onMesh(): void {
+    this.#pool.meshChanged();
+    this.carriers.meshChanged();
   }
 
   #onLink({ kind, link }: LinkChange): void {

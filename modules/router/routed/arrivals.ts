@@ -35,7 +35,6 @@ import {
   HALF_OPEN_MS_MAX,
   HALF_OPEN_PER_STREAM_MAX,
   PARTIAL_MS_MAX,
-  PROOFS_TRIED_PER_LOOK_MAX,
 } from "./limits.ts";
 import { RoutedPipe } from "./pipe.ts";
 
@@ -59,8 +58,6 @@ interface HalfOpen {
   looks: number;
   /** Copies of its packets that came. */
   copies: number;
-  /** Proofs that were tried since the last look. */
-  tries: number;
 }
 
 export class Arrivals {
@@ -128,7 +125,6 @@ export class Arrivals {
         stream,
         looks: 0,
         copies: 0,
-        tries: 0,
       });
       this.#look();
       stream.send(responder.answer);
@@ -142,9 +138,8 @@ export class Arrivals {
   prove(packet: Uint8Array, stream: IncomingStream): void {
     const id = packetId(packet);
     const found = this.#ofStream(stream).find(({ responder }) => responder.id === id);
-    if (found === undefined || ++found.tries > PROOFS_TRIED_PER_LOOK_MAX) return;
-    const step = found.responder.receive(packet);
-    if (step === undefined) return;
+    const step = found?.responder.receive(packet);
+    if (found === undefined || step === undefined) return;
     const { reply, established, refused } = step;
     if (established === undefined && refused === undefined) return this.#repeat(found, reply);
     stream.send(reply);
@@ -220,7 +215,6 @@ export class Arrivals {
     this.#timer ??= this.#options.clock.after(HALF_OPEN_LOOK_MS, () => {
       this.#timer = undefined;
       for (const each of [...this.#halfOpen]) {
-        each.tries = 0;
         if (++each.looks * HALF_OPEN_LOOK_MS > HALF_OPEN_MS_MAX) this.#forget(each);
       }
       if (this.#halfOpen.size > 0) this.#look();

@@ -11,15 +11,11 @@ import {
   type EndToEndEstablished,
   type EndToEndInitiator,
   FramedConduit,
-  PACKET,
-  packetType,
   PRIORITY,
-  RateLimit,
   type Timer,
 } from "../../../core/mod.ts";
 import type { Carrier } from "../../shared/carrier.ts";
 import {
-  ANSWERS_TRIED_PER_SECOND_MAX,
   ASK_MS_START,
   ATTEMPT_MS_MAX,
   DIAL_MS_MAX,
@@ -101,7 +97,6 @@ class Attempts implements Disposable {
   #attemptMs = 0;
   #pauseMs = ASK_MS_START;
   #unanswered = 0;
-  readonly #tries: RateLimit;
   #refusal: AuthenticationError | undefined;
   #timer: Timer | undefined;
   #over = false;
@@ -110,7 +105,6 @@ class Attempts implements Disposable {
     this.#target = target;
     this.#options = options;
     this.#settle = settle;
-    this.#tries = new RateLimit(ANSWERS_TRIED_PER_SECOND_MAX, options.clock);
   }
 
   /** Throws AuthenticationError when the target is ourselves. */
@@ -167,7 +161,6 @@ class Attempts implements Disposable {
 
   #take(packet: Uint8Array): void {
     if (this.#over) return;
-    if (packetType(packet) === PACKET.answer && !this.#tries.take()) return;
     const initiator = this.#initiator as EndToEndInitiator;
     const before = initiator.outgoing;
     try {

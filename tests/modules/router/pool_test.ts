@@ -3,6 +3,7 @@ import type { Link, Links } from "../../../core/mod.ts";
 import {
   ON_DEMAND_DIALS_MAX,
   ON_DEMAND_IDLE_MS,
+  ON_DEMAND_LOOK_MS,
   ON_DEMAND_MAX,
   TROUBLE_MS,
 } from "../../../modules/router/limits.ts";
@@ -17,6 +18,8 @@ class Scene {
   /** By endpoint. */
   readonly answers = new Map<string, Promise<unknown>>();
   answersPing = true;
+  /** Of the life that is up, by key id. */
+  readonly instances = new Map<string, string>();
   readonly pool: OnDemandPool;
 
   constructor() {
@@ -38,12 +41,13 @@ class Scene {
       log: () => {},
       whereIs: (keyId) =>
         keyId.startsWith("x") ? undefined : { name: keyId, endpoints: [`${keyId}1`, `${keyId}2`] },
+      instanceOf: (keyId) => this.instances.get(keyId),
     });
   }
 
   add(keyId: string, dialled: boolean): Link {
     const link = {
-      peer: { identity: { keyId } },
+      peer: { identity: { keyId }, instance: "first" },
       dialled,
       heardAt: this.clock.monotonic(),
       request: () =>
@@ -92,7 +96,7 @@ Deno.test("pool: tries all endpoints, and remembers a failure for a while", asyn
   await scene.pool.stop();
 });
 
-Deno.test("pool: idle ones that we dialled are closed, those that are used stay", async () => {
+Deno.test("pool: idle ones are closed, by the end that dialled first; those that are used stay", async () => {
   const scene = new Scene();
   await scene.pool.dial("a");
   await scene.pool.dial("b");
@@ -102,10 +106,10 @@ Deno.test("pool: idle ones that we dialled are closed, those that are used stay"
     scene.pool.used("b", false);
     await scene.clock.advance(10_000);
   }
-  assert.deepEqual(scene.closed, ["a: idle"]);
+  assert.deepEqual(scene.closed, ["a: idle", "c: idle"]);
   await scene.clock.advance(2 * ON_DEMAND_IDLE_MS);
-  assert.deepEqual(scene.closed, ["a: idle", "b: idle"]);
-  assert.equal(scene.pool.counts.closedIdle, 2);
+  assert.deepEqual(scene.closed, ["a: idle", "c: idle", "b: idle"]);
+  assert.equal(scene.pool.counts.closedIdle, 3);
   await scene.pool.stop();
   assert.equal(scene.clock.timers, 0);
 });
@@ -150,4 +154,26 @@ Deno.test("pool: so many dials at once, and a stop ends them", async () => {
   const ends = await Promise.allSettled(dials);
   assert.ok(ends.every(({ status }) => status === "rejected"));
   assert.equal(scene.clock.timers, 0);
+});
+
+// Its machine had lost power: nobody ever closed the end that was left, and its next life was refused
+// there, since its key seemed to be in use by another daemon.
+Deno.test("pool: a conduit of a node that has died goes when its next life is up, or when idle", async () => {
+  const scene = new Scene();
+  for (const keyId of ["a", "b"]) {
+    scene.add(keyId, false);
+    scene.pool.used(keyId, false);
+  }
+  scene.pool.meshChanged();
+  scene.instances.set("a", "first");
+  scene.pool.meshChanged();
+  assert.deepEqual(scene.closed, []);
+  scene.instances.set("a", "second");
+  scene.pool.meshChanged();
+  assert.deepEqual(scene.closed, ["a: another life of it is up"]);
+  await scene.clock.advance(ON_DEMAND_IDLE_MS + 1);
+  assert.equal(scene.closed.length, 1, "whoever dialled it may close it first");
+  await scene.clock.advance(3 * ON_DEMAND_LOOK_MS);
+  assert.deepEqual(scene.closed.slice(1), ["b: idle"]);
+  await scene.pool.stop();
 });

@@ -300,28 +300,6 @@ Deno.test("routed arrivals: noise costs nothing and makes nothing", async () => 
   });
 });
 
-Deno.test("routed front: an enemy with a thousand answers and proofs costs little and changes nothing", async () => {
-  const relay: Relay = (packet, towards) => {
-    const out = [{ packet, towards }];
-    const type = packetType(packet);
-    if (type !== PACKET.answer && type !== PACKET.proof) return out;
-    const copies = Array.from({ length: 1_000 }, (_, i) => {
-      const bad = packet.slice();
-      bad[bad.length - 1 - i % 16]! ^= 1 + i % 255;
-      return { packet: bad, towards };
-    });
-    return [...out, ...copies, ...out];
-  };
-  await played(1, () => ({ paths: [{ delayMs: 1, relay }] }), async ({ parties }) => {
-    const { dialler, acceptor } = await parties.connect();
-    const taker = new Taker(acceptor);
-    await exchange(dialler, taker, [10]);
-    const rest = taker.rest();
-    await dialler.close("done");
-    await rest;
-  });
-});
-
 Deno.test("routed front: who does not listen wants nothing", async () => {
   await played(1, () => ({ paths: [{}] }), async ({ parties, keys }) => {
     const packet = new Uint8Array(137);
