@@ -1,28 +1,37 @@
 /**
  * The simulated mesh: CPU and events of one group call, bytes of adverts for a join and a leave, and
  * virtual time until a death is noticed by all and until a partition has healed. Virtual times do not
- * depend on this machine; CPU times do. A full graph of more nodes costs minutes to boot here.
+ * depend on this machine; CPU times do. Up to 16 nodes are a full graph; beyond, it is sparse.
  */
 
 import { cpuUsage } from "node:process";
 import { MeshSimulation } from "../tests/simulation/mesh_simulation.ts";
 import type { SimulatedNode } from "../tests/simulation/simulated_node.ts";
-import { number, printTable, type Row } from "./table.ts";
+import { fastPrimitives } from "../tests/simulation/remembering_primitives.ts";
+import { budgetCell, number, printTable, type Row } from "./table.ts";
 
-const SIZES = [16, 64];
-const CALLS = 20;
-/** Of the mesh whose deaths and partitions are timed, and how often each. */
-const NODES = 8;
-const ROUNDS = 40;
+const SIZES = [16, 64, 256, 1_000];
+const CALLS = 10;
+/** Larger ones are simulated without encryption: thousands of daemons share one core. */
+const ENCRYPTED_NODES_MAX = 64;
+/** One group call over the largest mesh, all daemons in this one process. */
+const CALL_BUDGET = { most: 1, unit: "s of CPU" };
+/** Of the meshes whose deaths and partitions are timed, and how often each: full and sparse. */
+const TIMED = [{ nodes: 8, rounds: 40 }, { nodes: 32, rounds: 10 }] as const;
 const SETTLE_MS = 12_000;
 const PARTITIONS_MS = [5_000, 60_000] as const;
 
 export async function simulation(): Promise<void> {
   const sizes: Row[] = [];
-  for (const nodes of SIZES) sizes.push(await measureSize(nodes));
+  let callMs = 0;
+  for (const nodes of SIZES) {
+    const { row, callMs: ms } = await measureSize(nodes);
+    sizes.push(row);
+    callMs = ms;
+  }
   printTable(
     [
-      "simulated nodes, full graph",
+      "simulated nodes",
       "boot, CPU s",
       "agreed, virtual ms",
       "one call, CPU ms",
@@ -30,22 +39,41 @@ export async function simulation(): Promise<void> {
       "KiB a call",
       "adverts of a leave, KiB",
       "of a join, KiB",
+      "flooded a change, KiB",
+      "memory, MiB",
     ],
     sizes,
   );
-  const rows: Row[] = [];
-  for (const [what, begin] of Object.entries(DEATHS)) {
-    rows.push(timeRow(`noticed by all: ${what}`, await timeDeaths(begin)));
+  const [budget, met] = budgetCell(callMs / 1_000, CALL_BUDGET);
+  const what = `one group call over ${SIZES.at(-1)} simulated nodes, CPU s`;
+  printTable(["budget", "measured", "budget", ""], [[
+    what,
+    number(callMs / 1_000, 2),
+    budget,
+    met,
+  ]]);
+  for (const { nodes, rounds } of TIMED) {
+    const rows: Row[] = [];
+    for (const [kind, begin] of Object.entries(DEATHS)) {
+      rows.push(timeRow(`noticed by all: ${kind}`, await timeDeaths(nodes, rounds, begin)));
+    }
+    for (const ms of PARTITIONS_MS) {
+      const times = await timeHealing(nodes, rounds, ms);
+      rows.push(timeRow(`healed after halves for ${ms / 1_000} s`, times));
+    }
+    printTable([`${nodes} nodes, virtual ms`, "p50", "p99"], rows);
   }
-  for (const ms of PARTITIONS_MS) {
-    rows.push(timeRow(`healed after halves for ${ms / 1_000} s`, await timeHealing(ms)));
-  }
-  printTable([`${NODES} nodes, virtual ms`, "p50", "p99"], rows);
 }
 
-async function measureSize(nodes: number): Promise<Row> {
+async function measureSize(
+  nodes: number,
+): Promise<{ readonly row: Row; readonly callMs: number }> {
   const begun = cpuMs();
-  const mesh = await MeshSimulation.start({ seed: 1, nodes });
+  const mesh = await MeshSimulation.start({
+    seed: 1,
+    nodes,
+    ...nodes > ENCRYPTED_NODES_MAX ? { primitives: fastPrimitives } : {},
+  });
   const agreedMs = await mesh.untilAgreed();
   const bootMs = cpuMs() - begun;
   const call = () => mesh.finish(mesh.call("n1", { steps: [{ verb: "core.hello" }] }));
@@ -59,49 +87,71 @@ async function measureSize(nodes: number): Promise<Row> {
   const callBytes = (mesh.simulation.trace.bytes - bytes) / CALLS;
   await mesh.run({ forMs: SETTLE_MS });
   const node = mesh.node(`n${nodes}`);
-  const leave = await advertBytes(mesh, async () => {
+  const memory = Deno.memoryUsage().rss / 2 ** 20;
+  const leave = await adverts(mesh, async () => {
     await mesh.finish(node.stop());
     mesh.kill(node);
     await mesh.untilAgreed();
   });
   await mesh.run({ forMs: SETTLE_MS });
-  const join = await advertBytes(mesh, async () => {
+  const join = await adverts(mesh, async () => {
     await mesh.finish(node.start(mesh.peersOf(node)));
     await mesh.untilAgreed();
   });
   mesh[Symbol.dispose]();
-  return [
+  const flooded = (leave.bytes + join.bytes) / Math.max(1, leave.changes + join.changes);
+  const row = [
     String(nodes),
     number(bootMs / 1_000, 1),
     number(agreedMs, 0),
     number(callMs, 1),
     number(callEvents, 0),
     number(callBytes / 1_024, 0),
-    number(leave / 1_024, 0),
-    number(join / 1_024, 0),
+    number(leave.bytes / 1_024, 0),
+    number(join.bytes / 1_024, 0),
+    number(flooded / 1_024, 0),
+    number(memory, 0),
   ];
+  return { row, callMs };
 }
 
-/** What all nodes together send of adverts, pushed and asked for, while `run` runs. */
-async function advertBytes(mesh: MeshSimulation, run: () => Promise<void>): Promise<number> {
-  const before = await sentBytes(mesh);
+interface Sent {
+  /** Adverts that nodes made of themselves. */
+  readonly changes: number;
+  /** Of adverts on links, pushed and asked for. */
+  readonly bytes: number;
+}
+
+/** What all nodes together send of adverts while `run` runs. */
+async function adverts(mesh: MeshSimulation, run: () => Promise<void>): Promise<Sent> {
+  const before = await sentBy(mesh);
   await run();
-  const after = await sentBytes(mesh);
-  let bytes = 0;
-  for (const [instance, sent] of after) bytes += sent - (before.get(instance) ?? 0);
-  return bytes;
+  const total = { changes: 0, bytes: 0 };
+  for (const [instance, { changes, bytes }] of await sentBy(mesh)) {
+    total.changes += changes - (before.get(instance)?.changes ?? 0);
+    total.bytes += bytes - (before.get(instance)?.bytes ?? 0);
+  }
+  return total;
 }
 
-async function sentBytes(mesh: MeshSimulation): Promise<Map<string, number>> {
-  const sent = new Map<string, number>();
-  for (const { running } of mesh.living) {
-    if (running === undefined) continue;
-    const stats = await mesh.finish(running.mesh.request("mesh.stats")) as Record<string, number>;
-    const { advertBytesSent = 0, fetchBytesSent = 0 } = stats;
-    sent.set(running.self.instance.toHex(), advertBytesSent + fetchBytesSent);
-  }
+async function sentBy(mesh: MeshSimulation): Promise<Map<string, Sent>> {
+  const sent = new Map<string, Sent>();
+  const asked = mesh.living.flatMap(({ running }) =>
+    running === undefined ? [] : [
+      running.mesh.request("mesh.stats").then((stats) => {
+        const { advertsOwn = 0, advertBytesSent = 0, fetchBytesSent = 0 } = stats as Stats;
+        sent.set(running.instance, {
+          changes: advertsOwn,
+          bytes: advertBytesSent + fetchBytesSent,
+        });
+      }),
+    ]
+  );
+  await mesh.finish(Promise.all(asked));
   return sent;
 }
+
+type Stats = Readonly<Record<string, number>>;
 
 /** Each ends what others hear of the node, in its own way. */
 const DEATHS: Readonly<Record<string, (mesh: MeshSimulation, node: SimulatedNode) => void>> = {
@@ -117,11 +167,13 @@ const DEATHS: Readonly<Record<string, (mesh: MeshSimulation, node: SimulatedNode
 };
 
 async function timeDeaths(
+  nodes: number,
+  rounds: number,
   begin: (mesh: MeshSimulation, node: SimulatedNode) => void,
 ): Promise<number[]> {
   const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const mesh = await MeshSimulation.start({ seed: round, nodes: NODES });
+  for (let round = 0; round < rounds; round++) {
+    const mesh = await MeshSimulation.start({ seed: round, nodes });
     await mesh.untilAgreed();
     await mesh.run({ forMs: SETTLE_MS + 4_000 * mesh.simulation.random.fraction() });
     const node = mesh.node("n3");
@@ -138,14 +190,18 @@ async function timeDeaths(
   return times;
 }
 
-async function timeHealing(partitionMs: number): Promise<number[]> {
+async function timeHealing(
+  nodes: number,
+  rounds: number,
+  partitionMs: number,
+): Promise<number[]> {
   const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const mesh = await MeshSimulation.start({ seed: round, nodes: NODES });
+  for (let round = 0; round < rounds; round++) {
+    const mesh = await MeshSimulation.start({ seed: round, nodes });
     await mesh.untilAgreed();
     await mesh.run({ forMs: SETTLE_MS });
     const names = mesh.nodes.map(({ name }) => name);
-    mesh.simulation.partition(names.slice(0, NODES / 2), names.slice(NODES / 2));
+    mesh.simulation.partition(names.slice(0, nodes / 2), names.slice(nodes / 2));
     await mesh.run({ forMs: partitionMs });
     mesh.simulation.heal();
     times.push(await mesh.untilAgreed());

@@ -240,6 +240,17 @@ export class Simulation {
     return handles;
   }
 
+  /** Pipes that processes of the machine have not closed, by the machine at the other end. */
+  pipes(name: string): Map<string, number> {
+    const pipes = new Map<string, number>();
+    for (const process of this.#machine(name).processes.values()) {
+      for (const { peer: { machine } } of process.pipes) {
+        pipes.set(machine.name, (pipes.get(machine.name) ?? 0) + 1);
+      }
+    }
+    return pipes;
+  }
+
   /** Timers that processes of the machine have armed. */
   timers(name: string): number {
     const processes = new Set<unknown>(this.#machine(name).processes.values());

@@ -13,6 +13,7 @@ import type { SeededRandom } from "./random.ts";
 import { fastPrimitives, simulationPrimitives } from "./remembering_primitives.ts";
 import { playSingleFault, type SingleFault } from "./single_fault.ts";
 import { WatchedCalls } from "./watched_calls.ts";
+import { WatchedStreams } from "./watched_streams.ts";
 
 const START_MS_MAX = 2_000;
 const TROUBLE_FROM_MS = 3_000;
@@ -21,8 +22,9 @@ const HEAL_MS = 30_000;
 const CALLS_END_MS = 15_000;
 /** Agreement must last. */
 const STABLE_MS = 10_000;
-/** Until links that the graph does not ask for are closed, and nothing is under way any more. */
-const QUIET_MS = 20_000;
+/** Until links that the graph does not ask for are closed, and conduits on demand were idle long. */
+const QUIET_MS = 70_000;
+const QUIET_MS_OF_LARGE = 10_000;
 /** From so many nodes on, all of one kind costs too much to be asked of each. */
 const LARGE_NODES = 64;
 const ORIGINS_OF_LARGE = 4;
@@ -45,6 +47,7 @@ export interface ScenarioOutcome {
   readonly nodes: number;
   readonly segments: number;
   readonly calls: number;
+  readonly streams: number;
   readonly events: number;
   /** Virtual time from the end of the last of many faults to agreement. */
   readonly healedMs: number | undefined;
@@ -80,6 +83,7 @@ async function play(seed: number, options: ScenarioOptions): Promise<ScenarioOut
   const note = (text: string) => void story.push([simulation.now, text]);
   const faults = new Faults(mesh, { random: random.fork("faults"), note });
   const calls = new WatchedCalls(mesh, random.fork("calls"));
+  const streams = new WatchedStreams(mesh, random.fork("streams"));
   for (const node of nodes) {
     simulation.skew(node.name, random.below(20_000) - 10_000);
     simulation.after(random.fraction() * START_MS_MAX, () => void node.start(mesh.peersOf(node)));
@@ -88,6 +92,7 @@ async function play(seed: number, options: ScenarioOptions): Promise<ScenarioOut
   const many = (least: number, more: number) => Math.ceil(share * (least + random.below(more)));
   for (let i = many(4, 12); i > 0; i--) faults.plan(TROUBLE_FROM_MS, HEAL_MS);
   for (let i = many(6, 10); i > 0; i--) calls.plan(START_MS_MAX, HEAL_MS);
+  for (let i = many(3, 5); i > 0; i--) streams.plan(START_MS_MAX, HEAL_MS);
   const problems: string[] = [];
   let healedMs: number | undefined;
   let single: SingleFault | undefined;
@@ -104,8 +109,8 @@ async function play(seed: number, options: ScenarioOptions): Promise<ScenarioOut
     const draw = random.fork("single");
     single = await playSingleFault(mesh, { faults, kind: faults.drawKind(draw), draw });
     note("healed once more");
-    await mesh.run({ forMs: QUIET_MS });
-    problems.push(...leftOpen(mesh));
+    await mesh.run({ forMs: nodes.length < LARGE_NODES ? QUIET_MS : QUIET_MS_OF_LARGE });
+    problems.push(...streams.problems(faults), ...await leftOpen(mesh));
     await mesh.stopAll();
     problems.push(...await leftRunning(mesh));
   } catch (error) {
@@ -125,6 +130,7 @@ async function play(seed: number, options: ScenarioOptions): Promise<ScenarioOut
     nodes: nodes.length,
     segments: new Set(nodes.map(({ place }) => place.segment)).size,
     calls: calls.list.length,
+    streams: streams.count,
     events: simulation.events,
     healedMs,
     faults: Object.fromEntries(faults.counts),

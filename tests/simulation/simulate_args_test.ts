@@ -46,6 +46,7 @@ Deno.test("simulate: the summary counts faults, and says what one alone costs", 
     nodes: 5,
     segments: 1,
     calls: 2,
+    streams: 1,
     events: 1_000,
     healedMs: 250,
     faults: { kill: 2 },
@@ -64,5 +65,5 @@ Deno.test("simulate: the summary counts faults, and says what one alone costs", 
   ], 1.5);
   const line = text.split("\n").find((each) => each.startsWith("kill "));
   assert.deepEqual(line?.split(/ +/), ["kill", "4", "2", "50", "150", "100", "100", "2.0"]);
-  assert.match(text, /2 seeds, 1 failed; 4 operations, 2000 events, 1\.5 s\nFailed: 2$/);
+  assert.match(text, /2 seeds, 1 failed; 4 operations, 2 streams, 2000 events, 1\.5 s\nFailed: 2$/);
 });

@@ -43,7 +43,9 @@ export function summaryOf(outcomes: readonly Shown[], seconds: number): string {
       quantiles(healed)[1]
     } ms`,
     `${outcomes.length} seeds, ${failed.length} failed; ${sum(({ calls }) => calls)} operations, ` +
-    `${sum(({ events }) => events)} events, ${seconds.toFixed(1)} s`,
+    `${sum(({ streams }) => streams)} streams, ${sum(({ events }) => events)} events, ${
+      seconds.toFixed(1)
+    } s`,
     ...failed.length === 0
       ? []
       : [`Failed: ${failed.map(({ seed }) => seed).sort((a, b) => a - b).join(" ")}`],

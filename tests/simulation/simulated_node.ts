@@ -21,6 +21,7 @@ import { GATEWAY_GROUP, type MeshPicture } from "../../modules/shared/mesh_view.
 import type { MeshKeys } from "../support/mesh_keys.ts";
 import { EPOCH_MS } from "./clock.ts";
 import type { Simulation } from "./environment.ts";
+import { createTrafficProbe } from "./traffic_probe.ts";
 
 export const NODE_PORT = 7_117;
 
@@ -47,10 +48,13 @@ export interface Life {
   readonly core: Caller;
   readonly mesh: Caller;
   readonly group: Caller;
+  readonly router: Caller;
   /** How often the guarded verb `tally.add` ran, by request id. */
   readonly tally: Map<string, number>;
   /** When it began last, in virtual time, by request id. */
   readonly ranAt: Map<string, number>;
+  /** Who wants to see what comes in by a stream, by its id. */
+  readonly onTaken: Map<string, (item: Uint8Array) => void>;
 }
 
 /** Where a node is in the mesh, which no fault changes. */
@@ -121,6 +125,8 @@ export class SimulatedNode {
       tally.set(id, (tally.get(id) ?? 0) + 1);
       ranAt.set(id, simulation.now);
     };
+    const onTaken: Life["onTaken"] = new Map();
+    const take = (id: string, item: Uint8Array) => onTaken.get(id)?.(item);
     const mesh = {
       segment: this.place.segment,
       endpoints: [this.endpoint],
@@ -133,7 +139,7 @@ export class SimulatedNode {
       primitives,
       trust: keys.trust(),
       self: this.#self,
-      modules: [...createModules({ mesh }), createTally(onRun)],
+      modules: [...createModules({ mesh }), createTally(onRun), createTrafficProbe(take)],
       listen: [this.endpoint],
       auditFolder: "/var/lib/minime/audit",
       log: (component) => (level, text, fields) =>
@@ -149,8 +155,10 @@ export class SimulatedNode {
       core: lazyCaller(daemon, "core"),
       mesh: lazyCaller(daemon, "mesh"),
       group: lazyCaller(daemon, "group"),
+      router: lazyCaller(daemon, "router"),
       tally,
       ranAt,
+      onTaken,
     };
     this.#lives.push(life);
     this.#running = life;
