@@ -64,6 +64,7 @@ Deno.test("policy: the first rule that fits as a whole allows, and is named", ()
     rule: "allow[1]",
     as: "alice",
     maxProcesses: 64,
+    commandsOnly: false,
   });
 });
 

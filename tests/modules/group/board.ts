@@ -89,7 +89,10 @@ export class Board {
         name: self.name,
         keyId,
         groups: [...self.groups],
-        ...this.#places?.(self.name) ?? { segment: "main", endpoints: [...endpoints()] },
+        ...this.#places?.(self.name) ?? {
+          segment: "main",
+          endpoints: endpoints().filter((endpoint) => endpoint.startsWith("tcp:")),
+        },
         version: "test",
         instance,
         incarnation: 1,

@@ -53,7 +53,8 @@ function send(
 }
 
 function recv(mesh: TestMesh, tag: string, options: Partial<RecvOptions> & Place = {}) {
-  const { node, count, from, timeout, follow = false, json = false, ...place } = options;
+  // A message that was not sent must fail its test and not hang it.
+  const { node, count, from, timeout = 60_000, follow = false, json = false, ...place } = options;
   const given: RecvOptions = { node, count, from, timeout, follow, json };
   return runCommand(mesh, (context) => runRecv(context, given, [tag]), place);
 }
