@@ -1,6 +1,6 @@
 /** The commands of the exec module, as data. */
 
-import { UsageError } from "../../core/mod.ts";
+import { isName, UsageError } from "../../core/mod.ts";
 import { command, FOLD, JSON_OUTPUT, NODES } from "../shared/command.ts";
 import { flag, list, listOf, text, timeLimit, value, whole } from "../shared/option.ts";
 
@@ -37,6 +37,8 @@ export const execOptions = {
     letter: "l",
     placeholder: "USER",
   }),
+  bg: flag("Leave it running as a job, and print the job's name"),
+  name: value("Name of the job", parseJob, { placeholder: "NAME" }),
   umask: value("Permission bits that files do not get, in octal", parseUmask, {
     placeholder: "MASK",
   }),
@@ -73,6 +75,94 @@ export const exec = command({
   },
   load: () => import("./exec_command.ts").then((m) => m.runExec),
 });
+
+/** Of commands on one job. */
+export const jobOptions = {
+  ...NODES,
+  user: text("As this unix user, if the job was started as another than your own", {
+    letter: "l",
+    placeholder: "USER",
+  }),
+};
+/** Of `minime jobs`. */
+export const jobsOptions = { ...jobOptions, ...JSON_OUTPUT };
+/** Of `minime logs`. */
+export const logsOptions = {
+  ...jobOptions,
+  follow: flag("Wait for more until the job has ended", { letter: "f" }),
+  bare: flag("Print output without the names of nodes", { letter: "N" }),
+};
+/** Of `minime kill`. */
+export const killOptions = {
+  ...jobOptions,
+  signal: text("By name or number", { letter: "s", placeholder: "SIGNAL", default: "TERM" }),
+};
+
+const JOB_ARGUMENT = { placeholder: "JOB", brief: "Name of the job", minimum: 1, maximum: 1 };
+const EVERYWHERE = "Without -w, -g or -a all nodes are asked that are up. ";
+
+/** What runs in the background. */
+export const jobs = command({
+  name: "jobs",
+  brief: "List your background jobs and where they run",
+  description: `${EVERYWHERE}A job that has ended is remembered for a day.`,
+  examples: [["minime jobs", "all of them"], ["minime jobs -w n1 --json", "of one node"]],
+  options: jobsOptions,
+  load: () => import("./job_commands.ts").then((m) => m.runJobs),
+});
+
+/** Output of a job. */
+export const logs = command({
+  name: "logs",
+  brief: "Show the output of a background job",
+  description: `${EVERYWHERE}Each node keeps the last 256 KiB.`,
+  examples: [["minime logs -f build", "and what it writes until it ends"]],
+  options: logsOptions,
+  args: JOB_ARGUMENT,
+  load: () => import("./job_commands.ts").then((m) => m.runLogs),
+});
+
+/** The end of a job. */
+export const wait = command({
+  name: "wait",
+  brief: "Wait until a background job has ended on all of its nodes",
+  description: `${EVERYWHERE}Exit code: that of exec.`,
+  examples: [["minime wait build && echo built", "go on when it went well"]],
+  options: jobOptions,
+  args: JOB_ARGUMENT,
+  load: () => import("./job_commands.ts").then((m) => m.runWait),
+});
+
+/** Output and end of a job, as if it had not been put into the background. */
+export const attach = command({
+  name: "attach",
+  brief: "Follow a background job as if it ran in the foreground",
+  description: `${EVERYWHERE}^C goes to the job, ^C again kills it. Exit code: that of exec.`,
+  examples: [["minime attach build", "output so far, and what comes"]],
+  options: jobOptions,
+  args: JOB_ARGUMENT,
+  load: () => import("./job_commands.ts").then((m) => m.runAttach),
+});
+
+/** A signal to a job. */
+export const kill = command({
+  name: "kill",
+  brief: "Send a signal to a background job on all of its nodes",
+  description: `${EVERYWHERE}The signal goes to all processes of the job.`,
+  examples: [
+    ["minime kill build", "ask it to end"],
+    ["minime kill -9 build", "kill it"],
+    ["minime kill -s USR1 -w n1 build", "another signal, on one node"],
+  ],
+  options: killOptions,
+  args: { placeholder: "[-N] JOB", brief: "Number of the signal, name of the job", minimum: 1 },
+  load: () => import("./job_commands.ts").then((m) => m.runKill),
+});
+
+function parseJob(given: string): string {
+  if (isName(given)) return given;
+  throw new UsageError(`"${given}" is no name for a job: lower case letters, digits and . _ -`);
+}
 
 function parseVariable(given: string): [name: string, value: string] {
   const equals = given.indexOf("=");

@@ -5,6 +5,7 @@ import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts
 import { EXIT } from "../shared/exit_code.ts";
 import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
 import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
+import { startJob } from "./background.ts";
 import type { execOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
 import { EventOutput } from "./event_output.ts";
@@ -33,13 +34,19 @@ export async function runExec(
   if (!selection.given) {
     throw new UsageError("Say on which nodes: -w NODESET, -g GROUP, or -a for all of them");
   }
-  const reads = !options.noInput && !context.stdin.isTerminal;
+  const reads = !options.noInput && !options.bg && !context.stdin.isTerminal;
   const stdin = reads ? new Stdin(context.stdin.bytes) : undefined;
   const { connectTimeout: connectMs } = options;
   await using client = await context.connect(
     connectMs === undefined ? {} : { timeoutMs: connectMs },
   );
   const nodes = await nodesOf(client, selection, signal);
+  const as = options.user ?? "$user";
+  if (options.bg) {
+    const startMs = connectMs ?? CONNECT_MS_DEFAULT;
+    const parts = { client, nodes, order, as, connectMs: startMs, name: options.name };
+    return report(context, await startJob(context, parts));
+  }
   const sink = await sinkOf(context, options, nodes);
   const fanout = options.fanout ?? nodes.length;
   const execution = new Execution({
@@ -47,7 +54,7 @@ export async function runExec(
     env,
     nodes,
     order,
-    as: options.user ?? "$user",
+    as,
     connectMs: connectMs ?? CONNECT_MS_DEFAULT,
     fanout,
     ...(stdin === undefined || stdin.isEmpty
@@ -62,10 +69,14 @@ export async function runExec(
   out.progress(undefined);
   await sink?.finish();
   if (sink === undefined) print(context, options, outcome);
-  for (const line of outcome.lines({ now: env.clock.now() })) {
-    out.writeError(`minime: ${line}\n`);
-  }
-  return wasKilled ? EXIT.interrupted : outcome.exitCode;
+  const code = report(context, outcome);
+  return wasKilled ? EXIT.interrupted : code;
+}
+
+/** Who failed and why, on stderr. */
+function report({ out, env }: CommandContext, outcome: Outcome): number {
+  for (const line of outcome.lines({ now: env.clock.now() })) out.writeError(`minime: ${line}\n`);
+  return outcome.exitCode;
 }
 
 /** To its end, while signals go to the programs: politely first, then for good. */
@@ -103,6 +114,14 @@ function checkOptions(options: Options): void {
   ] as const;
   const [first, second] = ways.filter(([, given]) => given).map(([name]) => name);
   if (second !== undefined) throw new UsageError(`${first} and ${second} exclude each other`);
+  if (options.name !== undefined && !options.bg) throw new UsageError("--name needs --bg");
+  if (options.bg && (first !== undefined || options.errdir !== undefined)) {
+    const text = `--bg and ${first ?? "--errdir"} exclude each other`;
+    throw new UsageError(text, { hint: "The output of a job is shown by minime logs" });
+  }
+  if (options.bg && options.fanout !== undefined) {
+    throw new UsageError("--bg and --fanout exclude each other");
+  }
   if (options.stream && !options.json) throw new UsageError("--stream needs --json");
   if (options.errdir !== undefined && collects(options)) {
     throw new UsageError("--errdir needs output that is not collected");
@@ -119,8 +138,9 @@ function orderOf(
   options: Options,
   args: readonly string[],
 ): Omit<RunOrderInput, "run" | "nodeset"> {
-  const [line = ""] = args;
-  const argv = options.shell ? ["/bin/sh", "-c", line, "sh", ...args.slice(1)] : [...args];
+  const [line = "", ...more] = args;
+  const own = more.length === 0 ? [] : ["sh", ...more];
+  const argv = options.shell ? ["/bin/sh", "-c", line, ...own] : [...args];
   const { chdir, umask, timeout, killAfter } = options;
   return {
     argv,

@@ -147,7 +147,8 @@ export function signalFailure(signal: SignalName, error: unknown): string {
   return `${signal} did not reach the nodes: ${errorText(error)}`;
 }
 
-function chunkOf(value: unknown): Chunk {
+/** Throws ProtocolError. */
+export function chunkOf(value: unknown): Chunk {
   if (Array.isArray(value) && value.length === 2) {
     const [stream, bytes]: unknown[] = value;
     if ((stream === STDOUT || stream === STDERR) && bytes instanceof Uint8Array) {

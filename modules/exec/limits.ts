@@ -48,3 +48,11 @@ export const END_MS = 5_000;
 export const SIGNAL_MS_MAX = 5_000;
 /** Operations at once in which --fanout runs nodes; a daemon takes 64 of one user. */
 export const LANES_MAX = 16;
+
+/** What is kept of the output of one background job: the last few thousand lines. */
+export const RING_BYTES_MAX = 256 * 1024;
+/** How long a job that has ended is remembered, and how many of them on one node. */
+export const JOB_KEPT_MS = 86_400_000;
+export const JOBS_KEPT_MAX = 256;
+/** How long nodes may take to say what they know of jobs. */
+export const JOB_MS_MAX = 10_000;

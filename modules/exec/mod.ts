@@ -5,7 +5,16 @@
  */
 
 import { CallError, type Module, verb } from "../../core/mod.ts";
+import * as v from "valibot";
+import { Jobs } from "./jobs.ts";
 import {
+  JobEndSchema,
+  JobOrderSchema,
+  JobSchema,
+  JobStartedSchema,
+  JobViewSchema,
+  KillOrderSchema,
+  LogsOrderSchema,
   type RunEnd,
   RunEndSchema,
   RunOrderSchema,
@@ -15,9 +24,9 @@ import {
 import { Programs } from "./programs.ts";
 
 export function createExec(): Module {
-  let running: Programs | undefined;
+  let running: { readonly programs: Programs; readonly jobs: Jobs } | undefined;
 
-  function programs(): Programs {
+  function here(): { readonly programs: Programs; readonly jobs: Jobs } {
     if (running !== undefined) return running;
     throw new CallError("busy", "The exec module has not started yet");
   }
@@ -31,21 +40,53 @@ export function createExec(): Module {
         reply: RunEndSchema,
         checksInput: true,
         outcome: outcomeOf,
-        handle: (order, context) => programs().run(order, context),
+        handle: (order, context) => here().programs.run(order, context),
       }),
       signal: verb({
         action: "guarded",
         args: SignalOrderSchema,
         reply: SignalReplySchema,
-        handle: (order, context) => ({ sent: programs().signal(order, context) }),
+        handle: (order, context) => ({ sent: here().programs.signal(order, context) }),
+      }),
+      start: verb({
+        action: "guarded",
+        args: JobOrderSchema,
+        reply: JobStartedSchema,
+        outcome: ({ end }) => end === undefined ? "started" : outcomeOf(end),
+        handle: (order, context) => here().jobs.start(order, context),
+      }),
+      jobs: verb({
+        action: "guarded",
+        args: v.optional(v.strictObject({})),
+        reply: v.array(JobViewSchema),
+        handle: (_args, context) => here().jobs.list(context),
+      }),
+      logs: verb({
+        action: "guarded",
+        args: LogsOrderSchema,
+        reply: JobEndSchema,
+        handle: (order, context) => here().jobs.logs(order, context),
+      }),
+      wait: verb({
+        action: "guarded",
+        args: JobSchema,
+        reply: JobEndSchema,
+        handle: ({ job }, context) => here().jobs.wait(job, context),
+      }),
+      kill: verb({
+        action: "guarded",
+        args: KillOrderSchema,
+        reply: JobEndSchema,
+        handle: (order, context) => here().jobs.signal(order, context),
       }),
     },
     start(host) {
-      running = new Programs(host);
+      const programs = new Programs(host);
+      running = { programs, jobs: new Jobs(host, programs) };
       return Promise.resolve();
     },
     async stop() {
-      await running?.stop();
+      await running?.programs.stop();
     },
   };
 }

@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { isName } from "../../core/mod.ts";
 import { NODESET_CHARACTERS_MAX } from "../shared/limits.ts";
 import {
   ARGV_CHARACTERS_MAX,
@@ -56,7 +57,25 @@ const SIGNALS = [
 ] as const;
 export type SignalName = typeof SIGNALS[number];
 /** By its full name. */
-export const SignalSchema = v.picklist(SIGNALS);
+const SignalSchema = v.picklist(SIGNALS);
+
+/** "9", "INT", "sigint": by number or name. Undefined for none of those that may be sent. */
+export function signalNamed(text: string): SignalName | undefined {
+  const numbers: Readonly<Record<string, SignalName>> = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    9: "SIGKILL",
+    10: "SIGUSR1",
+    12: "SIGUSR2",
+    14: "SIGALRM",
+    15: "SIGTERM",
+    18: "SIGCONT",
+    19: "SIGSTOP",
+  };
+  const name = text.toUpperCase();
+  return numbers[name] ?? SIGNALS.find((each) => each === name || each === `SIG${name}`);
+}
 
 /** Arguments of `exec.run`. */
 export const RunOrderSchema = v.strictObject({
@@ -116,3 +135,45 @@ export const SignalOrderSchema = v.strictObject({
 });
 /** Whether the run was there to get it. */
 export const SignalReplySchema = v.object({ sent: v.boolean() });
+
+/** A job's name: one user has one of it on a node. */
+const JobName = v.pipe(v.string(), v.check(isName, "Not a name of lower case letters and digits"));
+
+/** Arguments of `exec.start`. */
+export const JobOrderSchema = v.strictObject({
+  ...v.omit(RunOrderSchema, ["stdin", "collectBytes"]).entries,
+  job: JobName,
+});
+export type JobOrder = v.InferOutput<typeof JobOrderSchema>;
+
+/** What `exec.start` answers: the end, if it could not be started. */
+export const JobStartedSchema = v.object({ end: v.optional(RunEndSchema) });
+
+/** Arguments of `exec.wait`, `exec.logs` and `exec.kill`. */
+export const JobSchema = v.strictObject({ job: JobName });
+/** With `follow` until the job ends. */
+export const LogsOrderSchema = v.strictObject({ job: JobName, follow: v.boolean() });
+/** To all processes of the job. */
+export const KillOrderSchema = v.strictObject({ job: JobName, signal: SignalSchema });
+
+/** Whether there is such a job, and how it ended if it has. */
+export const JobEndSchema = v.object({
+  found: v.boolean(),
+  end: v.optional(RunEndSchema),
+  /** Output that was no longer kept when it was read. */
+  cutBytes: v.optional(v.number()),
+});
+export type JobEnd = Readonly<v.InferOutput<typeof JobEndSchema>>;
+
+/** One of the jobs that `exec.jobs` lists. */
+export const JobViewSchema = v.object({
+  job: v.string(),
+  argv: v.array(v.string()),
+  /** Unix ms by the node's clock. */
+  startedMs: v.number(),
+  endedMs: v.optional(v.number()),
+  /** Of output so far. */
+  bytes: v.number(),
+  end: v.optional(RunEndSchema),
+});
+export type JobView = Readonly<v.InferOutput<typeof JobViewSchema>>;

@@ -52,7 +52,11 @@ export class Programs {
   }
 
   /** Output as it comes, unless it is collected; ends the program when it is left early. */
-  async *run(order: RunOrder, context: Context): AsyncGenerator<Chunk, RunEnd, void> {
+  async *run(
+    order: RunOrder,
+    context: Context,
+    onStart: () => void = () => {},
+  ): AsyncGenerator<Chunk, RunEnd, void> {
     const principal = signedBy(context);
     const name = `${principal.identity.keyId} ${order.run}`;
     const run = this.#enter(name, principal);
@@ -61,6 +65,7 @@ export class Programs {
       if (!(program instanceof Program)) return program;
       run.program = program;
       run.resolve(program);
+      onStart();
       for (const signal of run.early) program.signal(signal);
       return yield* this.#attend(program, order, context);
     } finally {
@@ -226,7 +231,7 @@ export class Programs {
 }
 
 /** The verb is guarded, so no other principal gets here. */
-function signedBy({ principal }: Pick<Context, "principal">): Signed {
+export function signedBy({ principal }: Pick<Context, "principal">): Signed {
   if (principal.kind === "signed") return principal;
   throw new CallError("refused", "Programs run on the word of a user only");
 }

@@ -1,0 +1,48 @@
+/** `minime exec --bg`: starts a job on its nodes and leaves it there. */
+
+import * as v from "valibot";
+import { CallError, toHex } from "../../core/mod.ts";
+import type { CommandContext, MeshClient } from "../shared/command.ts";
+import { callGroup } from "../shared/group_client.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import { END_MS } from "./limits.ts";
+import { JobStartedSchema, type RunOrderInput } from "./order.ts";
+import { Outcome } from "./outcome.ts";
+
+/** Random digits of a name that nobody has chosen. */
+const NAME_BYTES = 3;
+
+/** Prints the job's name. What could not be started is in the outcome. */
+export async function startJob(
+  { env, out }: CommandContext,
+  parts: {
+    readonly client: MeshClient;
+    readonly nodes: readonly string[];
+    readonly order: Omit<RunOrderInput, "run" | "nodeset">;
+    readonly as: string;
+    readonly connectMs: number;
+    readonly name: string | undefined;
+  },
+): Promise<Outcome> {
+  const { client, nodes, as, connectMs } = parts;
+  const job = parts.name ?? `job-${toHex(env.random.bytes(NAME_BYTES))}`;
+  const run = toHex(env.random.bytes(16));
+  const order = { ...parts.order, run, nodeset: foldNodeset(nodes), job };
+  const signed = await client.sign("exec.start", order, { targets: nodes, as, ttlMs: connectMs });
+  const result = await callGroup(client, {
+    targets: foldNodeset(nodes),
+    signed,
+    startBy: env.clock.now() + connectMs,
+    deadlineMs: connectMs + END_MS,
+  });
+  const outcome = new Outcome();
+  for (const [name, failure] of result.failures) outcome.failures.set(name, failure);
+  for (const [name, value] of result.values) {
+    const parsed = v.safeParse(JobStartedSchema, value, { abortEarly: true });
+    if (!parsed.success) throw new CallError("failed", `Answer of "${name}" is malformed`);
+    outcome.ends.set(name, parsed.output.end ?? { code: 0 });
+  }
+  const started = [...outcome.ends.values()].some(({ error }) => error === undefined);
+  if (started) out.print(job);
+  return outcome;
+}

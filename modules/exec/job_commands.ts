@@ -1,0 +1,271 @@
+/** The commands of background jobs: what runs where, its output, its end. */
+
+import { CallError, MinimeError, UsageError } from "../../core/mod.ts";
+import * as v from "valibot";
+import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { EXIT } from "../shared/exit_code.ts";
+import { callGroup, type GroupCallOptions } from "../shared/group_client.ts";
+import { failureLines, reportFailures } from "../shared/group_report.ts";
+import type { GroupResult } from "../shared/group_result.ts";
+import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
+import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
+import { compareNames } from "../shared/names.ts";
+import { readSelection } from "../shared/node_selection.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import { printable } from "../shared/text.ts";
+import type { jobOptions, jobsOptions, killOptions, logsOptions } from "./commands.ts";
+import { endJson } from "./end_json.ts";
+import { chunkOf, signalFailure } from "./execution.ts";
+import { JOB_MS_MAX } from "./limits.ts";
+import { LineOutput } from "./line_output.ts";
+import { JobEndSchema, type JobView, JobViewSchema, signalNamed } from "./order.ts";
+import { endText, Outcome } from "./outcome.ts";
+
+interface Asked {
+  readonly verb: string;
+  readonly args: unknown;
+  readonly deadlineMs: number;
+  readonly more?: Pick<GroupCallOptions, "onItems" | "signal">;
+}
+
+/** `minime jobs`: one line for each job and state, with its nodes. */
+export async function runJobs(
+  context: CommandContext,
+  options: OptionsOf<typeof jobsOptions>,
+): Promise<number> {
+  const { out, env } = context;
+  await using client = await context.connect();
+  const nodes = await nodesOf(context, client, options);
+  const asked = { verb: "exec.jobs", args: {}, deadlineMs: JOB_MS_MAX };
+  const result = await ask(client, nodes, asked, options);
+  const views = [...result.values].flatMap(([node, value]) =>
+    v.parse(v.array(JobViewSchema), value).map((view) => ({ node, ...view }))
+  );
+  if (options.json) {
+    const jobs = views.map(({ node, end, ...view }) => ({
+      node,
+      ...view,
+      ...(end === undefined ? {} : { end: endJson(end) }),
+    }));
+    out.json({ jobs });
+  } else {
+    out.table([
+      { header: "JOB" },
+      { header: "NODES" },
+      { header: "STATE" },
+      { header: "SINCE", align: "right" },
+      { header: "COMMAND" },
+    ], rowsOf(views, env.clock.now()));
+  }
+  return reportFailures(result, { out, now: env.clock.now() });
+}
+
+/** `minime logs`: the output that is kept, and with -f what comes. */
+export async function runLogs(
+  context: CommandContext,
+  options: OptionsOf<typeof logsOptions>,
+  args: readonly string[],
+): Promise<number> {
+  const { out, env } = context;
+  const { result, found } = await withJob(
+    context,
+    options,
+    args,
+    (client, nodes, job) => followLogs(context, { client, nodes, job, options }),
+  );
+  warnOfCuts(context, found);
+  return reportFailures(result, { out, now: env.clock.now() });
+}
+
+/** `minime wait`: the exit code of the programs, when all have ended. */
+export async function runWait(
+  context: CommandContext,
+  options: OptionsOf<typeof jobOptions>,
+  args: readonly string[],
+): Promise<number> {
+  const { signal } = context;
+  const { result, found } = await withJob(context, options, args, (client, nodes, job) => {
+    const asked = { verb: "exec.wait", args: { job }, deadlineMs: GROUP_MS_MAX };
+    return ask(client, nodes, { ...asked, more: { signal } }, options);
+  });
+  return reportEnds(context, result, found);
+}
+
+/** `minime attach`: follows the output; signals go to the job; ends with its exit code. */
+export async function runAttach(
+  context: CommandContext,
+  options: OptionsOf<typeof jobOptions>,
+  args: readonly string[],
+): Promise<number> {
+  const { out } = context;
+  const { result, found } = await withJob(context, options, args, async (client, nodes, job) => {
+    using _ = context.takeSignals((name, count) => {
+      const sent = count > 1 ? "SIGKILL" : name;
+      out.note(count > 1 ? "Killing the job" : `${name} goes to the job; again to kill it`);
+      const asked = { verb: "exec.kill", args: { job, signal: sent }, deadlineMs: JOB_MS_MAX };
+      ask(client, nodes, asked, options).catch((error) => out.warn(signalFailure(sent, error)));
+    });
+    const how = { ...options, follow: true, bare: false };
+    return await followLogs(context, { client, nodes, job, options: how });
+  });
+  warnOfCuts(context, found);
+  return reportEnds(context, result, found);
+}
+
+/** `minime kill`: a signal to the job on all of its nodes. */
+export async function runKill(
+  context: CommandContext,
+  options: OptionsOf<typeof killOptions>,
+  args: readonly string[],
+): Promise<number> {
+  const [first = "", ...rest] = args;
+  const given = first.startsWith("-") ? first.slice(1) : options.signal;
+  const signal = signalNamed(given);
+  if (signal === undefined) throw new UsageError(`"${given}" is no signal that can be sent`);
+  const names = first.startsWith("-") ? rest : args;
+  const { result, found } = await withJob(context, options, names, (client, nodes, job) => {
+    const asked = { verb: "exec.kill", args: { job, signal }, deadlineMs: JOB_MS_MAX };
+    return ask(client, nodes, asked, options);
+  });
+  const { out, env } = context;
+  if ([...found.values()].every(({ end }) => end !== undefined)) out.note("It has ended before");
+  return reportFailures(result, { out, now: env.clock.now() });
+}
+
+type Found = ReadonlyMap<string, v.InferOutput<typeof JobEndSchema>>;
+
+/** Asks the nodes about the one job that the arguments name. */
+async function withJob(
+  context: CommandContext,
+  options: OptionsOf<typeof jobOptions>,
+  args: readonly string[],
+  run: (client: MeshClient, nodes: readonly string[], job: string) => Promise<GroupResult>,
+): Promise<{ readonly result: GroupResult; readonly found: Found }> {
+  const [job, ...more] = args;
+  if (job === undefined || more.length > 0) throw new UsageError("Name one job");
+  await using client = await context.connect();
+  const nodes = await nodesOf(context, client, options);
+  const result = await run(client, nodes, job);
+  const found = new Map<string, v.InferOutput<typeof JobEndSchema>>();
+  for (const [name, value] of result.values) {
+    const parsed = v.safeParse(JobEndSchema, value, { abortEarly: true });
+    if (!parsed.success) throw new CallError("failed", `Answer of "${name}" is malformed`);
+    if (parsed.output.found) found.set(name, parsed.output);
+  }
+  if (found.size > 0) return { result, found };
+  const { out, env } = context;
+  for (const line of failureLines(result.failures.values(), { now: env.clock.now() })) {
+    out.writeError(`${line}\n`);
+  }
+  throw new MinimeError(`There is no job "${job}" of yours on these nodes`);
+}
+
+async function followLogs(
+  context: CommandContext,
+  parts: {
+    readonly client: MeshClient;
+    readonly nodes: readonly string[];
+    readonly job: string;
+    readonly options: OptionsOf<typeof logsOptions>;
+  },
+): Promise<GroupResult> {
+  const { out, signal } = context;
+  const { client, nodes, job, options } = parts;
+  const { follow, bare } = options;
+  const lines = new LineOutput({ out, labelled: !bare, single: nodes.length === 1 });
+  const result = await ask(client, nodes, {
+    verb: "exec.logs",
+    args: { job, follow },
+    deadlineMs: follow ? GROUP_MS_MAX : JOB_MS_MAX,
+    more: {
+      signal,
+      onItems: async (items) => {
+        for (const [name, value, lost] of items) {
+          if (lost > 0) lines.lost(name);
+          await lines.take(name, chunkOf(value));
+        }
+      },
+    },
+  }, options);
+  lines.finish();
+  return result;
+}
+
+function warnOfCuts({ out }: CommandContext, found: Found): void {
+  for (const [name, { cutBytes }] of found) {
+    if (cutBytes !== undefined) out.warn(`${name}: ${cutBytes} bytes of output are not kept`);
+  }
+}
+
+async function ask(
+  client: MeshClient,
+  nodes: readonly string[],
+  { verb, args, deadlineMs, more = {} }: Asked,
+  { user }: Pick<OptionsOf<typeof jobOptions>, "user">,
+): Promise<GroupResult> {
+  const signed = await client.sign(verb, args, { targets: nodes, as: user ?? "$user" });
+  return await callGroup(client, {
+    targets: foldNodeset(nodes),
+    signed,
+    deadlineMs,
+    bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
+    ...more,
+  });
+}
+
+/** Those that are named; without a name all that are up, since nobody knows where a job runs. */
+async function nodesOf(
+  context: CommandContext,
+  client: MeshClient,
+  options: OptionsOf<typeof jobOptions>,
+): Promise<readonly string[]> {
+  const selection = await readSelection(context, options);
+  const { nodes } = await readMeshView(client, { signal: context.signal });
+  const names = selectPresent(nodes, selection)
+    .filter(({ state }) => selection.named || state === "up").map(({ name }) => name);
+  if (names.length === 0) throw new UsageError("No node is selected");
+  return [...new Set(names)];
+}
+
+function reportEnds(context: CommandContext, result: GroupResult, found: Found): number {
+  const { out, env } = context;
+  const outcome = new Outcome();
+  for (const [name, { end }] of found) {
+    if (end === undefined) outcome.fail(name, "It still runs");
+    else outcome.ends.set(name, end);
+  }
+  for (const line of outcome.lines({ now: env.clock.now() })) out.writeError(`minime: ${line}\n`);
+  const unclear = [...result.failures.values()];
+  for (const line of failureLines(unclear, { now: env.clock.now() })) out.writeError(`${line}\n`);
+  return unclear.length > 0 ? Math.max(outcome.exitCode, EXIT.notRun) : outcome.exitCode;
+}
+
+function stateOf({ end }: JobView): string {
+  return end === undefined ? "runs" : `ended: ${endText(end) ?? "exit 0"}`;
+}
+
+/** A line for each job and state; SINCE is that of the node which is there longest. */
+function rowsOf(
+  views: readonly (JobView & { readonly node: string })[],
+  now: number,
+): string[][] {
+  const oldestFirst = views.toSorted((a, b) =>
+    a.startedMs - b.startedMs || compareNames(a.node, b.node)
+  );
+  const rows = new Map<string, { names: string[]; view: JobView; at: number }>();
+  for (const { node, ...view } of oldestFirst) {
+    const key = `${view.job} ${stateOf(view)}`;
+    const at = view.endedMs ?? view.startedMs;
+    const row = rows.get(key);
+    if (row === undefined) rows.set(key, { names: [node], view, at });
+    else {
+      row.names.push(node);
+      row.at = Math.min(row.at, at);
+    }
+  }
+  return [...rows.values()].map(({ names, view, at }) => {
+    const since = formatDuration(Math.max(0, now - at));
+    return [view.job, foldNodeset(names), stateOf(view), since, printable(view.argv.join(" "))];
+  });
+}

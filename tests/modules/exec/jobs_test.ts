@@ -1,0 +1,95 @@
+/** Background jobs on daemons of this machine, as a user handles them. */
+
+import assert from "node:assert/strict";
+import { LocalMesh } from "../../support/local_mesh.ts";
+
+Deno.test("jobs: on three nodes, as a user handles them", async (t) => {
+  await using mesh = await LocalMesh.start({ nodes: "n[1-3]" });
+  const step = (name: string, run: () => Promise<void>) => t.step(name, run);
+  const gate = `${mesh.folder}/gate`;
+  const start = (name: string, line: string, nodes = "n[1-3]") =>
+    mesh.must("exec", "--bg", "--name", name, "-w", nodes, "-s", line);
+
+  await step("one goes on when its client is gone, and is found by its name", async () => {
+    const line = `echo begun; until [ -e ${gate} ]; do sleep 0.02; done; exit $MINIME_RANK`;
+    assert.equal(await start("build", line), "build\n");
+    const { jobs } = await mesh.json("jobs") as { jobs: Record<string, unknown>[] };
+    assert.deepEqual(jobs.map(({ node, job, end }) => [node, job, end]), [
+      ["n1", "build", undefined],
+      ["n2", "build", undefined],
+      ["n3", "build", undefined],
+    ]);
+    const table = await mesh.must("jobs");
+    assert.match(
+      table,
+      /^JOB +NODES +STATE +SINCE +COMMAND\nbuild +n\[1-3\] +runs +\d+ m?s +\/bin/,
+    );
+    const again = await mesh.run("exec", "--bg", "--name", "build", "-w", "n1", "true");
+    assert.deepEqual(again, {
+      code: 125,
+      stdout: "",
+      stderr: 'minime: n1: failed: Job "build" runs already\n',
+    });
+  });
+
+  await step("its output can be read now, and followed to its end with its exit code", async () => {
+    const sorted = (text: string) => text.split("\n").sort().join("\n").trim();
+    const soFar = await mesh.must("logs", "build");
+    assert.equal(sorted(soFar), "n1: begun\nn2: begun\nn3: begun");
+    const attached = mesh.run("attach", "build");
+    const waiting = mesh.run("wait", "-w", "n2", "build");
+    await Deno.writeTextFile(gate, "");
+    const { code, stdout, stderr } = await attached;
+    assert.deepEqual([code, sorted(stdout)], [2, "n1: begun\nn2: begun\nn3: begun"]);
+    assert.match(stderr, /minime: n3: exit 2\n/);
+    assert.equal((await waiting).code, 1);
+    assert.equal((await mesh.run("wait", "build")).code, 2);
+  });
+
+  await step("a signal reaches it on all of its nodes", async () => {
+    await start("sleeper", "sleep 1007 & wait");
+    await mesh.must("kill", "-s", "KILL", "sleeper");
+    const { code, stderr } = await mesh.run("wait", "sleeper");
+    assert.deepEqual([code, stderr], [137, "minime: n[1-3]: killed by SIGKILL\n"]);
+    const late = await mesh.run("kill", "-9", "sleeper");
+    assert.deepEqual([late.code, late.stderr], [0, "It has ended before\n"]);
+  });
+
+  await step("^C at attach goes to the job", async () => {
+    await start("polite", 'trap "echo bye; exit 6" INT; echo ready; sleep 1008 & wait', "n1");
+    const child = mesh.spawn("attach", "polite");
+    const reader = child.stdout.getReader();
+    let text = "";
+    while (!text.includes("bye")) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      if (text === "") child.kill("SIGINT");
+      text += new TextDecoder().decode(value);
+    }
+    await reader.cancel();
+    await child.stderr.cancel();
+    assert.equal(text, "n1: ready\nn1: bye\n");
+    assert.equal((await child.status).code, 6);
+  });
+
+  await step("what cannot be started, and what is not there", async () => {
+    const bad = await mesh.run("exec", "--bg", "-w", "n1", "no-such-program");
+    assert.deepEqual([bad.code, bad.stdout], [127, ""]);
+    const none = await mesh.run("wait", "nothing");
+    assert.deepEqual([none.code, none.stderr], [
+      1,
+      'minime: There is no job "nothing" of yours on these nodes\n',
+    ]);
+    assert.equal((await mesh.run("kill", "-s", "FOO", "build")).code, 2);
+    assert.equal((await mesh.run("exec", "--name", "x", "-w", "n1", "true")).code, 2);
+    assert.equal((await mesh.run("exec", "--bg", "-b", "-w", "n1", "true")).code, 2);
+  });
+
+  await step("none outlives an orderly end of its daemon", async () => {
+    await start("last", "echo $$; sleep 1009 & wait", "n1");
+    let pid = "";
+    while (pid === "") pid = (await mesh.must("logs", "-N", "-w", "n1", "last")).trim();
+    await mesh.run("halt");
+    await assert.rejects(Deno.stat(`/proc/${pid}`), Deno.errors.NotFound);
+  });
+});
