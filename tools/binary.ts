@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { cacheFolder, hashFile } from "./cache.ts";
-import { compileBundle } from "./compile.ts";
+import { compileBundle, type Compiled } from "./compile.ts";
 import { messageOf, type Target } from "./older_pair.ts";
 import { run } from "./run.ts";
 
@@ -113,15 +113,7 @@ async function make(options: BuildOptions, path: string): Promise<Omit<Build, "p
   const staging = await Deno.makeTempDir({ dir: `${root}/dist`, prefix: ".build-" });
   try {
     options.report?.(`Building ${path}`);
-    const bundle = `${staging}/bundle`;
-    await bundleMain(root, bundle);
-    const compiled = await compileBundle({
-      staging,
-      bundle,
-      target,
-      unstable: await unstableFeatures(root),
-      cache: cacheFolder(`${root}/dist/cache`),
-    });
+    const compiled = await compileEntry("main.ts", { root, target, staging });
     const { size: bytes } = await Deno.stat(compiled.path);
     const sha256 = await hashFile(compiled.path);
     await Deno.rename(compiled.path, path);
@@ -131,11 +123,32 @@ async function make(options: BuildOptions, path: string): Promise<Omit<Build, "p
   }
 }
 
+/** Makes an executable of a file of the project, in the folder `staging`. No record is kept of it. */
+export async function compileEntry(
+  entry: string,
+  options: { root: string; target: Target; staging: string },
+): Promise<Compiled> {
+  const { root, target, staging } = options;
+  const bundle = `${staging}/bundle`;
+  await bundleMain(root, bundle, { entry });
+  return await compileBundle({
+    staging,
+    bundle,
+    target,
+    unstable: await unstableFeatures(root),
+    cache: cacheFolder(`${root}/dist/cache`),
+  });
+}
+
 /**
  * Bundles main.ts into main.js in `folder`, and what it imports dynamically into chunks beside it: a
  * command reads only what it uses, and asking for the version next to nothing.
  */
-export async function bundleMain(root: string, folder: string): Promise<void> {
+export async function bundleMain(
+  root: string,
+  folder: string,
+  { entry = "main.ts" }: { entry?: string } = {},
+): Promise<void> {
   const result = await run([
     Deno.execPath(),
     "bundle",
@@ -144,13 +157,15 @@ export async function bundleMain(root: string, folder: string): Promise<void> {
     "--platform=deno",
     "--code-splitting",
     `--outdir=${folder}`,
-    "main.ts",
+    entry,
   ], { cwd: root });
   if (result.code !== 0) {
     // All of it: the file and line are not in the first line.
     const output = result.stderr.split("Stack backtrace")[0]?.trim();
-    throw new Error(`Cannot bundle "${root}/main.ts": ${output}`);
+    throw new Error(`Cannot bundle "${root}/${entry}": ${output}`);
   }
+  const name = entry.slice(entry.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
+  if (name !== "main.js") await Deno.rename(`${folder}/${name}`, `${folder}/main.js`);
 }
 
 async function unstableFeatures(root: string): Promise<string[]> {
