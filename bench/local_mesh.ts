@@ -3,20 +3,21 @@
  * temporary folder. Halted, and its folder removed, when it is disposed.
  */
 
+import type { NodeView } from "../modules/shared/mesh_view.ts";
 import { outputOf, timeProcess } from "./process.ts";
 import type { Program } from "./programs.ts";
 
 const MESH = "bench";
 
 export class LocalMesh implements AsyncDisposable {
-  readonly nodes: readonly string[];
+  readonly names: readonly string[];
   readonly #program: Program;
   readonly #folder: string;
 
-  private constructor(program: Program, folder: string, nodes: readonly string[]) {
+  private constructor(program: Program, folder: string, names: readonly string[]) {
     this.#program = program;
     this.#folder = folder;
-    this.nodes = nodes;
+    this.names = names;
   }
 
   static async boot(program: Program, count: number): Promise<LocalMesh> {
@@ -39,8 +40,19 @@ export class LocalMesh implements AsyncDisposable {
     return await timeProcess([...this.#program.argv, ...args], { env: this.#env(options.local) });
   }
 
+  /** As one of them sees all; links are key ids. */
+  async nodes(): Promise<NodeView[]> {
+    const text = await this.#run(["nodes", "--json"]);
+    const { nodes }: { nodes: NodeView[] } = JSON.parse(text);
+    const keyOf = new Map(nodes.map(({ name, keyId }) => [name, keyId]));
+    return nodes.map((node) => ({
+      ...node,
+      links: node.links.map((name) => keyOf.get(name) ?? name),
+    }));
+  }
+
   async pids(): Promise<number[]> {
-    return await Promise.all(this.nodes.map(async (node) => {
+    return await Promise.all(this.names.map(async (node) => {
       const path = `${this.#folder}/state/minime/${MESH}/${node}/pid`;
       return Number((await Deno.readTextFile(path)).split(" ")[0]);
     }));

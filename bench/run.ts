@@ -5,6 +5,7 @@
 
 import { boot, cold } from "./boot.ts";
 import { call } from "./calls.ts";
+import { convergence } from "./convergence.ts";
 import { links } from "./links.ts";
 import { machineText } from "./machine.ts";
 import { memory } from "./memory.ts";
@@ -26,6 +27,7 @@ const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
     uptime,
     boot,
     cold,
+    convergence,
     memory,
     simulation,
   }),
