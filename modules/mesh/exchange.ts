@@ -34,7 +34,14 @@ import {
 } from "./digests.ts";
 
 import type { Intake } from "./intake.ts";
-import { FETCH_BYTES_MAX, FETCH_KEYS_MAX, FETCH_MS_MAX, NODES_MAX, RETRY_MS } from "./limits.ts";
+import {
+  FETCH_BYTES_MAX,
+  FETCH_KEYS_MAX,
+  FETCH_MS_MAX,
+  NODES_MAX,
+  RETRY_MS,
+  SUMMARY_NODES_MAX,
+} from "./limits.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
 import { isPassing } from "./outbox.ts";
 import { decodeSummary, encodeSummary, type SummaryItem } from "./summary.ts";
@@ -193,7 +200,9 @@ export class Exchange {
 
   #entriesIn(wanted: ReadonlySet<number>, buckets: number): NodeEntry[] {
     const { table } = this.#options;
-    return [...table.entries()].filter(({ keyId }) => wanted.has(bucketOf(keyId, buckets)));
+    return [...table.entries()].filter(({ keyId }) => wanted.has(bucketOf(keyId, buckets)))
+      // The next comparison brings the others.
+      .slice(0, SUMMARY_NODES_MAX);
   }
 
   /** Those of ours that somebody with these versions lacks. */

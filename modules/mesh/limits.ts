@@ -63,6 +63,8 @@ export const QUESTIONS_PER_SECOND_MAX = 50;
 export const FETCH_KEYS_MAX = 128;
 export const FETCH_BYTES_MAX = 512 * 1024;
 export const FETCH_MS_MAX = 10_000;
+/** Nodes in one summary, 65 bytes each: what fits into a message. */
+export const SUMMARY_NODES_MAX = 60_000;
 /** Nodes in one bucket of a comparison, about: 8 bytes for these against 81 for each that differs. */
 export const DIGEST_NODES = 4;
 /** Three hex digits of a key id. */
@@ -137,3 +139,5 @@ export const STATUS_WAIT_MS_DEFAULT = 30_000;
 /** Round trips above these are called slow: far more than a healthy network of that kind needs. */
 export const SLOW_MS = 100;
 export const SLOW_BETWEEN_SEGMENTS_MS = 500;
+/** Nodes in one message of a view: up to 70 KB each, when each claims all the links that it may. */
+export const NODES_PER_PART = 50;

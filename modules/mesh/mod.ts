@@ -19,6 +19,7 @@ import {
 import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX } from "./limits.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
 import { ToldSchema } from "./outbox.ts";
+import { inParts } from "./view_parts.ts";
 
 export { AdvertPool } from "./advert_pool.ts";
 export type { MeshOptions } from "./mesh.ts";
@@ -64,7 +65,7 @@ export function createMesh(options: MeshOptions): Module {
         action: "read",
         args: NOTHING,
         reply: MeshViewSchema,
-        handle: () => mesh().view,
+        handle: () => inParts(mesh().view),
       }),
       watch: verb({
         action: "internal",

@@ -83,7 +83,7 @@ export function topologyOf(nodes: readonly Member[], options: TopologyOptions): 
   const near = present.filter(({ segment }) => segment === self.segment);
   const gateways = self.gateway ? present.filter((node) => isGateway(node)) : [];
   const up = shapeOf(near.filter(isUp), gateways.filter(isUp), self);
-  const all = shapeOf(near, gateways, self);
+  const all = present.every(isUp) ? up : shapeOf(near, gateways, self);
   const wanted = new Map<string, WantedLink>();
   const lost: WantedLink[] = [];
   let searchers = 1;

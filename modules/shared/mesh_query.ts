@@ -10,7 +10,7 @@ import {
   UsageError,
 } from "../../core/mod.ts";
 import type { CommandContext, ConnectOptions, MeshClient } from "./command.ts";
-import { type MeshView, MeshViewSchema, type NodeView } from "./mesh_view.ts";
+import { type MeshView, MeshViewSchema, NodesPartSchema, type NodeView } from "./mesh_view.ts";
 import { compareNames } from "./names.ts";
 import { type NodeSelection, sourceOf } from "./node_selection.ts";
 import { didYouMean } from "./suggest.ts";
@@ -74,13 +74,18 @@ export async function readMeshView(
     readonly deadlineMs?: number;
   } = {},
 ): Promise<MeshView> {
-  const reply = await caller.request("mesh.nodes", {}, { deadlineMs: VIEW_MS_MAX, ...options });
-  const parsed = v.safeParse(MeshViewSchema, reply, { abortEarly: true });
-  if (!parsed.success) {
-    throw new CallError("failed", `View of the mesh is malformed: ${parsed.issues[0].message}`);
-  }
-  const { self, nodes } = parsed.output;
-  return { self, nodes: nodes.toSorted((a, b) => compareNames(a.name, b.name)) };
+  const call = caller.stream("mesh.nodes", {}, { deadlineMs: VIEW_MS_MAX, ...options });
+  const nodes: NodeView[] = [];
+  for await (const item of call) nodes.push(...checked(NodesPartSchema, item).nodes);
+  const { self, nodes: rest } = checked(MeshViewSchema, await call.reply);
+  nodes.push(...rest);
+  return { self, nodes: nodes.sort((a, b) => compareNames(a.name, b.name)) };
+}
+
+function checked<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  throw new CallError("failed", `View of the mesh is malformed: ${parsed.issues[0].message}`);
 }
 
 function isSilence(error: unknown): boolean {

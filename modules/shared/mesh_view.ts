@@ -52,13 +52,17 @@ export const NodeViewSchema = v.object({
 });
 export type NodeView = Readonly<v.InferOutput<typeof NodeViewSchema>>;
 
-/** First item of `mesh.watch`, reply of `mesh.nodes`. */
+/** First item of `mesh.watch`; reply of `mesh.nodes`, after the nodes that came as its items. */
 export const MeshViewSchema = v.object({
   /** Our own key id. */
   self: KeyId,
   nodes: v.array(NodeViewSchema),
 });
 export type MeshView = Readonly<v.InferOutput<typeof MeshViewSchema>>;
+
+/** Items of `mesh.nodes`, where the reply cannot hold all nodes. */
+export const NodesPartSchema = v.object({ nodes: v.array(NodeViewSchema) });
+export type NodesPart = Readonly<v.InferOutput<typeof NodesPartSchema>>;
 
 /** Later items of `mesh.watch`: nodes that are new or changed, and key ids that are forgotten. */
 export const MeshChangeSchema = v.object({

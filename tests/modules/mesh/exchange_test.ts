@@ -1,11 +1,121 @@
 import assert from "node:assert/strict";
-import { type Link } from "../../../core/mod.ts";
+import fc from "fast-check";
+import type { Link, Self } from "../../../core/mod.ts";
 import { newCounts } from "../../../modules/mesh/counts.ts";
 import { Exchange } from "../../../modules/mesh/exchange.ts";
+import { Intake } from "../../../modules/mesh/intake.ts";
 import { NODES_MAX } from "../../../modules/mesh/limits.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
-import { keyIdOf } from "./adverts.ts";
+import { advertOf, hostOf, keyIdOf, NO_LINKS, NOW_MS, seededKeys } from "./adverts.ts";
+
+const keys = await seededKeys("exchange");
+const people = Array.from({ length: 24 }, (_, index) => keys.person({ name: `n${index}` }));
+
+/** One end of a link, with what the mesh module of a node has beside its exchange. */
+class End {
+  readonly table = new NodeTable();
+  readonly exchange: Exchange;
+  readonly #intake: Intake;
+  /** What was asked of this end, in order. */
+  readonly asked: string[] = [];
+
+  constructor(readonly self: Self) {
+    const host = hostOf(keys, self);
+    const clock = new ManualClock();
+    this.#intake = new Intake({
+      host: {
+        ...host,
+        links: NO_LINKS as never,
+        env: { clock: { monotonic: () => 0, now: () => NOW_MS } } as never,
+      },
+      table: this.table,
+      counts: newCounts(),
+      onNews: () => {},
+      onKnown: () => {},
+      onOwn: () => {},
+    });
+    this.exchange = new Exchange({
+      clock,
+      table: this.table,
+      intake: this.#intake,
+      self: self.identity.keyId,
+      verifyChain: host.verifyChain,
+      counts: newCounts(),
+      log: () => {},
+      onKnown: () => {},
+    });
+  }
+
+  /** Of each person the version that stands at its place; 0: nothing. */
+  learn(versions: readonly number[]): void {
+    versions.forEach((sequence, index) => {
+      const who = people[index];
+      if (who === undefined || sequence === 0) return;
+      const { bytes } = advertOf(keys, who, { sequence });
+      this.#intake.accept(bytes, { from: "test", forgotten: false, identity: who.identity });
+    });
+  }
+
+  get versions(): number[] {
+    return people.map(({ identity }) => this.table.get(identity.keyId)?.advert.sequence ?? 0);
+  }
+}
+
+/** Links both ends, lets them compare, and waits until all is said. */
+async function compare(a: End, b: End): Promise<void> {
+  let underWay = 0;
+  const linkTo = (from: End, to: End): Link => {
+    const link = {
+      peer: { identity: to.self.identity },
+      request: async (verb: string, args: Record<string, Uint8Array>) => {
+        to.asked.push(verb);
+        underWay++;
+        await Promise.resolve();
+        underWay--;
+        const back = links.get(to) as Link;
+        if (verb === "mesh.sync") return to.exchange.compared(args["digests"] as Uint8Array);
+        if (verb === "mesh.fetch") return { nodes: to.exchange.answer(args["keys"] as Uint8Array) };
+        return { known: to.exchange.offered(back, args["summary"] as Uint8Array) };
+      },
+      close: (text: string) => assert.fail(`"${from.self.identity.name}" closes: ${text}`),
+    };
+    return link as unknown as Link;
+  };
+  const links = new Map([[a, linkTo(a, b)], [b, linkTo(b, a)]]);
+  for (const end of [a, b]) end.exchange.linkUp(links.get(end) as Link);
+  for (let quiet = 0; quiet < 5; quiet = underWay === 0 ? quiet + 1 : 0) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  await Promise.all([a.exchange.stop(), b.exchange.stop()]);
+}
+
+Deno.test("exchange: two that compare both have the newest of each node then", async () => {
+  const versions = fc.array(fc.nat(3), { minLength: people.length, maxLength: people.length });
+  await fc.assert(
+    fc.asyncProperty(versions, versions, async (ours, theirs) => {
+      const [a, b] = [keys.person({ name: "a" }), keys.person({ name: "b" })].map((self) =>
+        new End(self)
+      ) as [End, End];
+      a.learn(ours);
+      b.learn(theirs);
+      await compare(a, b);
+      const newest = ours.map((version, index) => Math.max(version, theirs[index] as number));
+      assert.deepEqual(a.versions, newest);
+      assert.deepEqual(b.versions, newest);
+    }),
+    { seed: 5, numRuns: 40 },
+  );
+});
+
+Deno.test("exchange: two that have the same say no more than that", async () => {
+  const [a, b] = [keys.person({ name: "a" }), keys.person({ name: "b" })].map((self) =>
+    new End(self)
+  ) as [End, End];
+  for (const end of [a, b]) end.learn(people.map((_, index) => index % 3));
+  await compare(a, b);
+  assert.deepEqual([...a.asked, ...b.asked], ["mesh.sync"]);
+});
 
 Deno.test("exchange: a neighbour that invents keys without end fills no more than the largest mesh would", async () => {
   let asked = 0;

@@ -105,6 +105,24 @@ Deno.test("sparse mesh: two that are left of many, and cut from each other, find
   assert.equal(await mesh.states(["n2", "n3"]), "2 up, 38 down");
 });
 
+Deno.test("sparse mesh: of two daemons with one key, far from each other, the larger instance stops", async () => {
+  await using mesh = await SimulatedMesh.create({ seed: "twins", nodes: 30, seeds: 3 });
+  // n30 is a clone of n29. Its neighbours refuse it, but not all nodes are neighbours of n29.
+  mesh.people.set("n30", mesh.people.get("n29") as never);
+  const start = (name: string) => {
+    const instance = new Uint8Array(16).fill(Number(name.slice(1)));
+    return mesh.start(name, { instance });
+  };
+  await mesh.simulation.finish(Promise.all(mesh.names.slice(0, 29).map(start)));
+  await mesh.simulation.run({ forMs: BOOT_MS + TRIM_MS });
+  await mesh.simulation.finish(start("n30"));
+  const reason = await mesh.simulation.finish(mesh.get("n30").stopped, { forMs: HEAL_MS_MAX });
+  assert.match(reason, /^Another daemon uses the key of "n29" .*: was this machine cloned$/);
+  await mesh.simulation.run({ forMs: HEAL_MS_MAX });
+  assert.equal(mesh.get("n29").state, "running");
+  assert.equal(await mesh.states(mesh.names.slice(0, 29)), "29 up");
+});
+
 /** Three segments of five; the first two nodes of each are gateways. */
 const SEGMENTED = {
   nodes: 15,
