@@ -68,13 +68,12 @@ async function reachNode(
     needs.out.detail(`Node "${node}" directly: ${errorText(error)}`);
   }
   const { node: _, ...anywhere } = options;
-  const others = { home, user, options: anywhere };
-  const entry = await reachLocal(needs, home, undefined) ?? await reachRemote(needs, others);
-  // Who can be reached is the node itself, which only took its time.
-  if (entry.name === node) return entry;
+  const others = { home, user, options: anywhere, except: node };
+  const enter = async () =>
+    await reachLocal(needs, home, undefined) ?? await reachRemote(needs, others);
   const { reachRouted } = await import("./routed_session.ts");
   try {
-    return await reachRouted(needs, entry, { home, user, node, timeoutMs });
+    return await reachRouted(needs, { home, user, node, enter, timeoutMs });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     const text = `Cannot reach node "${node}": ${errorText(error)}; directly: ${errorText(direct)}`;
@@ -96,15 +95,24 @@ async function reachLocal(
 
 async function reachRemote(
   needs: ConnectNeeds,
-  parts: { readonly home: MeshHome; readonly user: User; readonly options: ConnectRequest },
+  parts: {
+    readonly home: MeshHome;
+    readonly user: User;
+    readonly options: ConnectRequest;
+    /** Any node but this one. */
+    readonly except?: string;
+  },
 ): Promise<Reached> {
-  const { home, user, options } = parts;
+  const { home, user, options, except } = parts;
   const all = await home.nodes();
-  const wanted = all.filter(({ name }) => options.node === undefined || name === options.node);
+  const wanted = all.filter(({ name }) =>
+    name !== except && (options.node === undefined || name === options.node)
+  );
   // What lies behind others mostly swallows what is sent to it.
   const nodes = [...wanted.filter((node) => !isBehind(node)), ...wanted.filter(isBehind)];
   if (nodes.length === 0) {
-    const what = options.node === undefined ? "no node" : `no node "${options.node}"`;
+    const other = except === undefined ? "no node" : `no other node than "${except}"`;
+    const what = options.node === undefined ? other : `no node "${options.node}"`;
     throw new ConnectionError("other", `Home of mesh "${home.name}" knows ${what}: boot it first`);
   }
   const front = await user.front();

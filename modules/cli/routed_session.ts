@@ -3,7 +3,14 @@
  * carries it can neither read nor change it.
  */
 
-import { AuthenticationError, Calls, ConnectionError, errorText } from "../../core/mod.ts";
+import {
+  AuthenticationError,
+  CallError,
+  Calls,
+  ConnectionError,
+  errorText,
+} from "../../core/mod.ts";
+import type { Entry } from "../router/routed/roaming_carrier.ts";
 import { openSession } from "../router/routed/session.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { RouteSchema } from "../shared/route_view.ts";
@@ -16,22 +23,28 @@ export interface RoutedSession {
   readonly user: User;
   /** The node's name. */
   readonly node: string;
+  /** Reaches a node that is another one. */
+  readonly enter: () => Promise<Reached>;
   /** How long to try. @default the routed conduit's own limit */
   readonly timeoutMs?: number;
 }
 
-/** Takes the entry over. Rejects with ConnectionError, or AuthenticationError when the node refuses. */
-export async function reachRouted(
-  needs: ConnectNeeds,
-  entry: Reached,
-  session: RoutedSession,
-): Promise<Reached> {
-  const { env: { clock }, signal } = needs;
+/** Rejects with ConnectionError, or AuthenticationError when the node refuses. */
+export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): Promise<Reached> {
+  const { env: { clock }, signal, out } = needs;
   const { node, timeoutMs, user } = session;
+  const enter = async () => {
+    const entry = await session.enter();
+    out.detail(`Node "${node}" through "${entry.name}"`);
+    return entry;
+  };
+  const endToEnd = await user.endToEnd();
+  const first = await enter();
   try {
-    const keyId = await keyIdOf(entry, session);
-    const { conduit, done } = await openSession(entry.calls, { keyId, name: node }, {
-      endToEnd: await user.endToEnd(),
+    const keyId = await keyIdOf(first, session);
+    const { conduit, done } = await openSession(entryOf(first), { keyId, name: node }, {
+      enter: async () => entryOf(await enter()),
+      endToEnd,
       clock,
       signal,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -40,20 +53,26 @@ export async function reachRouted(
     return {
       calls: new Calls({ conduit, clock, dialled: true }),
       name: node,
-      endpoint: `mesh:${node} through ${entry.name}`,
+      endpoint: `mesh:${node} through ${first.name}`,
       session: peer.kind === "node" ? peer.session : undefined,
-      afterwards: async () => {
-        await done;
-        await entry.calls.close("session is over");
-      },
+      afterwards: () => done,
     };
   } catch (error) {
-    await entry.calls.close("no session");
+    await first.calls.close("no session");
     if (!(error instanceof ConnectionError)) throw error;
-    throw new ConnectionError(error.reason, `${errorText(error)} (through "${entry.name}")`, {
+    throw new ConnectionError(error.reason, `${errorText(error)} (through "${first.name}")`, {
       cause: error,
     });
   }
+}
+
+function entryOf({ calls, name }: Reached): Entry {
+  return {
+    name,
+    caller: calls,
+    gone: calls.done,
+    close: () => calls.close("session is over"),
+  };
 }
 
 /**
@@ -63,7 +82,10 @@ export async function reachRouted(
 async function keyIdOf(entry: Reached, { home, node }: RoutedSession): Promise<string> {
   const known = (await home.nodes()).find(({ name }) => name === node);
   if (known !== undefined) return known.keyId;
-  const reply = await entry.calls.request("router.route", { to: node });
+  const reply = await entry.calls.request("router.route", { to: node }).catch((error: unknown) => {
+    if (!(error instanceof CallError) || error.class !== "invalid") throw error;
+    throw new ConnectionError("unknown-name", errorText(error), { cause: error });
+  });
   const { high, low } = v.parse(RouteSchema, reply);
   const last = high.hops.at(-1) ?? low.hops.at(-1);
   if (last !== undefined && last.name === node) return last.keyId;

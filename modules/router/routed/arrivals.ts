@@ -22,7 +22,6 @@ import {
   PACKET,
   packetId,
   packetType,
-  PRIORITY,
   RateLimit,
   type Timer,
 } from "../../../core/mod.ts";
@@ -35,7 +34,9 @@ import {
   HALF_OPEN_MS_MAX,
   HALF_OPEN_PER_STREAM_MAX,
   PARTIAL_MS_MAX,
+  PROOFS_TRIED_PER_LOOK_MAX,
 } from "./limits.ts";
+import { IncomingStream, StreamWay } from "./incoming_stream.ts";
 import { RoutedPipe } from "./pipe.ts";
 
 export interface ArrivalsOptions {
@@ -58,6 +59,8 @@ interface HalfOpen {
   looks: number;
   /** Copies of its packets that came. */
   copies: number;
+  /** Proofs that were tried since the last look. */
+  tries: number;
 }
 
 export class Arrivals {
@@ -66,6 +69,8 @@ export class Arrivals {
   /** Oldest first. */
   readonly #halfOpen = new Set<HalfOpen>();
   readonly #streams = new Set<IncomingStream>();
+  /** Conduits, by the name of their handshake. */
+  readonly #sessions = new Map<number, { readonly pipe: RoutedPipe; readonly way: StreamWay }>();
   /** Whose other end has not shown yet that it has got our verdict. */
   readonly #unconfirmed = new Set<RoutedPipe>();
   #timer: Timer | undefined;
@@ -83,15 +88,21 @@ export class Arrivals {
     return this.#halfOpen.size;
   }
 
-  /** Whether the first packet of a stream that nobody knows asks us for a handshake. */
+  /** Whether a stream that nobody knows asks us for a handshake, or may bring a conduit of ours. */
   wants(packet: Uint8Array): boolean {
-    return this.#options.endToEnd.isForUs(packet);
+    const type = packetType(packet);
+    if (type === PACKET.first) return !this.#closed && this.#options.endToEnd.isForUs(packet);
+    return type !== undefined && type >= PACKET.data && this.#sessions.has(packetId(packet));
   }
 
   /** Takes over the carrier of such a stream; its packets come behind this. */
   accept(carrier: Carrier): void {
-    const stream = new IncomingStream(carrier, this);
+    const stream: IncomingStream = new IncomingStream(
+      carrier,
+      () => this.#ofStream(stream).length > 0,
+    );
     this.#streams.add(stream);
+    carrier.onPacket((packet) => this.#take(packet, stream));
     void carrier.closed.then(() => this.#forgetStream(stream));
   }
 
@@ -107,15 +118,27 @@ export class Arrivals {
     this.#timer?.cancel();
   }
 
-  /** For the streams alone: a first packet, or a copy of one. */
-  ask(packet: Uint8Array, stream: IncomingStream): void {
-    if (this.#closed || !this.wants(packet)) return;
-    const known = this.#ofStream(stream).find(({ first }) => equalBytes(first, packet));
+  #take(packet: Uint8Array, stream: IncomingStream): void {
+    const type = packetType(packet);
+    if (type === PACKET.first) this.#ask(packet, stream);
+    else if (type === PACKET.proof) this.#prove(packet, stream);
+    else if (type !== undefined) {
+      const session = this.#sessions.get(packetId(packet));
+      // Whoever can seal is who has moved; nobody else can make it.
+      session?.pipe.receive(packet, () => session.way.moveTo(stream));
+    }
+    stream.closeIfUnused();
+  }
+
+  /** A first packet, or a copy of one. */
+  #ask(packet: Uint8Array, stream: IncomingStream): void {
+    if (!this.wants(packet)) return;
+    const known = [...this.#halfOpen].find(({ first }) => equalBytes(first, packet));
     if (!this.#answers.take()) {
       this.refused++;
       return;
     }
-    if (known !== undefined) return this.#repeat(known, known.responder.answer);
+    if (known !== undefined) return this.#repeat(known, known.responder.answer, stream);
     try {
       const responder = this.#options.endToEnd.respond(packet);
       this.#makeRoom(stream);
@@ -125,6 +148,7 @@ export class Arrivals {
         stream,
         looks: 0,
         copies: 0,
+        tries: 0,
       });
       this.#look();
       stream.send(responder.answer);
@@ -134,14 +158,17 @@ export class Arrivals {
     }
   }
 
-  /** For the streams alone: what may prove who asked. */
-  prove(packet: Uint8Array, stream: IncomingStream): void {
+  /** What may prove who asked. */
+  #prove(packet: Uint8Array, stream: IncomingStream): void {
     const id = packetId(packet);
-    const found = this.#ofStream(stream).find(({ responder }) => responder.id === id);
-    const step = found?.responder.receive(packet);
-    if (found === undefined || step === undefined) return;
+    const found = [...this.#halfOpen].find(({ responder }) => responder.id === id);
+    if (found === undefined || ++found.tries > PROOFS_TRIED_PER_LOOK_MAX) return;
+    const step = found.responder.receive(packet);
+    if (step === undefined) return;
     const { reply, established, refused } = step;
-    if (established === undefined && refused === undefined) return this.#repeat(found, reply);
+    if (established === undefined && refused === undefined) {
+      return this.#repeat(found, reply, stream);
+    }
     stream.send(reply);
     if (established !== undefined) this.#establish(established, stream);
     if (refused !== undefined) {
@@ -149,15 +176,10 @@ export class Arrivals {
     }
   }
 
-  /** For the streams alone. */
-  isWaitedFor(stream: IncomingStream): boolean {
-    return this.#ofStream(stream).length > 0;
-  }
-
   /** Who sends a copy has not heard us: not every way leads back. */
-  #repeat(halfOpen: HalfOpen, packet: Uint8Array): void {
-    if (++halfOpen.copies % ASKS_BEFORE_REROUTE === 0) halfOpen.stream.reroute();
-    halfOpen.stream.send(packet);
+  #repeat(halfOpen: HalfOpen, packet: Uint8Array, stream: IncomingStream): void {
+    if (++halfOpen.copies % ASKS_BEFORE_REROUTE === 0) stream.carrier.reroute();
+    stream.send(packet);
   }
 
   /**
@@ -166,8 +188,9 @@ export class Arrivals {
    */
   #establish({ peer, cipher }: EndToEndEstablished, stream: IncomingStream): void {
     const { clock, local, accept, made } = this.#options;
+    const way = new StreamWay(stream);
     const pipe: RoutedPipe = new RoutedPipe({
-      way: stream.way(cipher.id),
+      way,
       cipher,
       clock,
       remote: `mesh:${peer.identity.name}`,
@@ -178,8 +201,11 @@ export class Arrivals {
       },
     });
     this.#unconfirmed.add(pipe);
-    void pipe.done.then(() => this.#unconfirmed.delete(pipe));
-    stream.add(cipher.id, pipe);
+    this.#sessions.set(cipher.id, { pipe, way });
+    void pipe.done.then(() => {
+      this.#unconfirmed.delete(pipe);
+      this.#sessions.delete(cipher.id);
+    });
     made(pipe.done);
   }
 
@@ -215,67 +241,10 @@ export class Arrivals {
     this.#timer ??= this.#options.clock.after(HALF_OPEN_LOOK_MS, () => {
       this.#timer = undefined;
       for (const each of [...this.#halfOpen]) {
+        each.tries = 0;
         if (++each.looks * HALF_OPEN_LOOK_MS > HALF_OPEN_MS_MAX) this.#forget(each);
       }
       if (this.#halfOpen.size > 0) this.#look();
     });
-  }
-}
-
-/** One carrier from elsewhere, and the conduits that run over it. */
-class IncomingStream {
-  readonly #carrier: Carrier;
-  readonly #arrivals: Arrivals;
-  readonly #pipes = new Map<number, RoutedPipe>();
-
-  constructor(carrier: Carrier, arrivals: Arrivals) {
-    this.#carrier = carrier;
-    this.#arrivals = arrivals;
-    carrier.onPacket((packet) => this.#take(packet));
-  }
-
-  send(packet: Uint8Array): void {
-    this.#carrier.send(packet, PRIORITY.normal).catch(() => {
-      // The carrier is closed, which ends all that runs over it.
-    });
-  }
-
-  reroute(): void {
-    this.#carrier.reroute();
-  }
-
-  add(id: number, pipe: RoutedPipe): void {
-    this.#pipes.set(id, pipe);
-  }
-
-  /** The carrier as one of its conduits has it: closing it ends that one alone. */
-  way(id: number): ConstructorParameters<typeof RoutedPipe>[0]["way"] {
-    const carrier = this.#carrier;
-    return {
-      packetBytesMax: carrier.packetBytesMax,
-      get hasRoute() {
-        return carrier.hasRoute;
-      },
-      closed: carrier.closed,
-      send: (packet, priority) => carrier.send(packet, priority),
-      reroute: () => carrier.reroute(),
-      close: () => {
-        this.#pipes.delete(id);
-        this.closeIfUnused();
-      },
-    };
-  }
-
-  closeIfUnused(): void {
-    if (this.#pipes.size > 0 || this.#arrivals.isWaitedFor(this)) return;
-    this.#carrier.close("nobody uses it");
-  }
-
-  #take(packet: Uint8Array): void {
-    const type = packetType(packet);
-    if (type === undefined) return;
-    if (type === PACKET.first) this.#arrivals.ask(packet, this);
-    else if (type === PACKET.proof) this.#arrivals.prove(packet, this);
-    else this.#pipes.get(packetId(packet))?.receive(packet);
   }
 }

@@ -11,11 +11,15 @@ import {
   type EndToEndEstablished,
   type EndToEndInitiator,
   FramedConduit,
+  PACKET,
+  packetType,
   PRIORITY,
+  RateLimit,
   type Timer,
 } from "../../../core/mod.ts";
 import type { Carrier } from "../../shared/carrier.ts";
 import {
+  ANSWERS_TRIED_PER_SECOND_MAX,
   ASK_MS_START,
   ATTEMPT_MS_MAX,
   DIAL_MS_MAX,
@@ -50,6 +54,8 @@ export interface InitiateRouted {
 export interface RoutedConduit {
   readonly conduit: FramedConduit;
   readonly done: Promise<void>;
+  /** Shows the other end that we are there, now: packets may come to it by another way. */
+  readonly ask: () => void;
 }
 
 /**
@@ -97,6 +103,7 @@ class Attempts implements Disposable {
   #attemptMs = 0;
   #pauseMs = ASK_MS_START;
   #unanswered = 0;
+  readonly #tries: RateLimit;
   #refusal: AuthenticationError | undefined;
   #timer: Timer | undefined;
   #over = false;
@@ -105,6 +112,7 @@ class Attempts implements Disposable {
     this.#target = target;
     this.#options = options;
     this.#settle = settle;
+    this.#tries = new RateLimit(ANSWERS_TRIED_PER_SECOND_MAX, options.clock);
   }
 
   /** Throws AuthenticationError when the target is ourselves. */
@@ -161,6 +169,7 @@ class Attempts implements Disposable {
 
   #take(packet: Uint8Array): void {
     if (this.#over) return;
+    if (packetType(packet) === PACKET.answer && !this.#tries.take()) return;
     const initiator = this.#initiator as EndToEndInitiator;
     const before = initiator.outgoing;
     try {
@@ -185,6 +194,6 @@ class Attempts implements Disposable {
     const pipe = new RoutedPipe({ way: carrier, cipher, clock, remote, local, asks: true });
     carrier.onPacket((packet) => pipe.receive(packet));
     const conduit = new FramedConduit({ pipe, peer, clock, partialMsMax: PARTIAL_MS_MAX });
-    this.#settle.resolve({ conduit, done: pipe.done });
+    this.#settle.resolve({ conduit, done: pipe.done, ask: () => pipe.ask() });
   }
 }

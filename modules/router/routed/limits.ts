@@ -71,3 +71,16 @@ export const HALF_OPEN_MS_MAX = 5_000;
 export const HALF_OPEN_LOOK_MS = 1_000;
 /** Answers to strangers: at most a tenth of one core. */
 export const ANSWERS_PER_SECOND_MAX = 200;
+/** What may be an answer, tried by who asked: each costs curve operations. */
+export const ANSWERS_TRIED_PER_SECOND_MAX = 50;
+/** What may be the proof of one handshake: each costs some hashes. */
+export const PROOFS_TRIED_PER_LOOK_MAX = 50;
+
+// Programs that are no nodes
+
+/** A carrier that ends with its connection is told from one that was refused within this time. */
+export const ENTRY_DEATH_MS = 100;
+/** Other paths were taken so often and nothing came: another daemon is asked to carry. */
+export const REROUTES_BEFORE_ENTRY = 3;
+/** Between two looks for a daemon that can be reached, for ROUTE_MS_MAX in all. */
+export const ENTER_AGAIN_MS = 500;

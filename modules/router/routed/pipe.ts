@@ -26,7 +26,6 @@ import {
   ProtocolError,
   type Timer,
 } from "../../../core/mod.ts";
-import type { Carrier } from "../../shared/carrier.ts";
 import { Inbound } from "./inbound.ts";
 import {
   ASKED_MS_MAX,
@@ -43,12 +42,7 @@ import { type Flight, Outbound } from "./outbound.ts";
 import { decodeReport } from "./report.ts";
 import { Reporter } from "./reporter.ts";
 import { RoundTrip } from "./round_trip.ts";
-
-/** What a pipe needs of a carrier; whoever has the carrier hands its packets to `receive`. */
-export type Way = Pick<
-  Carrier,
-  "packetBytesMax" | "hasRoute" | "closed" | "send" | "reroute" | "close"
->;
+import type { Way } from "./way.ts";
 
 export interface RoutedPipeOptions {
   readonly way: Way;
@@ -123,9 +117,15 @@ export class RoutedPipe implements BytePipe {
       this.#break(new ConnectionError("closed", `Way to ${this.remote} is closed: ${text}`))
     );
     this.#onHeard = options.onHeard;
-    this.#isAsking = options.asks ?? false;
-    if (this.#isAsking) this.#reporter.send({ asks: true });
-    this.#arm(this.#isAsking ? this.#roundTrip.resendMs : PROBE_MS);
+    if (options.asks) this.ask();
+    else this.#arm(PROBE_MS);
+  }
+
+  /** Wants a sign of life, until there is one. */
+  ask(): void {
+    this.#isAsking = true;
+    this.#reporter.send({ asks: true });
+    this.#arm(this.#roundTrip.resendMs);
   }
 
   async read(into: Uint8Array): Promise<number | null> {
@@ -174,14 +174,17 @@ export class RoutedPipe implements BytePipe {
     this.#finishIfAllIsSaid();
   }
 
-  /** Any packet of the way; it is ours from then on. Never throws. */
-  receive(packet: Uint8Array): void {
+  /**
+   * Any packet of the way; it is ours from then on. Never throws. `onFresh` is called if it is the
+   * other end's and was not here before, and before anything is sent because of it.
+   */
+  receive(packet: Uint8Array, onFresh?: () => void): void {
     const type = packetType(packet);
     if (this.#state === "done" || type === undefined || type < PACKET.data) return;
     if (packetId(packet) !== this.#cipher.id) return;
     try {
-      if (type === PACKET.report) this.#takeReport(packet);
-      else this.#takeData(packet);
+      if (type === PACKET.report) this.#takeReport(packet, onFresh);
+      else this.#takeData(packet, onFresh);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#break(error);
@@ -197,11 +200,14 @@ export class RoutedPipe implements BytePipe {
     });
   }
 
-  #takeData(packet: Uint8Array): void {
+  #takeData(packet: Uint8Array, onFresh?: () => void): void {
     const { length } = packet;
     const arrival = this.#inbound.take(packet);
     if (arrival === "none") return;
-    if (arrival !== "again") this.#heard();
+    if (arrival !== "again") {
+      onFresh?.();
+      this.#heard();
+    }
     this.#reporter.arrived(arrival, length);
     if (arrival !== "next") return;
     this.#serveReader();
@@ -218,9 +224,10 @@ export class RoutedPipe implements BytePipe {
     this.#reporter.roomMayHaveGrown();
   }
 
-  #takeReport(packet: Uint8Array): void {
+  #takeReport(packet: Uint8Array, onFresh?: () => void): void {
     const plain = this.#cipher.openReport(packet);
     if (plain === undefined) return;
+    onFresh?.();
     const report = decodeReport(plain);
     const now = this.#clock.monotonic();
     this.#heard();

@@ -284,7 +284,8 @@ Deno.test("routed arrivals: noise costs nothing and makes nothing", async () => 
   await arrivals(async ({ arrivals, clock, stream, first, accepted }) => {
     const dice = new Dice(5);
     const ways = stream();
-    ways.acceptor.deliver(first());
+    const carrier = ways.acceptor;
+    carrier.deliver(first());
     const { sent } = ways;
     for (let i = 0; i < 3_000; i++) {
       const packet = dice.bytes(1 + dice.below(200));
@@ -296,7 +297,29 @@ Deno.test("routed arrivals: noise costs nothing and makes nothing", async () => 
     assert.equal(arrivals.waiting, 1);
     assert.deepEqual(accepted, []);
     await clock.advance(HALF_OPEN_MS_MAX + 2_000);
-    assert.ok(!ways.acceptor.hasRoute, "nobody uses the carrier, so it is closed");
+    assert.ok(carrier.isOver, "nobody uses the carrier, so it is closed");
+  });
+});
+
+Deno.test("routed front: an enemy with a thousand answers and proofs costs little and changes nothing", async () => {
+  const relay: Relay = (packet, towards) => {
+    const out = [{ packet, towards }];
+    const type = packetType(packet);
+    if (type !== PACKET.answer && type !== PACKET.proof) return out;
+    const copies = Array.from({ length: 1_000 }, (_, i) => {
+      const bad = packet.slice();
+      bad[bad.length - 1 - i % 16]! ^= 1 + i % 255;
+      return { packet: bad, towards };
+    });
+    return [...out, ...copies, ...out];
+  };
+  await played(1, () => ({ paths: [{ delayMs: 1, relay }] }), async ({ parties }) => {
+    const { dialler, acceptor } = await parties.connect();
+    const taker = new Taker(acceptor);
+    await exchange(dialler, taker, [10]);
+    const rest = taker.rest();
+    await dialler.close("done");
+    await rest;
   });
 });
 
@@ -304,9 +327,9 @@ Deno.test("routed front: who does not listen wants nothing", async () => {
   await played(1, () => ({ paths: [{}] }), async ({ parties, keys }) => {
     const packet = new Uint8Array(137);
     assert.equal(parties.acceptor.wants(packet), false);
-    const ways = new Ways({ clock: new ManualClock() });
-    parties.acceptor.accept(ways.acceptor);
-    assert.equal(await ways.acceptor.closed, "nobody listens");
+    const carrier = new Ways({ clock: new ManualClock() }).acceptor;
+    parties.acceptor.accept(carrier);
+    assert.equal(await carrier.closed, "nobody listens");
     assert.ok(keys.meshId.length === 16);
     await assert.rejects(parties.front.dial("mesh:acceptor"), ConnectionError);
   });

@@ -23,7 +23,7 @@ const SEGMENTS = {
 Deno.test("routed session: a program talks to a node that its daemon cannot dial", async () => {
   await inMesh(SEGMENTS, async (mesh) => {
     const alice = mesh.world.keys.person({ name: "alice", type: "user" });
-    const { calls } = await mesh.session(alice, mesh.get("a1"), mesh.get("b1"));
+    const { calls } = await mesh.session(alice, [mesh.get("a1")], mesh.get("b1"));
     const { name } = await calls.request("core.hello") as { name: string };
     assert.equal(name, "b1");
     const call = calls.stream("probe.give", { chunks: 5, bytes: 100_000 });
@@ -38,7 +38,7 @@ Deno.test("routed session: a guarded verb streams to who signed for this very se
   await inMesh(SEGMENTS, async (mesh) => {
     const { keys } = mesh.world;
     const alice = keys.person({ name: "alice", type: "user" });
-    const { calls, session } = await mesh.session(alice, mesh.get("a1"), mesh.get("b1"));
+    const { calls, session } = await mesh.session(alice, [mesh.get("a1")], mesh.get("b1"));
     const now = mesh.world.simulation.host("desk").clock.now();
     const sign = (bind: string) =>
       signRequest(keys.primitives, {
@@ -73,7 +73,7 @@ Deno.test("routed session: relays freeze one after the other in the middle of st
   await inMesh(SEGMENTS, async (mesh) => {
     const alice = mesh.world.keys.person({ name: "alice", type: "user" });
     const [a1, b1] = [mesh.get("a1"), mesh.get("b1")];
-    const { calls } = await mesh.session(alice, a1, b1);
+    const { calls } = await mesh.session(alice, [a1], b1);
     // Two paths, of which one swallows all that it gets; whichever was taken is left once at least.
     const { simulation } = mesh.world;
     const began = simulation.now;
@@ -101,6 +101,52 @@ Deno.test("routed session: relays freeze one after the other in the middle of st
     assert.deepEqual(b1.taken, Array.from({ length: 120 }, (_, i) => numbered(60_000, i)));
     thaw(["g2", "g4"]);
     assert.ok(simulation.now - began > 200, "nobody noticed that a relay was frozen");
+  });
+});
+
+for (const how of ["stops", "freezes"] as const) {
+  Deno.test(`routed session: the daemon to which the program is connected ${how}, and the next one carries on`, async () => {
+    await inMesh(SEGMENTS, async (mesh) => {
+      const alice = mesh.world.keys.person({ name: "alice", type: "user" });
+      const [a1, g1, b1] = [mesh.get("a1"), mesh.get("g1"), mesh.get("b1")];
+      const { calls, entry } = await mesh.session(alice, [a1, g1], b1);
+      assert.equal(entry(), "a1");
+      const give = calls.stream("probe.give", { chunks: 60, bytes: 60_000 });
+      const take = calls.stream("probe.take");
+      const sending = (async () => {
+        for (let i = 0; i < 60; i++) await take.send(numbered(60_000, i));
+        await take.end();
+      })();
+      let count = 0;
+      let gone: Promise<void> | undefined;
+      for await (const item of give) {
+        assert.deepEqual(item, numbered(60_000, count++));
+        if (count !== 20) continue;
+        if (how === "stops") gone = a1.daemon.stop("enough");
+        else mesh.world.simulation.freeze("a1");
+      }
+      await sending;
+      assert.deepEqual([count, await give.reply, await take.reply], [60, 60, 60]);
+      assert.deepEqual(b1.taken, Array.from({ length: 60 }, (_, i) => numbered(60_000, i)));
+      assert.equal(entry(), "g1");
+      // Idle for long, it is still there.
+      await mesh.world.pass(120_000);
+      assert.ok(await calls.request("core.ping"));
+      if (how === "freezes") mesh.world.simulation.thaw("a1");
+      await gone;
+    });
+  });
+}
+
+Deno.test("routed session: when no daemon is left it fails, and says so", async () => {
+  await inMesh(SEGMENTS, async (mesh) => {
+    const alice = mesh.world.keys.person({ name: "alice", type: "user" });
+    const [a1, b1] = [mesh.get("a1"), mesh.get("b1")];
+    const { calls } = await mesh.session(alice, [a1], b1);
+    await a1.daemon.stop("enough");
+    const { error } = await calls.done;
+    assert.ok(error instanceof ConnectionError, String(error));
+    assert.match(error.message, /^(Way to mesh:b1 is closed: No node is left|There was no route)/);
   });
 });
 

@@ -1,9 +1,17 @@
 /** Daemons with the real router on simulated machines, as in RouterWorld, that offer some verbs. */
 
 import * as v from "valibot";
-import { type Caller, Calls, EndToEnd, type Self, type Verb, verb } from "../../../../core/mod.ts";
+import {
+  Calls,
+  ConnectionError,
+  EndToEnd,
+  type Self,
+  type Verb,
+  verb,
+} from "../../../../core/mod.ts";
 import { createRouter } from "../../../../modules/router/mod.ts";
 import { Router } from "../../../../modules/router/router.ts";
+import type { Entry } from "../../../../modules/router/routed/roaming_carrier.ts";
 import { openSession } from "../../../../modules/router/routed/session.ts";
 import { inWorld, type World, type WorldNode } from "../../../core/daemon/world.ts";
 import { numbered } from "../../../core/conduit/messages.ts";
@@ -23,14 +31,16 @@ export interface Mesh {
   readonly world: World;
   get(name: string): MeshNode;
   settle(): Promise<void>;
-  /** A user's program that is connected to `entry` and has a session with `target`. */
-  session(user: Self, entry: MeshNode, target: MeshNode): Promise<Session>;
+  /** A user's program that is connected to the first of `entries` and has a session with `target`. */
+  session(user: Self, entries: readonly MeshNode[], target: MeshNode): Promise<Session>;
 }
 
 export interface Session {
   readonly calls: Calls;
   /** As the program knows the conduit. */
   readonly session: string;
+  /** The daemon that carries now. */
+  readonly entry: () => string;
   close(): Promise<void>;
 }
 
@@ -88,8 +98,8 @@ export async function inMesh(plan: Plan, run: (mesh: Mesh) => Promise<void>): Pr
     const settle = () => world.pass(SETTLE_MS);
     await settle();
     const opened: Session[] = [];
-    const session: Mesh["session"] = async (user, entry, target) => {
-      const made = await open(world, user, { entry, target });
+    const session: Mesh["session"] = async (user, entries, target) => {
+      const made = await open(world, user, { entries, target });
       opened.push(made);
       return made;
     };
@@ -116,14 +126,21 @@ async function start(world: World, board: Board, name: string): Promise<MeshNode
 async function open(
   world: World,
   user: Self,
-  { entry, target }: { readonly entry: MeshNode; readonly target: MeshNode },
+  { entries, target }: { readonly entries: readonly MeshNode[]; readonly target: MeshNode },
 ): Promise<Session> {
   const { clock, random } = world.simulation.host("desk");
   const { primitives } = world.keys;
   const trust = world.keys.trust();
-  const way: Caller & { close(text: string): Promise<void> } = await world.client(entry, user);
+  const waiting = [...entries];
+  const enter = async (): Promise<Entry> => {
+    const next = waiting.shift();
+    if (next === undefined) throw new ConnectionError("refused", "No node is left");
+    const calls = await world.client(next, user);
+    return { name: next.name, caller: calls, gone: calls.done, close: () => calls.close("done") };
+  };
   const { keyId, name } = target.self.identity;
-  const { conduit, done } = await openSession(way, { keyId, name }, {
+  const { conduit, done, entry } = await openSession(await enter(), { keyId, name }, {
+    enter,
     endToEnd: new EndToEnd({ context: () => ({ clock, random, primitives, trust, self: user }) }),
     clock,
   });
@@ -132,10 +149,10 @@ async function open(
   return {
     calls,
     session: conduit.peer.session,
+    entry,
     close: async () => {
       await calls.close("done");
       await done;
-      await way.close("done");
     },
   };
 }

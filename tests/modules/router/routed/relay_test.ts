@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {
   AuthenticationError,
+  type Conduit,
   ConnectionError,
   EndToEnd,
   PACKET,
@@ -12,7 +13,7 @@ import { Dice, runs } from "../../../support/fuzz.ts";
 import type { MeshKeys } from "../../../support/mesh_keys.ts";
 import { Taker } from "../../../core/conduit/messages.ts";
 import { drawSizes, exchange, played } from "./play.ts";
-import type { Path, Relay } from "./ways.ts";
+import { type Parties, type Path, type Relay, Ways } from "./ways.ts";
 
 const OTHER = { acceptor: "dialler", dialler: "acceptor" } as const;
 
@@ -146,5 +147,80 @@ Deno.test("routed conduit: one whose relay starts to alter everything goes anoth
     const rest = Promise.all([near.rest(), far.rest()]);
     await dialler.close("done");
     await rest;
+  });
+});
+
+Deno.test("routed conduit: a relay that brings packets by a stream of its own gains nothing for long", async () => {
+  let parties: Parties | undefined;
+  let thief: Ways | undefined;
+  let isFirst = false;
+  // What it gets back by its stream it swallows.
+  const relay: Relay = (packet, towards) => {
+    const out = [{ packet, towards }];
+    if (thief === undefined || towards === "dialler") return out;
+    const steal = () => thief?.acceptor.deliver(packet.slice());
+    if (isFirst) steal();
+    else queueMicrotask(steal);
+    return out;
+  };
+  await played(1, () => ({ paths: [{ relay }, { delayMs: 2 }] }), async (world) => {
+    parties = world.parties;
+    const listener = await parties.front.listen(
+      "mesh:acceptor",
+      (conduit) => accepted.resolve(conduit),
+    );
+    const accepted = Promise.withResolvers<Conduit>();
+    const dialler = await parties.dialler.dial("mesh:acceptor");
+    const acceptor = await accepted.promise;
+    const [near, far] = [new Taker(dialler), new Taker(acceptor)];
+    const { clock } = parties.ways[0]!.options;
+    thief = new Ways({ clock, paths: [{ dead: true }] });
+    thief.acceptor.onFirst = (packet) => {
+      if (parties!.acceptor.wants(packet)) parties!.acceptor.accept(thief!.acceptor);
+    };
+    for (const first of [false, true]) {
+      isFirst = first;
+      await Promise.all([
+        exchange(dialler, far, [10, 300_000, 10]),
+        exchange(acceptor, near, [10, 300_000, 10]),
+      ]);
+    }
+    thief = undefined;
+    const rest = Promise.all([near.rest(), far.rest()]);
+    await dialler.close("done");
+    await rest;
+    await listener.close();
+  });
+});
+
+Deno.test("routed conduit: noise with the name of a handshake opens no stream for long", async () => {
+  await played(1, () => ({ paths: [{ delayMs: 1 }] }), async ({ parties, dice }) => {
+    const seen: Uint8Array[] = [];
+    const accepted = Promise.withResolvers<Conduit>();
+    const listener = await parties.front.listen("mesh:acceptor", accepted.resolve);
+    const dialler = await parties.dialler.dial("mesh:acceptor");
+    const acceptor = await accepted.promise;
+    const way = parties.ways[0]!;
+    const { deliver } = way.acceptor;
+    way.acceptor.deliver = function (packet) {
+      seen.push(packet.slice());
+      deliver.call(this, packet);
+    };
+    const far = new Taker(acceptor);
+    await exchange(dialler, far, [10, 1_000]);
+    for (const packet of seen) {
+      for (const bad of [packet.slice(), dice.bytes(40)]) {
+        bad.set(packet.subarray(0, 7));
+        const carrier = new Ways({ clock: way.options.clock }).acceptor;
+        assert.ok(parties.acceptor.wants(bad));
+        parties.acceptor.accept(carrier);
+        carrier.deliver(bad);
+        assert.ok(carrier.isOver, "what was heard before, or nobody sealed, keeps no stream");
+      }
+    }
+    const rest = far.rest();
+    await dialler.close("done");
+    await rest;
+    await listener.close();
   });
 });

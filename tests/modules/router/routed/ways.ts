@@ -50,7 +50,8 @@ export interface WayOptions {
 /** Both ends of one stream. */
 export class Ways {
   readonly dialler: MemoryCarrier;
-  readonly acceptor: MemoryCarrier;
+  #acceptor: MemoryCarrier;
+  #isCut = false;
   /** Packets that were put on the way. */
   sent = 0;
   readonly options: WayOptions;
@@ -60,13 +61,24 @@ export class Ways {
     this.options = options;
     this.paths = options.paths ?? [{}];
     this.dialler = new MemoryCarrier(this, "acceptor");
-    this.acceptor = new MemoryCarrier(this, "dialler");
+    this.#acceptor = new MemoryCarrier(this, "dialler");
+  }
+
+  /** A new one when it was closed: whoever listens may take the stream again. */
+  get acceptor(): MemoryCarrier {
+    if (!this.#isCut && this.#acceptor.isOver) {
+      const { onFirst } = this.#acceptor;
+      this.#acceptor = new MemoryCarrier(this, "dialler");
+      this.#acceptor.onFirst = onFirst;
+    }
+    return this.#acceptor;
   }
 
   /** Nobody hears anything any more. */
   cut(): void {
     this.dialler.close("cut");
-    this.acceptor.close("cut");
+    this.#isCut = true;
+    this.#acceptor.close("cut");
   }
 
   end(which: "acceptor" | "dialler"): MemoryCarrier {
@@ -96,6 +108,10 @@ export class MemoryCarrier implements Carrier {
     this.#towards = towards;
     this.packetBytesMax = ways.options.packetBytesMax ?? 60 * 1024;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+  }
+
+  get isOver(): boolean {
+    return this.#over;
   }
 
   get hasRoute(): boolean {

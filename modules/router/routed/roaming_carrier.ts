@@ -1,0 +1,142 @@
+/**
+ * The carrier of a program that is no node: a daemon to which it is connected carries its packets.
+ * When that daemon dies or answers no more, the next one does; the packets of the conduit above are
+ * the same, and its other end follows them.
+ */
+
+import { type Caller, type Clock, errorText, type Priority } from "../../../core/mod.ts";
+import { openCallCarrier } from "../../shared/call_carrier.ts";
+import { type Carrier, CARRIER_PACKET_BYTES_MAX, type OpenArgs } from "../../shared/carrier.ts";
+import { ENTER_AGAIN_MS, ENTRY_DEATH_MS, REROUTES_BEFORE_ENTRY, ROUTE_MS_MAX } from "./limits.ts";
+
+/** A daemon that carries for us, and the connection to it. */
+export interface Entry {
+  readonly name: string;
+  readonly caller: Caller;
+  /** Resolves when the connection is over. */
+  readonly gone: Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface RoamingOptions {
+  readonly clock: Clock;
+  readonly args: OpenArgs;
+  /** Connects to a daemon that can be reached now. */
+  readonly enter: () => Promise<Entry>;
+}
+
+export class RoamingCarrier implements Carrier {
+  readonly packetBytesMax = CARRIER_PACKET_BYTES_MAX;
+  readonly closed: Promise<string>;
+  /** Called after each change of the entry. */
+  onMoved: () => void = () => {};
+  readonly #options: RoamingOptions;
+  #entry: Entry;
+  #inner: Carrier | undefined;
+  /** Since a packet came. */
+  #reroutes = 0;
+  #run: ((packet: Uint8Array) => void) | undefined;
+  #over = false;
+  /** Connections that are being closed. */
+  readonly #leaving = new Set<Promise<void>>();
+  #resolveClosed: (text: string) => void = () => {};
+
+  constructor(first: Entry, options: RoamingOptions) {
+    this.#options = options;
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.#entry = first;
+    this.#use(first);
+  }
+
+  /** Name of the daemon that carries now, or did last. */
+  get entry(): string {
+    return this.#entry.name;
+  }
+
+  get hasRoute(): boolean {
+    return this.#inner?.hasRoute ?? false;
+  }
+
+  /** While there is no entry what is sent is lost, as on any way. */
+  async send(packet: Uint8Array, priority: Priority): Promise<void> {
+    const inner = this.#inner;
+    try {
+      await inner?.send(packet, priority);
+    } catch (error) {
+      // It was lost with its entry, unless all is over.
+      if (this.#over || inner === this.#inner) throw error;
+    }
+  }
+
+  onPacket(run: (packet: Uint8Array) => void): void {
+    this.#run = run;
+  }
+
+  /** Where nothing comes back by any path the entry itself may be the one that swallows. */
+  reroute(): void {
+    if (++this.#reroutes < REROUTES_BEFORE_ENTRY) this.#inner?.reroute();
+    else if (this.#inner !== undefined) void this.#enterAgain("it does not answer");
+  }
+
+  close(text: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#run = undefined;
+    this.#inner?.close(text);
+    this.#inner = undefined;
+    this.#leave(this.#entry);
+    this.#resolveClosed(text);
+  }
+
+  /** Resolves when no connection is left, after all is closed. */
+  async left(): Promise<void> {
+    await Promise.all(this.#leaving);
+  }
+
+  #use(entry: Entry): void {
+    const inner = openCallCarrier(entry.caller, this.#options.args);
+    this.#entry = entry;
+    this.#inner = inner;
+    this.#reroutes = 0;
+    inner.onPacket((packet) => {
+      this.#reroutes = 0;
+      this.#run?.(packet);
+    });
+    void inner.closed.then((text) => this.#onClosed(inner, text));
+  }
+
+  /** A daemon that is there and does not want to carry is not the same as one that is gone. */
+  async #onClosed(inner: Carrier, text: string): Promise<void> {
+    const { clock } = this.#options;
+    const gone = this.#entry.gone.then(() => true);
+    const isGone = await Promise.race([gone, clock.sleep(ENTRY_DEATH_MS).then(() => false)]);
+    if (this.#over || inner !== this.#inner) return;
+    if (isGone) await this.#enterAgain(text);
+    else this.close(text);
+  }
+
+  async #enterAgain(why: string): Promise<void> {
+    const { clock, enter } = this.#options;
+    this.#inner?.close(why);
+    this.#inner = undefined;
+    this.#leave(this.#entry);
+    const until = clock.monotonic() + ROUTE_MS_MAX;
+    for (;;) {
+      try {
+        const entry = await enter();
+        if (this.#over) return this.#leave(entry);
+        this.#use(entry);
+        return this.onMoved();
+      } catch (error) {
+        if (this.#over) return;
+        if (clock.monotonic() >= until) return this.close(errorText(error));
+        await clock.sleep(ENTER_AGAIN_MS);
+      }
+    }
+  }
+
+  #leave(entry: Entry): void {
+    const leaving = entry.close().finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+}
