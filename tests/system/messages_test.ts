@@ -17,16 +17,18 @@ const NAME = "messages: mailboxes and forwarded connections through gateways, on
 const PORT = 9_000;
 const BYTES = 3_000_000;
 
-/** Sends back what it reads, as it comes, and ends when the other end has. */
+/** Sends back what it reads, as it comes, and ends when the other end has; what breaks is closed. */
 const ECHO = `
   const listener = Deno.listen({ hostname: "127.0.0.1", port: ${PORT} });
   console.log("ready");
   for await (const connection of listener) {
     (async () => {
-      for await (const chunk of connection.readable) {
-        for (let at = 0; at < chunk.length;) at += await connection.write(chunk.subarray(at));
+      const buffer = new Uint8Array(65536);
+      for (let n; (n = await connection.read(buffer)) !== null;) {
+        for (let at = 0; at < n;) at += await connection.write(buffer.subarray(at, n));
       }
-    })().catch(() => {}).finally(() => connection.closeWrite());
+      await connection.closeWrite();
+    })().catch(() => connection.close());
   }
 `;
 
