@@ -5,7 +5,7 @@
 
 import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
-import { attach, exec, jobs, kill, logs, wait } from "./exec/commands.ts";
+import { attach, exec, jobs, kill, logs, shell, wait } from "./exec/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
 import { mesh, reload, user } from "./init_boot/commands.ts";
 import { init } from "./init_boot/init_commands.ts";
@@ -23,6 +23,7 @@ export const commands: readonly (Command | CommandGroup)[] = [
   nodes,
   uptime,
   exec,
+  shell,
   jobs,
   logs,
   attach,

@@ -19,6 +19,18 @@ export class RealTerminal {
     return Deno.stdin.readable;
   }
 
+  setRaw(raw: boolean): void {
+    // Back again is back to all of what was before.
+    Deno.stdin.setRaw(raw);
+    if (!raw) return;
+    try {
+      // The runtime leaves this on, and a line feed would move to the first column as well.
+      new Deno.Command("/bin/stty", { args: ["-opost"], stdin: "inherit" }).outputSync();
+    } catch (error) {
+      if (!marksOf(error).includes("NotFound")) throw error;
+    }
+  }
+
   size(): { columns: number; rows: number } | undefined {
     if (!this.stdoutIsTerminal && !this.stderrIsTerminal) return undefined;
     try {

@@ -88,6 +88,10 @@ function standardInput(terminal: Terminal, signal: AbortSignal): StandardInput {
   };
   return {
     isTerminal: terminal.stdinIsTerminal,
+    raw() {
+      terminal.setRaw(true);
+      return { [Symbol.dispose]: () => terminal.setRaw(false) };
+    },
     bytes: { [Symbol.asyncIterator]: take },
     async text() {
       const decoder = new TextDecoder();

@@ -37,6 +37,9 @@ export const execOptions = {
     letter: "l",
     placeholder: "USER",
   }),
+  terminal: flag("Run it on a terminal; on one node only, encrypted as far as there", {
+    letter: "t",
+  }),
   bg: flag("Leave it running as a job, and print the job's name"),
   name: value("Name of the job", parseJob, { placeholder: "NAME" }),
   umask: value("Permission bits that files do not get, in octal", parseUmask, {
@@ -97,6 +100,36 @@ export const killOptions = {
   ...jobOptions,
   signal: text("By name or number", { letter: "s", placeholder: "SIGNAL", default: "TERM" }),
 };
+
+/** Of `minime shell`. */
+export const shellOptions = {
+  user: text("As this unix user; default the one in your certificate", {
+    letter: "l",
+    placeholder: "USER",
+  }),
+  connectTimeout: timeLimit("How long to try to reach the node; default 5s"),
+};
+
+/** An interactive terminal on one node. */
+export const shell = command({
+  name: "shell",
+  brief: "Open a terminal on a node",
+  description:
+    "Runs your login shell there, or the program that is named, on a terminal of its own: keys, colours, " +
+    "window size and ^C work as with ssh. The bytes are encrypted from here to that node; nodes that " +
+    "carry them can neither read nor change them. Enter, then ~. leaves a session that hangs.\n\n" +
+    "Exit code: that of the program.",
+  examples: [["minime shell n3", "a shell on n3"], ["minime shell n3 htop", "a program"]],
+  options: shellOptions,
+  args: {
+    placeholder: "NODE [CMD]",
+    brief: "The node, and a program with its arguments",
+    minimum: 1,
+    completion: "nodes",
+    verbatim: true,
+  },
+  load: () => import("./shell_command.ts").then((m) => m.runShell),
+});
 
 const JOB_ARGUMENT = { placeholder: "JOB", brief: "Name of the job", minimum: 1, maximum: 1 };
 const EVERYWHERE = "Without -w, -g or -a all nodes are asked that are up. ";

@@ -16,6 +16,7 @@ import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT } from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
 import type { RunOrderInput } from "./order.ts";
 import type { Outcome } from "./outcome.ts";
+import { runTerminal } from "./shell_command.ts";
 import type { OutputSink } from "./sink.ts";
 import { Stdin } from "./stdin.ts";
 
@@ -34,7 +35,7 @@ export async function runExec(
   if (!selection.given) {
     throw new UsageError("Say on which nodes: -w NODESET, -g GROUP, or -a for all of them");
   }
-  const reads = !options.noInput && !options.bg && !context.stdin.isTerminal;
+  const reads = !options.noInput && !options.bg && !options.terminal && !context.stdin.isTerminal;
   const stdin = reads ? new Stdin(context.stdin.bytes) : undefined;
   const { connectTimeout: connectMs } = options;
   await using client = await context.connect(
@@ -42,6 +43,16 @@ export async function runExec(
   );
   const nodes = await nodesOf(client, selection, signal);
   const as = options.user ?? "$user";
+  if (options.terminal) {
+    const [node = "", ...others] = nodes;
+    if (others.length > 0) throw new UsageError("A terminal is for one node only");
+    return await runTerminal(context, {
+      node,
+      order,
+      as,
+      connectMs: connectMs ?? CONNECT_MS_DEFAULT,
+    });
+  }
   if (options.bg) {
     const startMs = connectMs ?? CONNECT_MS_DEFAULT;
     const parts = { client, nodes, order, as, connectMs: startMs, name: options.name };
@@ -111,6 +122,7 @@ function checkOptions(options: Options): void {
     ["--bare", options.bare],
     ["--json", options.json],
     ["--outdir", options.outdir !== undefined],
+    ["--terminal", options.terminal],
   ] as const;
   const [first, second] = ways.filter(([, given]) => given).map(([name]) => name);
   if (second !== undefined) throw new UsageError(`${first} and ${second} exclude each other`);

@@ -48,14 +48,19 @@ export async function* signedInput(
 /** Throws CallError unless the request is bound to the session that brings the input. */
 export async function* plainInput(
   context: Pick<Context, "bound" | "input">,
+  onOther: (item: unknown) => void = noOther,
 ): AsyncGenerator<Uint8Array, void, void> {
   if (!context.bound) {
     throw new CallError("refused", "Input that is not signed needs a session of the user's own");
   }
   for await (const item of context.input) {
-    if (!(item instanceof Uint8Array)) throw new CallError("invalid", "Input is no bytes");
-    yield item;
+    if (item instanceof Uint8Array) yield item;
+    else onOther(item);
   }
+}
+
+function noOther(): never {
+  throw new CallError("invalid", "Input is no bytes");
 }
 
 function pieceOf(item: unknown): SignedPiece {

@@ -77,6 +77,17 @@ export function signalNamed(text: string): SignalName | undefined {
   return numbers[name] ?? SIGNALS.find((each) => each === name || each === `SIG${name}`);
 }
 
+const Cells = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000));
+/** Rows and columns, as an item of input too: the user's window has changed. */
+export const WindowSchema = v.strictObject({ rows: Cells, columns: Cells });
+/** A terminal to run on. */
+const TerminalSchema = v.strictObject({
+  ...WindowSchema.entries,
+  /** For TERM. */
+  kind: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._+-]{1,64}$/, "Not a kind of terminal")),
+});
+export type TerminalSize = v.InferOutput<typeof TerminalSchema>;
+
 /** Arguments of `exec.run`. */
 export const RunOrderSchema = v.strictObject({
   run: RunIdSchema,
@@ -100,6 +111,8 @@ export const RunOrderSchema = v.strictObject({
    * that the user has signed, whoever brings them (see input.ts). @default nothing
    */
   stdin: v.optional(v.picklist(["bound", "signed"])),
+  /** Run it on a terminal, in a session: its input is bytes and, now and then, a window's size. */
+  terminal: v.optional(TerminalSchema),
   /** Keep this much of each of stdout and stderr for the reply, instead of streaming. */
   collectBytes: v.optional(
     v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(COLLECT_BYTES_MAX)),
@@ -141,7 +154,7 @@ const JobName = v.pipe(v.string(), v.check(isName, "Not a name of lower case let
 
 /** Arguments of `exec.start`. */
 export const JobOrderSchema = v.strictObject({
-  ...v.omit(RunOrderSchema, ["stdin", "collectBytes"]).entries,
+  ...v.omit(RunOrderSchema, ["stdin", "collectBytes", "terminal"]).entries,
   job: JobName,
 });
 export type JobOrder = v.InferOutput<typeof JobOrderSchema>;

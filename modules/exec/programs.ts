@@ -3,6 +3,7 @@
  * nobody wants them any more, and leaves none behind when the daemon stops.
  */
 
+import * as v from "valibot";
 import {
   CallError,
   type Context,
@@ -19,13 +20,14 @@ import { Collected } from "./collected.ts";
 import { plainInput, signedInput } from "./input.ts";
 import { prepareLaunch } from "./launch.ts";
 import { KILL_AFTER_MS_DEFAULT, KILL_AFTER_MS_SHUTDOWN, PROGRAMS_MAX } from "./limits.ts";
-import type { RunEnd, RunOrder, SignalName } from "./order.ts";
+import { type RunEnd, type RunOrder, type SignalName, WindowSchema } from "./order.ts";
 import { type Chunk, Program } from "./program.ts";
+import { inTerminal, TerminalOutput } from "./terminal.ts";
 import { type Place, variablesOf } from "./variables.ts";
 import { Warden } from "./warden.ts";
 
 type Signed = Extract<Principal, { kind: "signed" }>;
-type Host = Pick<ModuleHost, "env" | "self" | "stopping" | "verify">;
+type Host = Pick<ModuleHost, "env" | "log" | "self" | "stopping" | "verify">;
 
 /** From the order to the end. */
 interface Run {
@@ -130,11 +132,14 @@ export class Programs {
 
   async #startIn(folder: string, order: RunOrder, account: Account): Promise<Program | RunEnd> {
     const { env } = this.#host;
-    const { argv, umask, stdin, variables: asked } = order;
+    const { umask, stdin, terminal: size, variables: asked } = order;
+    const place = this.#placeOf(order);
+    const variables = variablesOf(env.processes, { account, place, asked });
+    const inside = size === undefined ? undefined : inTerminal(order.argv, { size, variables });
     const launch = prepareLaunch(env.processes, {
-      argv,
+      argv: inside?.argv ?? order.argv,
       account,
-      variables: variablesOf(env.processes, { account, place: this.#placeOf(order), asked }),
+      variables: inside?.variables ?? variables,
       folder,
       isHome: order.folder === undefined,
       umask,
@@ -180,7 +185,8 @@ export class Programs {
       });
       cleanUp.defer(() => timer.cancel());
     }
-    const input = this.#inputOf(order, context);
+    const terminal = order.terminal === undefined ? undefined : new TerminalOutput(env.processes);
+    const input = this.#inputOf(order, context, terminal);
     if (input !== undefined) {
       // Whatever becomes of it, the program's end is waited for below.
       void program.feed(input).catch((error) => {
@@ -191,7 +197,9 @@ export class Programs {
     }
     const collected = collectBytes === undefined ? undefined : new Collected(collectBytes);
     try {
-      for await (const chunk of program.output) {
+      for await (const whole of program.output) {
+        const chunk = terminal === undefined ? whole : terminal.take(whole);
+        if (chunk === undefined) continue;
         if (collected === undefined) yield chunk;
         else collected.add(chunk);
       }
@@ -209,9 +217,22 @@ export class Programs {
     }
   }
 
-  #inputOf(order: RunOrder, context: Context): AsyncIterable<Uint8Array> | undefined {
+  #inputOf(
+    order: RunOrder,
+    context: Context,
+    terminal: TerminalOutput | undefined,
+  ): AsyncIterable<Uint8Array> | undefined {
     if (order.stdin === undefined) return undefined;
-    if (order.stdin === "bound") return plainInput(context);
+    if (order.stdin === "bound") {
+      if (terminal === undefined) return plainInput(context);
+      return plainInput(context, (item) => {
+        const parsed = v.safeParse(WindowSchema, item);
+        if (!parsed.success) throw new CallError("invalid", "Input of a terminal is malformed");
+        terminal.resize(parsed.output).catch((error) => {
+          this.#host.log("warning", `Window of a terminal is not changed: ${errorText(error)}`);
+        });
+      });
+    }
     const { identity } = signedBy(context);
     return signedInput(context.input, {
       run: order.run,

@@ -11,12 +11,16 @@ export interface Terminal {
   size(): { readonly columns: number; readonly rows: number } | undefined;
   /** Resolves when all bytes were taken. One write at a time per stream. */
   write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
+  /** Stdin's keys come one by one, unseen and without a meaning, until it is told otherwise. */
+  setRaw(raw: boolean): void;
   /** The bytes of stdin. May be taken once. */
   readonly stdin: ReadableStream<Uint8Array>;
 }
 
 export interface StandardInput {
   readonly isTerminal: boolean;
+  /** See Terminal.setRaw; until disposed. */
+  raw(): Disposable;
   /** As it comes. Stdin can be consumed once. */
   readonly bytes: AsyncIterable<Uint8Array>;
   /** All of it as UTF-8 text. */

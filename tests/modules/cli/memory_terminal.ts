@@ -12,12 +12,18 @@ export class MemoryTerminal implements Terminal {
   failure: Error | undefined;
   /** Set: writes wait for it. */
   gate: Promise<void> | undefined;
+  /** What it was told, in order. */
+  readonly raw: boolean[] = [];
   readonly #input: string;
 
   constructor(options: { terminal?: boolean; input?: string } = {}) {
     this.stdoutIsTerminal = options.terminal ?? false;
     this.stderrIsTerminal = options.terminal ?? false;
     this.#input = options.input ?? "";
+  }
+
+  setRaw(raw: boolean): void {
+    this.raw.push(raw);
   }
 
   get stdin(): ReadableStream<Uint8Array> {

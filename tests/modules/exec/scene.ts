@@ -52,9 +52,10 @@ export async function makeScene(given: Partial<Environment> = {}): Promise<Scene
     env,
     self: keys.person({ name: "n2" }).identity,
     stopping: stopping.signal,
+    log: () => {},
     verify: (domain, { publicKey, bytes, signature }) =>
       primitives.verify(publicKey, inDomain(domain, bytes), signature),
-  } satisfies Pick<ModuleHost, "env" | "self" | "stopping" | "verify">;
+  } satisfies Pick<ModuleHost, "env" | "log" | "self" | "stopping" | "verify">;
   const programs = new Programs(host);
   let runs = 0;
   const scene: Scene = {

@@ -1,0 +1,68 @@
+/**
+ * One program on one node, in a session that ends in that node: nobody between can read its output or
+ * add to its input.
+ */
+
+import * as v from "valibot";
+import { CallError, toHex } from "../../core/mod.ts";
+import type { CommandContext } from "../shared/command.ts";
+import { chunkOf } from "./execution.ts";
+import { type RunEnd, RunEndSchema, type RunOrderInput } from "./order.ts";
+import type { Chunk } from "./program.ts";
+
+export interface SessionRunOptions {
+  readonly node: string;
+  readonly order: Omit<RunOrderInput, "run" | "stdin">;
+  readonly as: string;
+  readonly connectMs: number;
+  /** Bytes; for a terminal also the sizes of its window. @default the program reads nothing */
+  readonly input?: AsyncIterable<unknown>;
+  readonly signal: AbortSignal;
+  /** The node is reached, and the program ordered. */
+  readonly onStart?: () => void;
+  readonly onOutput: (chunk: Chunk) => Promise<void> | void;
+}
+
+/** Resolves when the program has ended. Rejects when it was not started, or the session broke. */
+export async function runInSession(
+  context: Pick<CommandContext, "env" | "session">,
+  options: SessionRunOptions,
+): Promise<RunEnd> {
+  const { node, as, connectMs, input, signal, onOutput } = options;
+  await using client = await context.session(node, { timeoutMs: connectMs });
+  const order: RunOrderInput = {
+    ...options.order,
+    run: toHex(context.env.random.bytes(16)),
+    ...(input === undefined ? {} : { stdin: "bound" }),
+  };
+  const signed = await client.sign("exec.run", order, { targets: [node], as, ttlMs: connectMs });
+  const call = client.stream("exec.run", signed, { signed: true, deadlineMs: 0, signal });
+  options.onStart?.();
+  const feeding = input === undefined ? undefined : feed(call, input);
+  try {
+    for await (const item of call) await onOutput(chunkOf(item));
+    const parsed = v.safeParse(RunEndSchema, await call.reply, { abortEarly: true });
+    if (parsed.success) return parsed.output;
+    throw new CallError("failed", `Answer of "${node}" is malformed`);
+  } catch (error) {
+    call.cancel();
+    throw error;
+  } finally {
+    // Who has nothing more to say may never say so: the program has ended.
+    feeding?.catch(() => {});
+  }
+}
+
+async function feed(
+  call: { send(item: unknown): Promise<void>; end(): Promise<void>; cancel(reason: string): void },
+  input: AsyncIterable<unknown>,
+): Promise<void> {
+  try {
+    for await (const item of input) await call.send(item);
+    await call.end();
+  } catch (error) {
+    // A program that has ended takes nothing more; anything else must not leave it without its input.
+    if (!(error instanceof CallError)) call.cancel("Input broke off");
+    throw error;
+  }
+}

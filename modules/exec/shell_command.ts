@@ -1,0 +1,107 @@
+/** `minime shell`: an interactive terminal on one node, end to end. */
+
+import { CallError, UsageError } from "../../core/mod.ts";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import type { shellOptions } from "./commands.ts";
+import { CONNECT_MS_DEFAULT } from "./limits.ts";
+import { STDOUT } from "./program.ts";
+import { runInSession, type SessionRunOptions } from "./session_run.ts";
+import { withEscape } from "./escape.ts";
+
+/** What a terminal is that does not say so. */
+const WINDOW_DEFAULT = { rows: 24, columns: 80 };
+const KIND_DEFAULT = "xterm";
+/** Runs the user's own shell of that node, as a login does. */
+const LOGIN = ["/bin/sh", "-c", 'exec "$SHELL" -l'];
+
+/** Exit code: that of the program. */
+export async function runShell(
+  context: CommandContext,
+  options: OptionsOf<typeof shellOptions>,
+  args: readonly string[],
+): Promise<number> {
+  const [node = "", ...command] = args;
+  return await runTerminal(context, {
+    node,
+    order: { argv: command.length === 0 ? LOGIN : command },
+    as: options.user ?? "$user",
+    connectMs: options.connectTimeout ?? CONNECT_MS_DEFAULT,
+  });
+}
+
+/** Gives our terminal to that program until it ends. */
+export async function runTerminal(
+  context: CommandContext,
+  run: Pick<SessionRunOptions, "node" | "order" | "as" | "connectMs">,
+): Promise<number> {
+  const { env, out, stdin } = context;
+  if (!stdin.isTerminal || !context.isTerminal) {
+    throw new UsageError("A terminal is needed on stdin and stdout", {
+      hint: "For a program without one: minime exec -w NODE CMD",
+    });
+  }
+  const gone = new AbortController();
+  const leave = (reason: string) => gone.abort(new CallError("cancelled", reason));
+  const stop = () => gone.abort(context.signal.reason);
+  const windows = new Windows();
+  using cleanUp = new DisposableStack();
+  context.signal.addEventListener("abort", stop);
+  cleanUp.defer(() => context.signal.removeEventListener("abort", stop));
+  cleanUp.use(env.processes.onSignal("SIGWINCH", () => windows.changed(windowOf(context))));
+  const kind = env.processes.variable("TERM") ?? "";
+  const end = await runInSession(context, {
+    ...run,
+    order: {
+      ...run.order,
+      terminal: {
+        ...windowOf(context),
+        kind: /^[A-Za-z0-9._+-]{1,64}$/.test(kind) ? kind : KIND_DEFAULT,
+      },
+    },
+    input: windows.mixedWith(withEscape(stdin.bytes, () => leave("Left by ~."))),
+    signal: gone.signal,
+    onStart: () => void cleanUp.use(stdin.raw()),
+    async onOutput([stream, bytes]) {
+      if (stream === STDOUT) out.write(bytes);
+      else out.writeError(bytes);
+      await out.ready();
+    },
+  });
+  if (end.error !== undefined) out.writeError(`minime: ${run.node}: ${end.error}\r\n`);
+  return end.code;
+}
+
+function windowOf({ rows, columns }: CommandContext): { rows: number; columns: number } {
+  return { rows: rows ?? WINDOW_DEFAULT.rows, columns: columns ?? WINDOW_DEFAULT.columns };
+}
+
+/** Sizes of the window, as they change, between the keys. */
+class Windows {
+  #latest: unknown;
+  #wake: (() => void) | undefined;
+
+  changed(window: { rows: number; columns: number }): void {
+    this.#latest = window;
+    this.#wake?.();
+  }
+
+  async *mixedWith(keys: AsyncGenerator<Uint8Array>): AsyncGenerator<unknown, void, void> {
+    let next = keys.next();
+    for (;;) {
+      const { promise: change, resolve } = Promise.withResolvers<undefined>();
+      this.#wake = () => resolve(undefined);
+      if (this.#latest === undefined) {
+        const result = await Promise.race([next, change]);
+        if (result?.done) return;
+        if (result !== undefined) {
+          yield result.value;
+          next = keys.next();
+        }
+      }
+      if (this.#latest !== undefined) {
+        yield this.#latest;
+        this.#latest = undefined;
+      }
+    }
+  }
+}

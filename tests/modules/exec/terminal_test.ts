@@ -1,0 +1,127 @@
+/** Terminals: how a program gets one, what a user's keys do, and that their own comes back. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { withEscape } from "../../../modules/exec/escape.ts";
+import { inTerminal, TerminalOutput } from "../../../modules/exec/terminal.ts";
+import { LocalMesh } from "../../support/local_mesh.ts";
+import { makeScene } from "./scene.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const size = { rows: 33, columns: 101, kind: "xterm" };
+
+Deno.test("terminal: the words of a command pass its shell untouched", async () => {
+  const word = fc.string({ unit: "grapheme", maxLength: 20 }).filter((text) =>
+    !text.includes("\0") && decoder.decode(encoder.encode(text)) === text
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(word, { minLength: 1, maxLength: 4 }), async (words) => {
+      const { argv } = inTerminal(["/usr/bin/printf", "%s\\0", ...words], { size, variables: {} });
+      const line = (argv[2] as string).split("; exec ").slice(1).join("; exec ");
+      const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", line] }).output();
+      assert.equal(decoder.decode(stdout), words.map((each) => `${each}\0`).join(""));
+    }),
+    { numRuns: 25, examples: [[["it's", "'", '"$HOME"`x`', "; exec ", "\n"]]] },
+  );
+});
+
+Deno.test("terminal: a program runs on one, with its size and kind, and its status comes back", async () => {
+  await using scene = await makeScene();
+  const { stdout, end } = await scene.sh('tty; stty size; echo "$TERM $SHELL"; exit 4', {
+    terminal: size,
+  });
+  const [tty, window, kind] = stdout.split("\r\n");
+  assert.match(tty as string, /^\/dev\/pts\/\d+$/);
+  assert.equal(window, "33 101");
+  assert.match(kind as string, /^xterm \/\S+$/);
+  assert.deepEqual(end, { code: 4 });
+});
+
+Deno.test("terminal: keys reach the program, and so does a new size of the window", async () => {
+  await using scene = await makeScene();
+  const begun = Promise.withResolvers<void>();
+  const resized = Promise.withResolvers<void>();
+  const input = async function* () {
+    await begun.promise;
+    yield { rows: 40, columns: 120 };
+    await resized.promise;
+    yield encoder.encode("word\r");
+  };
+  const line = 'echo begun; until [ "$(stty size)" = "40 120" ]; do sleep 0.02; done; ' +
+    "echo resized; read x; echo got $x";
+  const output = scene.stream(["/bin/sh", "-c", line], {
+    terminal: size,
+    stdin: "bound",
+    bound: true,
+    input: input(),
+  });
+  let text = "";
+  for (;;) {
+    const { done, value } = await output.next();
+    if (done) break;
+    text += decoder.decode(value[1]);
+    if (text.includes("begun\r\n")) begun.resolve();
+    if (text.includes("resized\r\n")) resized.resolve();
+  }
+  assert.equal(text, "begun\r\nresized\r\nword\r\ngot word\r\n");
+});
+
+Deno.test("terminal: output that does not begin with a terminal's name is left as it is", () => {
+  const take = (...texts: string[]) => {
+    const output = new TerminalOutput({ spawn: () => Promise.reject(new Error("unused")) });
+    return texts.map((text) => output.take([1, encoder.encode(text)])).map((chunk) =>
+      chunk === undefined ? undefined : decoder.decode(chunk[1])
+    );
+  };
+  assert.deepEqual(take("/dev/pt", "s/3\r\nhello", "more"), [undefined, "hello", "more"]);
+  assert.deepEqual(take("/dev/pts/3\r\n"), [undefined]);
+  assert.deepEqual(take("script: no terminal\n", "x"), ["script: no terminal\n", "x"]);
+  assert.deepEqual(take("y".repeat(100)), ["y".repeat(100)]);
+});
+
+Deno.test("escape: Enter ~ . leaves, ~~ is one ~, and nothing else changes", async () => {
+  const pass = async (...chunks: string[]) => {
+    let left = false;
+    const keys = async function* () {
+      for (const chunk of chunks) yield await Promise.resolve(encoder.encode(chunk));
+    };
+    let text = "";
+    for await (const bytes of withEscape(keys(), () => left = true)) text += decoder.decode(bytes);
+    return [text, left];
+  };
+  assert.deepEqual(await pass("ls ~.\r", "~", "/bin\r~~.x"), ["ls ~.\r~/bin\r~.x", false]);
+  assert.deepEqual(await pass("~.never"), ["", true]);
+  assert.deepEqual(await pass("a\r~", ".b"), ["a\r", true]);
+});
+
+Deno.test("shell: a user's terminal on a node, and back again", async () => {
+  await using mesh = await LocalMesh.start({ nodes: "n[1-2]" });
+  const words = (...args: string[]) =>
+    mesh.commandOf(...args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  const line = "stty rows 30 cols 90; stty -a > $F/before; " +
+    `${words("shell", "n2", "sh", "-c", "stty size; read x; echo got $x; exit 5")}; ` +
+    "code=$?; stty -a > $F/after; exit $code";
+  const child = new Deno.Command("/usr/bin/script", {
+    args: ["-qefc", line, "/dev/null"],
+    stdin: "piped",
+    stdout: "piped",
+    env: { ...mesh.environment, F: mesh.folder, SHELL: "/bin/sh", TERM: "xterm" },
+  }).spawn();
+  const keys = child.stdin.getWriter();
+  let text = "";
+  for await (const chunk of child.stdout) {
+    const isFirst = !text.includes("30 90");
+    text += decoder.decode(chunk);
+    if (isFirst && text.includes("30 90")) await keys.write(encoder.encode("hello\r"));
+  }
+  await keys.close();
+  assert.equal((await child.status).code, 5, text);
+  assert.match(text, /30 90\r\nhello\r\ngot hello\r\n$/);
+  const [before, after] = await Promise.all(
+    ["before", "after"].map((name) => Deno.readTextFile(`${mesh.folder}/${name}`)),
+  );
+  assert.equal(after, before);
+  const without = await mesh.run("shell", "n2");
+  assert.deepEqual([without.code, without.stdout], [2, ""]);
+});
