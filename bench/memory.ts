@@ -7,8 +7,8 @@ import { budgetCell, number, printTable, type Row } from "./table.ts";
 import { median } from "./turns.ts";
 
 const NODES = [16, 64];
-/** Adverts of 64 nodes that have just booted travel for a while. */
-const SETTLE_MS = 30_000;
+/** Links that the start made too much of are closed half a minute later; then nothing happens. */
+const SETTLE_MS = 90_000;
 const IDLE_MS = 20_000;
 const MEMORY_RATIO_MAX = 1.4;
 const CPU_PERCENT_MAX = 0.2;

@@ -11,12 +11,12 @@ Deno.test("nodes and ping: a mesh of four, of which one dies", async (test) => {
   await test.step("nodes: shows who is up, in which groups, with how many links", async () => {
     const lines = (await mesh.must("nodes")).trimEnd().split("\n");
     assert.deepEqual(lines[0]?.split(/ +/), [
-      ...["NODE", "STATE", "FOR", "LOST", "AT", "ADDRESS", "GROUPS", "SEGMENT", "LINKS"],
+      ...["NODE", "STATE", "FOR", "HOPS", "LOST", "AT", "ADDRESS", "GROUPS", "SEGMENT", "LINKS"],
       "VERSION",
     ]);
     assert.match(
       lines[1] ?? "",
-      /^n1 +up +\d+ .{1,10}s +- +127\.0\.0\.1:\d+ +io +default +3 +\d+\.\d+\.\d+$/,
+      /^n1 +up +\d+ .{0,10}s +[01] +- +127\.0\.0\.1:\d+ +io +default +3 +\d+\.\d+\.\d+$/,
     );
     assert.match(lines[3] ?? "", /^n3 +up .* 127\.0\.0\.1:\d+ +- +default +3 /);
     assert.equal(lines.length, 6);
@@ -77,7 +77,10 @@ Deno.test("nodes and ping: a mesh of four, of which one dies", async (test) => {
       async () => (await mesh.nodes()).some(({ name, state }) => name === "n3" && state === "down"),
     );
     const text = await mesh.must("nodes");
-    assert.match(text, /^n3 +down +\d+ .{1,10}s +n[124] +127\.0\.0\.1:\d+ +- +default +- /m);
+    assert.match(
+      text,
+      /^n3 +down +\d+ .{0,10}s +- +n[124] \(hop [01]\) +127\.0\.0\.1:\d+ +- +default +- /m,
+    );
     assert.match(text, /\n3 up, 1 down\n$/);
   });
 
