@@ -18,7 +18,7 @@ export { VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";
 export { raiseFileLimit } from "./environment/real_host.ts";
 export { KIND, PRIORITY, type Priority } from "./wire/message.ts";
-export { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from "./wire/bytes.ts";
+export { ByteReader, ByteWriter, compareBytes, equalBytes, fromHex, toHex } from "./wire/bytes.ts";
 export { decodeValue, encodeCanonical } from "./wire/codec.ts";
 export type { CloseReason, Conduit, ConduitListener, Front, Peer } from "./conduit/conduit.ts";
 export { formatEndpoint, hostInUrl, parseEndpoint } from "./conduit/endpoint.ts";
@@ -37,6 +37,12 @@ export type { Step, StepResult } from "./daemon/step.ts";
 export { type SignedBytes, signForModule } from "./daemon/module_signature.ts";
 export type { NodeRequest } from "./daemon/node_request.ts";
 export { RateLimit } from "./daemon/rate_limit.ts";
+export {
+  DOCUMENT_KINDS,
+  type DocumentKind,
+  type Documents,
+  type SignedDocument,
+} from "./daemon/documents.ts";
 export type { Link, LinkChange, Links, NodePeer, Teller } from "./daemon/links.ts";
 export { Minimed, type MinimedOptions } from "./daemon/minimed.ts";
 export {

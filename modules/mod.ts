@@ -3,6 +3,7 @@
 import type { Module } from "../core/mod.ts";
 import { createExec } from "./exec/mod.ts";
 import { createForward } from "./forward/mod.ts";
+import { createDocuments, type DocumentsOptions } from "./documents/mod.ts";
 import { createGroup } from "./group/mod.ts";
 import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
 import { createMailbox } from "./mailbox/mod.ts";
@@ -16,11 +17,14 @@ export interface ModulesOptions {
   readonly mesh: MeshOptions;
   /** @default no mesh file: nobody is dialled by name */
   readonly initBoot?: InitBootOptions;
+  /** @default documents are kept nowhere */
+  readonly documents?: DocumentsOptions;
 }
 
 export function createModules(options: ModulesOptions): Module[] {
   return [
     createMesh(options.mesh),
+    createDocuments(options.documents ?? {}),
     createRouter(),
     createGroup(),
     createUptime(),

@@ -225,12 +225,13 @@ function mayExecute(action: ActionClass, peer: Peer): boolean {
       return peer.kind === "internal";
     case "link":
       return peer.kind === "internal" || peer.kind === "node";
-    case "read":
-      return peer.kind !== "nobody";
     case "local":
       return peer.kind === "internal" || peer.kind === "local";
-    case "guarded":
+    // The document that it takes carries its own authority, whoever brings it.
     case "root":
+    case "read":
+      return peer.kind !== "nobody";
+    case "guarded":
       return false;
   }
 }

@@ -26,6 +26,7 @@ import type { Caller } from "./call.ts";
 import { Clients } from "./clients.ts";
 import { coreVerbs } from "./core_verbs.ts";
 import { Dispatcher } from "./dispatch.ts";
+import { type Documents, TrustedDocuments } from "./documents.ts";
 import { Guard } from "./guard.ts";
 import type { Incoming } from "./incoming.ts";
 import { Internals } from "./internals.ts";
@@ -73,6 +74,7 @@ export class Minimed {
   readonly #journal: Journal<StepResult[]>;
   readonly #links: LinkTable;
   readonly #onDemand: LinkTable;
+  readonly #documents: Documents;
   readonly #listeners: ConduitListener[] = [];
   readonly #started: Module[] = [];
   readonly #clients: Clients;
@@ -121,6 +123,12 @@ export class Minimed {
     this.#endToEnd = new EndToEnd({
       context: () => this.#handshakeContext(),
       admit: (peer) => this.#admitEndToEnd(peer),
+    });
+    this.#documents = new TrustedDocuments({
+      primitives,
+      now: () => clock.now(),
+      trust: () => this.#trust,
+      believe: (trust) => this.trust = trust,
     });
     const serving = { clock, serve: this.#serve, onBug: this.#onBug };
     this.#clients = new Clients(serving);
@@ -316,6 +324,7 @@ export class Minimed {
       stopping: this.#stopping.signal,
       links: this.#links,
       onDemand: this.#onDemand,
+      documents: this.#documents,
       adopt: (conduit) => this.#clients.adopt(conduit),
       endToEnd: this.#endToEnd,
       module: (other) => this.#internals.callerOf(other, name),

@@ -11,6 +11,7 @@ import type { EndToEnd } from "../conduit/end_to_end.ts";
 import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
 import type { Caller } from "./call.ts";
+import type { Documents } from "./documents.ts";
 import type { Links } from "./links.ts";
 import type { SignedBytes } from "./module_signature.ts";
 import type { NodeRequest } from "./node_request.ts";
@@ -22,7 +23,7 @@ import type { NodeRequest } from "./node_request.ts";
  * - `read`: any valid certificate of the mesh, the owner of the unix socket, and modules
  * - `local`: the owner of the unix socket, and modules: what concerns this very daemon
  * - `guarded`: nobody, unless a user's signed request is allowed by the policy
- * - `root`: a document signed by the root key
+ * - `root`: who may read, too, for it takes a document that the root key has signed, and checks that
  */
 export type ActionClass = "internal" | "link" | "read" | "local" | "guarded" | "root";
 
@@ -135,6 +136,8 @@ export interface ModuleHost {
   /** Aborts when the daemon starts to shut down. */
   readonly stopping: AbortSignal;
   readonly links: Links;
+  /** The policy and the revocation list that count here. */
+  readonly documents: Documents;
   /** Conduits dialled for some messages; no links of the mesh. */
   readonly onDemand: Links;
   /**

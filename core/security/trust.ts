@@ -6,7 +6,8 @@
 import type { Identity } from "./chain.ts";
 import type { DhKeyPair } from "../crypto/noise.ts";
 import type { Policy } from "./policy.ts";
-import type { Revocations } from "./revocation.ts";
+import type { SignedPolicy } from "./policy_document.ts";
+import type { RevocationList, Revocations } from "./revocation.ts";
 import type { VerifiedCertificates } from "./verified_certificates.ts";
 
 export interface MeshSecret {
@@ -25,6 +26,9 @@ export interface Trust {
   readonly revocationVersion: number;
   readonly policy: Policy;
   readonly policyVersion: number;
+  /** The documents behind both, where they are known: to be passed on. */
+  readonly policyDocument?: SignedPolicy;
+  readonly revocationList?: RevocationList;
   /** Curve operations saved, for certificates seen before. */
   readonly verified: VerifiedCertificates;
 }

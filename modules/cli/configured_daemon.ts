@@ -96,6 +96,7 @@ export async function runConfigured(
           endpoints: reachedEndpoints(host, place.endpoints),
           incarnation: state.incarnation,
         },
+        documents: { keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes) },
         initBoot: {
           hosts: othersOf(mesh, host),
           reload: () => readAgain(env, { options, mesh, host }),
@@ -237,14 +238,14 @@ async function loadTrust(
     "policy.signed",
     (bytes) => verifyPolicy(primitives, { bytes, meshId, rootPublicKey, now, revocations, skewMs }),
   );
-  const trust = trustOf({
+  return trustOf({
     primitives,
     rootPublicKey,
     psk,
     policy: policy?.policy ?? { rules: [], limits: POLICY_LIMITS_DEFAULT },
-    policyVersion: policy?.version ?? 0,
+    ...(policy === undefined ? {} : { policyDocument: policy }),
+    revocationList: list,
   });
-  return { ...trust, revocations, revocationVersion: list?.version ?? 0 };
 }
 
 /** On a machine without IPv6 there are fewer addresses. */

@@ -179,7 +179,7 @@ function accept(
     revocations: NO_REVOCATIONS,
     skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
   };
-  const { policy, version } = verifyPolicy(primitives, {
+  const policyDocument = verifyPolicy(primitives, {
     ...verifying,
     bytes: Uint8Array.fromBase64(admit.policy),
   });
@@ -193,7 +193,7 @@ function accept(
     throw new StartError("refused", `Certificate of "${identity.name}" is not for our key`);
   }
   return {
-    trust: trustOf({ ...base, policy, policyVersion: version }),
+    trust: trustOf({ ...base, policy: policyDocument.policy, policyDocument }),
     self: { identity, signSeed: keys.signSeed, dh: keys.dh, instance: random.bytes(16) },
   };
 }

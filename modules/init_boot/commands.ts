@@ -22,6 +22,11 @@ export const meshInitOptions = {
 };
 /** Of `minime mesh provision`. */
 export const provisionOptions = { config: CONFIG, out: OUT, ...JSON_OUTPUT };
+/** Of `minime mesh publish`. */
+export const publishOptions = {
+  config: text("Sign the policy of this mesh file", { placeholder: "FILE", completion: "files" }),
+  ...JSON_OUTPUT,
+};
 /** Of `minime mesh show`. */
 export const meshShowOptions = { ...JSON_OUTPUT };
 /** Of `minime user add`. */
@@ -80,6 +85,18 @@ export const mesh = group({
       load: () => import("./provision_command.ts").then((m) => m.runProvision),
     }),
     command({
+      name: "publish",
+      brief: "Bring policy and revocation list of this home to all nodes of the mesh",
+      description: "With --config the policy of that file is signed first, which takes the root " +
+        "key. Nodes that are not up get it from their neighbours when they are.",
+      examples: [[
+        "minime mesh publish --config mesh.toml",
+        "the file's policy counts from now on",
+      ]],
+      options: publishOptions,
+      load: () => import("./publish_command.ts").then((m) => m.runPublish),
+    }),
+    command({
       name: "show",
       brief: "Show what the home of a mesh holds",
       examples: [["minime mesh show", "id, keys, certificates and until when they are valid"]],
@@ -128,4 +145,23 @@ export const reload = command({
   examples: [["minime reload", "after a change of /etc/minime/lab/mesh.toml"]],
   options: reloadOptions,
   load: () => import("./reload_command.ts").then((m) => m.runReload),
+});
+
+/** Of `minime revoke`. */
+export const revokeOptions = { ...JSON_OUTPUT };
+
+/** Takes the root key. */
+export const revoke = command({
+  name: "revoke",
+  brief: "Shut keys of nodes or people out of the mesh, for ever",
+  description: "Every node that is up closes its connections with them at once, and tells its " +
+    "neighbours; nodes that are away learn it when they come back. The name itself can be given " +
+    "again, with a new key. It takes the root key.",
+  examples: [
+    ["minime revoke alice", "all keys that alice was given from here"],
+    ["minime revoke n17", "a node that was lost, by the key it had"],
+  ],
+  options: revokeOptions,
+  args: { placeholder: "NAME|KEY", brief: "A name, or a key id of 64 hex digits", minimum: 1 },
+  load: () => import("./revoke_command.ts").then((m) => m.runRevoke),
 });

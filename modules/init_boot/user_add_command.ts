@@ -1,6 +1,6 @@
 /** `minime user add`: a home of the mesh for somebody else. */
 
-import { choosePrimitives, isName, isUnixUser, UsageError } from "../../core/mod.ts";
+import { choosePrimitives, isName, isUnixUser, keyIdOf, UsageError } from "../../core/mod.ts";
 import {
   issue,
   KEY_BYTES,
@@ -11,6 +11,7 @@ import {
 } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { OPS_GROUP } from "../shared/credentials.ts";
+import { lockHome } from "../shared/home_lock.ts";
 import { USER_MS } from "../shared/limits.ts";
 import { NAME_RULE } from "../shared/mesh_file_schema.ts";
 import { writePrivateFiles } from "../shared/node_folder.ts";
@@ -46,18 +47,24 @@ export async function runUserAdd(
     throw new UsageError(`"${folder}" is there already`, { hint: "Name another folder" });
   }
   const home = await context.home();
+  using _lock = await lockHome(context, home);
   using primitives = await choosePrimitives();
   const authority = await loadAuthority(home, primitives);
   if (groups.includes(OPS_GROUP)) rootSeedOf(authority, `a certificate in group "${OPS_GROUP}"`);
   const key = env.random.bytes(2 * KEY_BYTES);
-  const [certificate, issuer] = issue(authority, needsNow(env, primitives), {
+  const keys = publicKeysOf(primitives, key);
+  const needs = needsNow(env, primitives);
+  const [certificate, issuer] = issue(authority, needs, {
     type: "user",
     name,
     groups,
     unixUser,
     validityMs: USER_MS,
-    ...publicKeysOf(primitives, key),
+    ...keys,
   });
+  // Before the key leaves: it can be revoked by its name from now on.
+  const keyId = keyIdOf(primitives, keys.signPublicKey);
+  await home.storeUsers([...await home.users(), { name, keyId, groups, made: needs.now }]);
   await writePrivateFiles(env, folder, {
     ...await sharedFiles(home),
     "user.key": key,

@@ -19,10 +19,13 @@ import {
   POLICY_LIMITS_DEFAULT,
   type Primitives,
   pskIdOf,
+  type RevocationList,
   type Self,
+  type SignedPolicy,
   type Trust,
   VerifiedCertificates,
   verifyChain,
+  verifyRevocations,
 } from "../../core/mod.ts";
 import {
   issue,
@@ -87,14 +90,20 @@ export async function loadUser(
   const rootPublicKey = await requireKey(home, "root.pub", KEY_BYTES);
   const psk = await requireKey(home, "psk", KEY_BYTES);
   const key = await requireKey(home, "user.key", 2 * KEY_BYTES);
-  const trust = trustOf({ primitives, rootPublicKey, psk, policy: defaultPolicy(OPS_GROUP) });
+  const trust = trustOf({
+    primitives,
+    rootPublicKey,
+    psk,
+    policy: defaultPolicy(OPS_GROUP),
+    revocationList: await loadRevocations(home, primitives, rootPublicKey),
+  });
   const certificate = await home.require("user.cert");
   const identity = verifyChain(primitives, {
     chain: await chainOf(home, { primitives, certificate, rootPublicKey }),
     rootPublicKey,
     meshId: trust.meshId,
     now,
-    revocations: NO_REVOCATIONS,
+    revocations: trust.revocations,
     skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
     types: ["user"],
   });
@@ -117,25 +126,42 @@ export async function loadUser(
   };
 }
 
-/** What somebody believes who knows the root key and the PSK, and of no revocation. */
+/** What somebody believes who knows the root key, the PSK and these documents. */
 export function trustOf(options: {
   readonly primitives: Primitives;
   readonly rootPublicKey: Uint8Array;
   readonly psk: Uint8Array;
   readonly policy: Policy;
-  readonly policyVersion?: number;
+  /** The document behind it. @default none */
+  readonly policyDocument?: SignedPolicy;
+  /** @default none */
+  readonly revocationList?: RevocationList | undefined;
 }): Trust {
-  const { primitives, rootPublicKey, psk, policy, policyVersion = 0 } = options;
+  const { primitives, rootPublicKey, psk, policy, policyDocument, revocationList } = options;
   return {
     meshId: meshIdOf(primitives, rootPublicKey),
     rootPublicKey,
     secrets: [{ id: pskIdOf(primitives, psk), psk }],
-    revocations: NO_REVOCATIONS,
-    revocationVersion: 0,
+    revocations: revocationList ?? NO_REVOCATIONS,
+    revocationVersion: revocationList?.version ?? 0,
     policy,
-    policyVersion,
+    policyVersion: policyDocument?.version ?? 0,
+    ...(policyDocument === undefined ? {} : { policyDocument }),
+    ...(revocationList === undefined ? {} : { revocationList }),
     verified: new VerifiedCertificates(primitives),
   };
+}
+
+/** The list that the home has; undefined when nothing was ever revoked from here. */
+export async function loadRevocations(
+  home: MeshHome,
+  primitives: Primitives,
+  rootPublicKey: Uint8Array,
+): Promise<RevocationList | undefined> {
+  const bytes = await home.load("revocations.signed");
+  if (bytes === undefined) return undefined;
+  const meshId = meshIdOf(primitives, rootPublicKey);
+  return verifyRevocations(primitives, { bytes, meshId, rootPublicKey });
 }
 
 /** With the issuer's certificate if it is the issuer that signed the user's. */

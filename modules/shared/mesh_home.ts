@@ -61,6 +61,16 @@ const NodesSchema = v.array(v.object({
 /** A node as this machine knows it. */
 export type KnownNode = Readonly<v.InferOutput<typeof NodesSchema>[number]>;
 
+const UsersSchema = v.array(v.object({
+  name: Name,
+  keyId: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "a key id has 64 hex digits")),
+  groups: v.array(Name),
+  /** When the certificate was made. */
+  made: UnixMs,
+}));
+/** Somebody who got a certificate from here. */
+export type KnownUser = Readonly<v.InferOutput<typeof UsersSchema>[number]>;
+
 const LastBootSchema = v.object({
   at: UnixMs,
   /** The mesh file that was read, as an absolute path. */
@@ -199,6 +209,15 @@ export class MeshHome {
 
   async storeNodes(nodes: readonly KnownNode[]): Promise<void> {
     await this.#storeJson("nodes.json", NodesSchema, nodes);
+  }
+
+  /** In the order in which they got their certificates. */
+  async users(): Promise<readonly KnownUser[]> {
+    return await this.#loadJson("users.json", UsersSchema) ?? [];
+  }
+
+  async storeUsers(users: readonly KnownUser[]): Promise<void> {
+    await this.#storeJson("users.json", UsersSchema, users);
   }
 
   async lastBoot(): Promise<LastBoot | undefined> {

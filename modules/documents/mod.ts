@@ -1,0 +1,76 @@
+/**
+ * The documents module: policy and revocation list reach every node. A new one is passed on to all
+ * neighbours at once; neighbours whose link comes up compare what they have. Each node verifies by
+ * itself; who brings a document that nobody may have signed loses its link.
+ */
+
+import * as v from "valibot";
+import {
+  CallError,
+  type DocumentKind,
+  type Module,
+  type ModuleHost,
+  verb,
+} from "../../core/mod.ts";
+import {
+  DocumentSchema,
+  GetSchema,
+  OfferedSchema,
+  VersionsSchema,
+} from "../shared/document_verbs.ts";
+import { DocumentExchange } from "./document_exchange.ts";
+
+/** What a daemon does with documents besides believing them. */
+export interface DocumentsOptions {
+  /** Keeps it for the next start; may reject. @default nowhere */
+  readonly keep?: (kind: DocumentKind, bytes: Uint8Array) => Promise<void>;
+}
+
+/** One for each daemon. */
+export function createDocuments(options: DocumentsOptions): Module {
+  let host: ModuleHost | undefined;
+  let exchange: DocumentExchange | undefined;
+
+  function running(): { readonly host: ModuleHost; readonly exchange: DocumentExchange } {
+    if (host !== undefined && exchange !== undefined) return { host, exchange };
+    throw new CallError("unreachable", "The documents module is not running");
+  }
+
+  return {
+    name: "documents",
+    verbs: {
+      versions: verb({
+        action: "read",
+        args: v.optional(v.strictObject({})),
+        reply: VersionsSchema,
+        handle: () => running().exchange.versions(),
+      }),
+      get: verb({
+        action: "read",
+        args: GetSchema,
+        reply: DocumentSchema,
+        handle: ({ kind }) => {
+          const document = running().host.documents.current(kind);
+          if (document !== undefined) return { kind, bytes: document.bytes };
+          throw new CallError("failed", `This node has no document "${kind}"`);
+        },
+      }),
+      offer: verb({
+        action: "root",
+        args: DocumentSchema,
+        reply: OfferedSchema,
+        handle: (document, { peer }) => ({
+          adopted: running().exchange.offered(document, peer),
+        }),
+      }),
+    },
+    start(given) {
+      host = given;
+      exchange = new DocumentExchange(given, options.keep);
+      return Promise.resolve();
+    },
+    async stop() {
+      await exchange?.stop();
+    },
+  };
+}
