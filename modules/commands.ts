@@ -7,7 +7,7 @@ import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
 import { attach, exec, jobs, kill, logs, shell, wait } from "./exec/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
-import { mesh, reload, revoke, user } from "./init_boot/commands.ts";
+import { audit, mesh, reload, revoke, user } from "./init_boot/commands.ts";
 import { init } from "./init_boot/init_commands.ts";
 import { recv, send } from "./mailbox/commands.ts";
 import { nodes, ping, status } from "./mesh/commands.ts";
@@ -45,4 +45,5 @@ export const commands: readonly (Command | CommandGroup)[] = [
   revoke,
   init,
   reload,
+  audit,
 ];

@@ -1,7 +1,7 @@
 /** The commands of a mesh that comes up with its machines, as data: its keys and who gets some. */
 
 import { command, group, JSON_OUTPUT } from "../shared/command.ts";
-import { list, text } from "../shared/option.ts";
+import { duration, flag, list, text, whole } from "../shared/option.ts";
 
 const CONFIG = text("The mesh file; default: the one in the mesh's home", {
   placeholder: "FILE",
@@ -164,4 +164,31 @@ export const revoke = command({
   options: revokeOptions,
   args: { placeholder: "NAME|KEY", brief: "A name, or a key id of 64 hex digits", minimum: 1 },
   load: () => import("./revoke_command.ts").then((m) => m.runRevoke),
+});
+
+/** Of `minime audit`. */
+export const auditOptions = {
+  name: text("Of this node only, where several have run on this machine", { placeholder: "NAME" }),
+  user: text("Of this person or node only", { placeholder: "NAME" }),
+  verb: text("Of this verb only, or of all verbs of this module", { placeholder: "VERB" }),
+  refused: flag("Only what was refused"),
+  since: duration("Only what was asked since so long ago"),
+  last: whole("So many at most, the last ones", { minimum: 1, maximum: 1_000_000 }, {
+    default: "100",
+  }),
+  ...JSON_OUTPUT,
+};
+
+/** On the node itself. */
+export const audit = command({
+  name: "audit",
+  brief: "Show what was asked of the nodes of this machine, and what was allowed",
+  description: "Read from the disk of the node, so its daemon need not run. Only the user of the " +
+    "daemon may read it.",
+  examples: [
+    ["minime audit --since 1h --refused", "who tried what"],
+    ["minime audit --user alice --verb exec --json", "everything that alice ran, for programs"],
+  ],
+  options: auditOptions,
+  load: () => import("./audit_command.ts").then((m) => m.runAudit),
 });
