@@ -78,14 +78,24 @@ async function pingTable(first: LineNode, by: (relays: Relays) => Calls): Promis
     const bytesPerMs = await saturating;
     rows.push([
       `ping over ${relays} relays, us`,
-      number(idle, 0),
-      number(busy, 0),
-      number(busy / idle, 2),
-      ...budgetCell(busy / idle, { most: SATURATED_RATIO_MAX, unit: "x" }),
+      number(idle.us, 0),
+      number(busy.us, 0),
+      number(busy.us / idle.us, 2),
+      ...budgetCell(busy.us / idle.us, { most: SATURATED_RATIO_MAX, unit: "x" }),
+      String(busy.bulk),
       number(bytesPerMs / 1e6, 2),
     ]);
   }
-  printTable(["ping", "idle", "saturated", "ratio", "budget", "", "stream, GB/s"], rows);
+  printTable([
+    "ping",
+    "idle",
+    "saturated",
+    "ratio",
+    "budget",
+    "",
+    "bulk sent meanwhile",
+    "stream, GB/s",
+  ], rows);
 }
 
 /** Starts the others, last one first, and links them all. */
@@ -157,19 +167,26 @@ async function saturate(caller: Caller, signal: AbortSignal): Promise<number> {
   return sent / (performance.now() - start);
 }
 
-/** The median, in microseconds. */
-async function pings(first: LineNode, target: string): Promise<number> {
+/**
+ * Medians: microseconds, and packets that the stream sent between ping and answer, which does not
+ * depend on how busy the machine is.
+ */
+async function pings(first: LineNode, target: string): Promise<{ us: number; bulk: number }> {
   const times: number[] = [];
+  const packets: number[] = [];
   const { signal } = new AbortController();
   for (let i = 0; i < PINGS; i++) {
+    const { sent: before = 0 } = first.router.stats();
     const { ms, why } = await first.router.trace(target, {
       class: "low",
       timeoutMs: 5_000,
       signal,
     });
     if (ms === null) throw new Error(`Ping of "${target}" was lost: ${why}`);
+    const { sent: after = 0 } = first.router.stats();
     times.push(ms * 1_000);
+    packets.push(after - before - 1);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  return median(times);
+  return { us: median(times), bulk: median(packets) };
 }

@@ -22,9 +22,12 @@ export const INLET_BYTES_MAX = 16 * 1024 * 1024;
 /** Flows with something waiting, for one hop. */
 export const FLOWS_MAX = 1_024;
 /** Handed to the conduit of one hop and not yet taken there: what nobody can overtake any more. */
-export const HOP_WINDOW_BYTES = 1024 * 1024;
+export const HOP_WINDOW_BYTES_MIN = 256 * 1024;
+/** On long ways: 200 MB/s over 20 ms. */
+export const HOP_WINDOW_BYTES_MAX = 4 * 1024 * 1024;
+export const HOP_BYTES_PER_MS = 200_000;
 /** A hop reports what it has taken in pieces of this size, well within the window. */
-export const HOP_REPORT_BYTES = HOP_WINDOW_BYTES / 4;
+export const HOP_REPORT_BYTES = HOP_WINDOW_BYTES_MIN / 4;
 /** With a full window and no report for so long, what is under way was lost. */
 export const HOP_STALL_MS = 2_000;
 /** Refusals that one neighbour may cause; above that its packets are dropped, and counted. */
@@ -35,7 +38,7 @@ export const INLETS_MAX = 8_192;
 // Streams of our own
 
 /** Bytes that the carriers of this daemon may have waiting for their first hop. */
-export const CARRIER_WAITING_BYTES_MAX = 512 * 1024;
+export const CARRIER_WAITING_BYTES_MAX = 128 * 1024;
 /** Carriers at once: opened by modules and users here, and accepted from others. */
 export const CARRIERS_MAX = 4_096;
 export const ACCEPTED_CARRIERS_MAX = 1_024;

@@ -17,7 +17,8 @@ import {
   type Teller,
 } from "../../core/mod.ts";
 import { HopQueue, type Ledger, type Waiting } from "./hop_queue.ts";
-import { HOP_STALL_MS, HOP_WINDOW_BYTES, TROUBLE_MS } from "./limits.ts";
+import { HopWindow } from "./hop_window.ts";
+import { HOP_STALL_MS, TROUBLE_MS } from "./limits.ts";
 
 /** The verb that carries packets from a router to its neighbour. */
 export const FORWARD_VERB = "router.forward";
@@ -61,8 +62,7 @@ interface Sender {
   busy: boolean;
   /** By which the bytes under way go; with another one nothing of them comes any more. */
   link: Link | undefined;
-  /** Bytes handed over of which the hop has not said that it has them. */
-  underWay: number;
+  window: HopWindow;
   wake: (() => void) | undefined;
 }
 
@@ -71,7 +71,13 @@ export class NextHop {
   readonly #options: NextHopOptions;
   readonly #queue: HopQueue;
   readonly #senders: readonly Sender[] = [PRIORITY.bulk, PRIORITY.normal, PRIORITY.control].map(
-    (priority) => ({ priority, busy: false, link: undefined, underWay: 0, wake: undefined }),
+    (priority) => ({
+      priority,
+      busy: false,
+      link: undefined,
+      window: new HopWindow(),
+      wake: undefined,
+    }),
   );
   #noBulkUntil = 0;
 
@@ -104,7 +110,7 @@ export class NextHop {
   /** The hop has taken so much. */
   taken({ priority, bytes }: Taken): void {
     const sender = this.#senders[priority] as Sender;
-    sender.underWay = Math.max(0, sender.underWay - bytes);
+    sender.window.taken(bytes, this.#options.clock.monotonic());
     wakeUp(sender);
   }
 
@@ -112,7 +118,7 @@ export class NextHop {
   async #run(sender: Sender): Promise<void> {
     sender.busy = true;
     for (;;) {
-      if (sender.underWay >= HOP_WINDOW_BYTES) await this.#room(sender);
+      if (sender.window.full) await this.#room(sender);
       const waiting = this.#queue.shift(sender.priority);
       if (waiting === undefined) break;
       waiting.onTaken?.();
@@ -129,10 +135,10 @@ export class NextHop {
   /** What was lost with a conduit that died is never reported; after a while that does not count. */
   async #room(sender: Sender): Promise<void> {
     const timer = this.#options.clock.after(HOP_STALL_MS, () => {
-      sender.underWay = 0;
+      sender.window.clear();
       wakeUp(sender);
     });
-    while (sender.underWay >= HOP_WINDOW_BYTES) {
+    while (sender.window.full) {
       await new Promise<void>((resolve) => sender.wake = resolve);
     }
     timer.cancel();
@@ -148,9 +154,11 @@ export class NextHop {
     const teller = priority === PRIORITY.bulk ? await this.#bulkOf(link) : link;
     if (sender.link !== link) {
       sender.link = link;
-      sender.underWay = 0;
+      sender.window = new HopWindow();
     }
-    if (priority !== PRIORITY.control) sender.underWay += bytes.length;
+    if (priority !== PRIORITY.control) {
+      sender.window.handed(bytes.length, this.#options.clock.monotonic());
+    }
     await teller.tell(FORWARD_VERB, bytes, priority);
   }
 

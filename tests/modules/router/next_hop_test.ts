@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { CallError, type Link, PRIORITY, type Priority } from "../../../core/mod.ts";
 import { Ledger, type Waiting } from "../../../modules/router/hop_queue.ts";
-import { HOP_STALL_MS, HOP_WINDOW_BYTES } from "../../../modules/router/limits.ts";
+import { HOP_STALL_MS, HOP_WINDOW_BYTES_MIN } from "../../../modules/router/limits.ts";
 import { NextHop, readTaken, writeTaken } from "../../../modules/router/next_hop.ts";
 import type { Packet } from "../../../modules/router/packet.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
 const BIG = 60 * 1024;
-const IN_WINDOW = Math.ceil(HOP_WINDOW_BYTES / BIG);
+const IN_WINDOW = Math.ceil(HOP_WINDOW_BYTES_MIN / BIG);
 
 /** A neighbour that takes packets when the test says so. */
 class Scene {
@@ -77,10 +77,10 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("next hop: only a window of bulk is handed over, the rest waits where it can be overtaken", async () => {
   const scene = new Scene();
-  for (let i = 0; i < 2 * IN_WINDOW - 2; i++) assert.equal(scene.push(`a/1#${i}`), undefined);
+  for (let i = 0; i < 2 * IN_WINDOW; i++) assert.equal(scene.push(`a/1#${i}`), undefined);
   await turn();
   assert.equal(scene.handed.length, IN_WINDOW);
-  assert.equal(scene.hop.packets, IN_WINDOW - 2);
+  assert.equal(scene.hop.packets, IN_WINDOW);
   await scene.take(1);
   assert.equal(scene.handed.length, IN_WINDOW + 1);
   scene.hop.taken({ priority: PRIORITY.normal, bytes: 100 * BIG });
