@@ -100,10 +100,18 @@ export class EndToEnd {
 
   /**
    * Answers a packet that is for us: three curve operations, so its maker bounds how many there are.
-   * Throws AuthenticationError when it is of another mesh, altered or invented.
+   * Throws AuthenticationError when it is of another mesh, altered or invented. `admit` is asked
+   * besides our own.
    */
-  respond(first: Uint8Array): EndToEndResponder {
-    return new EndToEndResponder(first, this.#options);
+  respond(first: Uint8Array, options: Pick<EndToEndOptions, "admit"> = {}): EndToEndResponder {
+    const { context, admit } = this.#options;
+    return new EndToEndResponder(first, {
+      context,
+      admit: (peer) => {
+        admit?.(peer);
+        options.admit?.(peer);
+      },
+    });
   }
 }
 

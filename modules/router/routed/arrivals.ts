@@ -18,6 +18,7 @@ import {
   equalBytes,
   errorText,
   FramedConduit,
+  type Identity,
   type Log,
   PACKET,
   packetId,
@@ -35,6 +36,8 @@ import {
   HALF_OPEN_PER_STREAM_MAX,
   PARTIAL_MS_MAX,
   PROOFS_TRIED_PER_LOOK_MAX,
+  SESSIONS_MAX,
+  SESSIONS_PER_PEER_MAX,
 } from "./limits.ts";
 import { IncomingStream, StreamWay } from "./incoming_stream.ts";
 import { RoutedPipe } from "./pipe.ts";
@@ -63,6 +66,13 @@ interface HalfOpen {
   tries: number;
 }
 
+interface Session {
+  readonly pipe: RoutedPipe;
+  readonly way: StreamWay;
+  /** Of its other end. */
+  readonly keyId: string;
+}
+
 export class Arrivals {
   readonly #options: ArrivalsOptions;
   readonly #answers: RateLimit;
@@ -70,7 +80,7 @@ export class Arrivals {
   readonly #halfOpen = new Set<HalfOpen>();
   readonly #streams = new Set<IncomingStream>();
   /** Conduits, by the name of their handshake. */
-  readonly #sessions = new Map<number, { readonly pipe: RoutedPipe; readonly way: StreamWay }>();
+  readonly #sessions = new Map<number, Session>();
   /** Whose other end has not shown yet that it has got our verdict. */
   readonly #unconfirmed = new Set<RoutedPipe>();
   #timer: Timer | undefined;
@@ -140,7 +150,9 @@ export class Arrivals {
     }
     if (known !== undefined) return this.#repeat(known, known.responder.answer, stream);
     try {
-      const responder = this.#options.endToEnd.respond(packet);
+      const responder = this.#options.endToEnd.respond(packet, {
+        admit: (peer) => this.#admit(peer.identity),
+      });
       this.#makeRoom(stream);
       this.#halfOpen.add({
         first: packet,
@@ -201,7 +213,7 @@ export class Arrivals {
       },
     });
     this.#unconfirmed.add(pipe);
-    this.#sessions.set(cipher.id, { pipe, way });
+    this.#sessions.set(cipher.id, { pipe, way, keyId: peer.identity.keyId });
     void pipe.done.then(() => {
       this.#unconfirmed.delete(pipe);
       this.#sessions.delete(cipher.id);
@@ -218,6 +230,20 @@ export class Arrivals {
       : undefined;
     // The stream of the one that comes stays, even if it had only this one.
     if (oldest !== undefined) this.#forget(oldest, { staying: stream });
+  }
+
+  /** A key that may be here all the same may not be here without end. */
+  #admit({ keyId, name }: Identity): void {
+    let count = 0;
+    for (const session of this.#sessions.values()) if (session.keyId === keyId) count++;
+    if (count >= SESSIONS_PER_PEER_MAX) {
+      throw new AuthenticationError(
+        "quota",
+        `"${name}" has ${count} routed conduits to us already`,
+      );
+    }
+    if (this.#sessions.size < SESSIONS_MAX) return;
+    throw new AuthenticationError("quota", `We have ${SESSIONS_MAX} routed conduits already`);
   }
 
   #ofStream(stream: IncomingStream): HalfOpen[] {

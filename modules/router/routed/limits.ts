@@ -75,6 +75,9 @@ export const ANSWERS_PER_SECOND_MAX = 200;
 export const ANSWERS_TRIED_PER_SECOND_MAX = 50;
 /** What may be the proof of one handshake: each costs some hashes. */
 export const PROOFS_TRIED_PER_LOOK_MAX = 50;
+/** Conduits that others made with us, and of them by one key: a few KiB each, and a timer. */
+export const SESSIONS_MAX = 4_096;
+export const SESSIONS_PER_PEER_MAX = 128;
 
 // Programs that are no nodes
 

@@ -15,6 +15,7 @@ import {
   HALF_OPEN_MAX,
   HALF_OPEN_MS_MAX,
   HALF_OPEN_PER_STREAM_MAX,
+  SESSIONS_PER_PEER_MAX,
 } from "../../../../modules/router/routed/limits.ts";
 import { initiateRouted } from "../../../../modules/router/routed/initiate.ts";
 import { Taker } from "../../../core/conduit/messages.ts";
@@ -277,6 +278,40 @@ Deno.test("routed arrivals: what others put on a stream's way is not in the way 
     void conduit.close("done");
     await clock.advance(10_000);
     await done;
+  });
+});
+
+Deno.test("routed arrivals: one key has so many conduits and no more, and gets its place back", async () => {
+  await arrivals(async ({ clock, stream, dialler, target, accepted }) => {
+    const dial = () =>
+      initiateRouted({ keyId: target, name: "far" }, {
+        carrier: stream().dialler,
+        endToEnd: dialler,
+        clock,
+        local: "mesh:near",
+      });
+    const made: Awaited<ReturnType<typeof dial>>[] = [];
+    for (let i = 0; i < SESSIONS_PER_PEER_MAX; i++) {
+      made.push(await dial());
+      // The rate of answers is bounded too.
+      await clock.advance(10);
+    }
+    await assert.rejects(dial(), (error: unknown) => {
+      assert.ok(error instanceof AuthenticationError && error.reason === "quota", String(error));
+      const text = `"near" has ${SESSIONS_PER_PEER_MAX} routed conduits to us already`;
+      assert.ok(error.message.endsWith(text), error.message);
+      return true;
+    });
+    void made[0]?.conduit.close("done");
+    void new Taker(accepted[0] as Conduit).rest();
+    await clock.advance(100);
+    made.push(await dial());
+    await clock.advance(10);
+    assert.equal(accepted.length, SESSIONS_PER_PEER_MAX + 1);
+    for (const { conduit } of made) void conduit.close("done");
+    for (const conduit of accepted.slice(1)) void new Taker(conduit).rest();
+    await clock.advance(10_000);
+    await Promise.all(made.map(({ done }) => done));
   });
 });
 

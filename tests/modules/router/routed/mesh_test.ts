@@ -138,6 +138,22 @@ for (const how of ["stops", "freezes"] as const) {
   });
 }
 
+Deno.test("routed session: a daemon that refuses to carry is believed, and no other one asked", async () => {
+  await inMesh(SEGMENTS, async (mesh) => {
+    const alice = mesh.world.keys.person({ name: "alice", type: "user" });
+    const [a1, g1, b1] = [mesh.get("a1"), mesh.get("g1"), mesh.get("b1")];
+    const keyId = "ab".repeat(32);
+    const ghost = Object.assign(Object.create(b1) as typeof b1, {
+      self: { ...b1.self, identity: { ...b1.self.identity, keyId } },
+    });
+    await assert.rejects(mesh.session(alice, [a1, g1], ghost), {
+      name: "ConnectionError",
+      reason: "no-route",
+      message: `Way to mesh:b1 is closed: No node "${keyId}" is known here`,
+    });
+  });
+});
+
 Deno.test("routed session: when no daemon is left it fails, and says so", async () => {
   await inMesh(SEGMENTS, async (mesh) => {
     const alice = mesh.world.keys.person({ name: "alice", type: "user" });
