@@ -1,6 +1,7 @@
 /**
- * How a program is started: by itself where it runs as the daemon's own user, else through setpriv,
- * which sets user, group and supplementary groups and forbids new privileges.
+ * How a program is started: in a session of its own, by setsid, because the runtime's own way copies
+ * the page tables of the daemon and stops it for milliseconds. Where it is not to run as the daemon's
+ * own user, through setpriv, which sets user, group and supplementary groups and forbids new privileges.
  *
  * The caller's variables could make setpriv load the caller's code while it is still root
  * (LD_PRELOAD). So they pass it under harmless names, and a shell that runs as the target user
@@ -16,6 +17,8 @@ import type { Account } from "./account.ts";
 export interface Launch {
   readonly program: string;
   readonly options: SpawnOptions;
+  /** It is looked up only when the user has changed, and says itself when it is not there. */
+  readonly isHidden: boolean;
 }
 
 export interface LaunchOrder {
@@ -32,6 +35,7 @@ export interface LaunchOrder {
   readonly stdin: "piped" | "null";
 }
 
+const SETSID = "/usr/bin/setsid";
 const SETPRIV = "/usr/bin/setpriv";
 const SHELL = "/bin/sh";
 /** "Cannot be run", by the convention of shells. */
@@ -69,12 +73,11 @@ export function prepareLaunch(
     stdout: "piped",
     stderr: "piped",
     clearEnvironment: true,
-    detached: true,
   } as const;
   const isOwn = account.uid === processes.uid;
   if (isOwn && umask === undefined) {
-    const [program = "", ...args] = argv;
-    return { program, options: { ...common, args, folder, environment: variables } };
+    const options = { ...common, args: argv, folder, environment: variables };
+    return { program: SETSID, options, isHidden: false };
   }
   if (!isOwn && processes.uid !== 0) {
     const text = `This daemon runs as user id ${processes.uid} and cannot run a program as ` +
@@ -102,7 +105,7 @@ export function prepareLaunch(
     "--",
     ...shell,
   ];
-  const [program = "", ...args] = words;
   const environment = Object.fromEntries(pairs.map((pair, index) => [`${PASSED}${index}`, pair]));
-  return { program, options: { ...common, args, folder: "/", environment } };
+  const options = { ...common, args: words, folder: "/", environment };
+  return { program: SETSID, options, isHidden: true };
 }

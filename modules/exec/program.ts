@@ -38,6 +38,8 @@ export class Program {
   readonly #child: Child;
   readonly #mailbox = new Mailbox<Chunk>();
   #kill: { readonly at: number; readonly timer: Timer } | undefined;
+  /** Its first process has ended, and its number may be somebody else's. */
+  #isReaped = false;
   #ended = false;
 
   /** Rejects with NotFoundError or FileError when it cannot be started. */
@@ -64,7 +66,11 @@ export class Program {
 
   /** To the whole process group. False when nothing of it is left. */
   signal(name: string): boolean {
-    return !this.#ended && this.#env.processes.signal(-this.pid, name);
+    const { processes } = this.#env;
+    if (this.#ended) return false;
+    // In its first moments it has not made its group yet.
+    return processes.signal(-this.pid, name) ||
+      (!this.#isReaped && processes.signal(this.pid, name));
   }
 
   /** Asks politely by `signal`, and kills after that time. The earliest kill counts. */
@@ -105,6 +111,7 @@ export class Program {
 
   async #finish(pumps: readonly Pump[]): Promise<void> {
     await this.status;
+    this.#isReaped = true;
     const ended = this.#env.clock.monotonic();
     // From now on its number could be somebody else's, unless others of its group keep it.
     let hasGroup = this.signal("0");

@@ -18,6 +18,7 @@ import { parseNodeset } from "../shared/nodeset.ts";
 import { type Account, Accounts } from "./account.ts";
 import { Collected } from "./collected.ts";
 import { plainInput, signedInput } from "./input.ts";
+import { whyNotFound } from "./find_program.ts";
 import { prepareLaunch } from "./launch.ts";
 import { KILL_AFTER_MS_DEFAULT, KILL_AFTER_MS_SHUTDOWN, PROGRAMS_MAX } from "./limits.ts";
 import { type RunEnd, type RunOrder, type SignalName, WindowSchema } from "./order.ts";
@@ -145,13 +146,19 @@ export class Programs {
       umask,
       stdin: stdin === undefined ? "null" : "piped",
     });
+    const [program = ""] = inside?.argv ?? order.argv;
+    if (!launch.isHidden) {
+      const path = variables.PATH ?? "";
+      const why = await whyNotFound(env.files, program, { path, folder });
+      if (why !== undefined) return why;
+    }
     try {
       return await this.#watched(await Program.start(env, launch));
     } catch (error) {
-      if (error instanceof FileError) return { code: EXIT.cannotRun, error: errorText(error) };
-      if (!(error instanceof NotFoundError)) throw error;
-      const isThere = await env.files.facts(folder) !== undefined;
-      return { code: isThere ? EXIT.notFound : EXIT.cannotRun, error: error.message };
+      // No such folder, or more words than the kernel takes.
+      if (!(error instanceof NotFoundError || error instanceof FileError)) throw error;
+      const text = errorText(error).replace(`"${launch.program}"`, `"${program}"`);
+      return { code: EXIT.cannotRun, error: text };
     }
   }
 
