@@ -1,6 +1,6 @@
 /** Daemons with the mesh module on simulated machines, for tests. */
 
-import { type Log, Minimed, type Self } from "../../../core/mod.ts";
+import { type Log, Minimed, type Module, type Policy, type Self } from "../../../core/mod.ts";
 import { createMesh, type Seed } from "../../../modules/mesh/mod.ts";
 import { GATEWAY_GROUP, type MeshView, type NodeView } from "../../../modules/shared/mesh_view.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
@@ -18,6 +18,10 @@ export interface SimulatedMeshOptions extends SimulationOptions {
   readonly segmentOf?: (name: string) => string;
   /** Names of those whose certificates make them gateways. @default none */
   readonly gateways?: readonly string[];
+  /** Besides the mesh module, made for each daemon. @default none */
+  readonly modules?: () => readonly Module[];
+  /** @default what a mesh has as booted */
+  readonly policy?: Policy;
 }
 
 export class SimulatedMesh implements AsyncDisposable {
@@ -28,6 +32,8 @@ export class SimulatedMesh implements AsyncDisposable {
   readonly people = new Map<string, Self>();
   readonly #seedCount: number;
   readonly #segmentOf: (name: string) => string;
+  readonly #modules: () => readonly Module[];
+  readonly #policy: { readonly policy?: Policy };
   readonly #addresses = new Map<string, string>();
   readonly #daemons = new Map<string, Minimed>();
 
@@ -37,6 +43,8 @@ export class SimulatedMesh implements AsyncDisposable {
     this.names = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
     this.#seedCount = options.seeds ?? options.nodes;
     this.#segmentOf = options.segmentOf ?? (() => "default");
+    this.#modules = options.modules ?? (() => []);
+    this.#policy = options.policy === undefined ? {} : { policy: options.policy };
     for (const name of this.names) {
       const groups = options.gateways?.includes(name) ? [GATEWAY_GROUP] : [];
       this.people.set(name, keys.person({ name, groups }));
@@ -62,9 +70,12 @@ export class SimulatedMesh implements AsyncDisposable {
     const daemon = new Minimed({
       env,
       primitives: this.keys.primitives,
-      trust: this.keys.trust(),
+      trust: this.keys.trust(this.#policy),
       self: { ...this.people.get(name) as Self, instance: env.random.bytes(16), ...change },
-      modules: [createMesh({ segment: this.#segmentOf(name), peers: this.#seeds() })],
+      modules: [
+        createMesh({ segment: this.#segmentOf(name), peers: this.#seeds() }),
+        ...this.#modules(),
+      ],
       listen: [`tcp:${this.#addresses.get(name)}:${PORT}`],
       auditFolder: "/audit",
       log: (component): Log => (level, text) => {
