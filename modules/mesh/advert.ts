@@ -139,6 +139,12 @@ export function keyIdIn(bytes: Uint8Array): string | undefined {
   return toHex(bytes.subarray(begin, begin + KEY_BYTES));
 }
 
+/** Key id, incarnation, sequence and instance of an advert, 64 bytes as they stand in it. */
+export function versionBytesOf({ bytes }: Pick<ReceivedAdvert, "bytes">): Uint8Array {
+  const begin = MAGIC.length + ID_BYTES;
+  return bytes.subarray(begin, begin + KEY_BYTES + 8 + 8 + ID_BYTES);
+}
+
 const MAGIC = new TextEncoder().encode(`${ADVERT_DOMAIN}\0`);
 const KEY_BYTES = 32;
 const ID_BYTES = 16;

@@ -3,10 +3,12 @@
  * version. Bytes, since it may name ten thousands of nodes:
  *
  *   u32 count | (key id 32 | u64 incarnation | u64 sequence | instance 16 | u8 flags (1: forgotten))...
+ *
+ * All but the flags stand so in the advert itself.
  */
 
-import { ByteReader, ByteWriter, fromHex, KEY_ID_BYTES, toHex } from "../../core/mod.ts";
-import type { AdvertVersion } from "./advert.ts";
+import { ByteReader, ByteWriter, KEY_ID_BYTES, toHex } from "../../core/mod.ts";
+import { type AdvertVersion, versionBytesOf } from "./advert.ts";
 import { NODES_MAX } from "./limits.ts";
 import type { NodeEntry } from "./node_table.ts";
 
@@ -22,12 +24,8 @@ const FLAG_FORGOTTEN = 1;
 export function encodeSummary(entries: readonly NodeEntry[]): Uint8Array<ArrayBuffer> {
   const count = entries.length;
   const writer = new ByteWriter("summary", 4 + ITEM_BYTES * count).u32(count, "count");
-  for (const { keyId, advert, forgotten } of entries) {
-    writer.fixed(fromHex(keyId), KEY_ID_BYTES, "key id")
-      .u64(advert.incarnation, "incarnation")
-      .u64(advert.sequence, "sequence")
-      .fixed(fromHex(advert.instance), INSTANCE_BYTES, "instance")
-      .u8(forgotten ? FLAG_FORGOTTEN : 0, "flags");
+  for (const { received, forgotten } of entries) {
+    writer.bytes(versionBytesOf(received)).u8(forgotten ? FLAG_FORGOTTEN : 0, "flags");
   }
   return writer.finish();
 }
