@@ -40,6 +40,7 @@ export const execOptions = {
   terminal: flag("Run it on a terminal; on one node only, encrypted as far as there", {
     letter: "t",
   }),
+  private: flag("Encrypt it as far as each node; nothing is folded on the way, 64 nodes at once"),
   bg: flag("Leave it running as a job, and print the job's name"),
   name: value("Name of the job", parseJob, { placeholder: "NAME" }),
   umask: value("Permission bits that files do not get, in octal", parseUmask, {

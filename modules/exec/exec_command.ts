@@ -16,6 +16,7 @@ import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT } from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
 import type { RunOrderInput } from "./order.ts";
 import type { Outcome } from "./outcome.ts";
+import { PrivateExecution } from "./private_execution.ts";
 import { runTerminal } from "./shell_command.ts";
 import type { OutputSink } from "./sink.ts";
 import { Stdin } from "./stdin.ts";
@@ -60,22 +61,30 @@ export async function runExec(
   }
   const sink = await sinkOf(context, options, nodes);
   const fanout = options.fanout ?? nodes.length;
-  const execution = new Execution({
-    client,
-    env,
+  const common = {
     nodes,
     order,
     as,
     connectMs: connectMs ?? CONNECT_MS_DEFAULT,
     fanout,
-    ...(stdin === undefined || stdin.isEmpty
-      ? {}
-      : { stdin: fanout < nodes.length ? await stdin.all() : stdin.bytes() }),
     sink,
     ...(sink === undefined && context.stderrIsTerminal
       ? { onProgress: (done: number) => out.progress(`${done} of ${nodes.length} nodes`) }
       : {}),
-  });
+  };
+  const inTurns = fanout < nodes.length || (options.private && nodes.length > 1);
+  const input = stdin === undefined || stdin.isEmpty
+    ? undefined
+    : inTurns
+    ? await stdin.all()
+    : stdin.bytes();
+  const execution = options.private
+    ? new PrivateExecution({
+      ...common,
+      context,
+      ...(input === undefined ? {} : { stdin: () => each(input) }),
+    })
+    : new Execution({ ...common, client, env, ...(input === undefined ? {} : { stdin: input }) });
   const { outcome, wasKilled } = await attend(context, execution);
   out.progress(undefined);
   await sink?.finish();
@@ -90,10 +99,14 @@ function report({ out, env }: CommandContext, outcome: Outcome): number {
   return outcome.exitCode;
 }
 
+async function* each<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void, void> {
+  yield* items;
+}
+
 /** To its end, while signals go to the programs: politely first, then for good. */
 async function attend(
   context: CommandContext,
-  execution: Execution,
+  execution: Execution | PrivateExecution,
 ): Promise<{ readonly outcome: Outcome; readonly wasKilled: boolean }> {
   const { out, signal } = context;
   let wasKilled = false;
@@ -130,6 +143,9 @@ function checkOptions(options: Options): void {
   if (options.bg && (first !== undefined || options.errdir !== undefined)) {
     const text = `--bg and ${first ?? "--errdir"} exclude each other`;
     throw new UsageError(text, { hint: "The output of a job is shown by minime logs" });
+  }
+  if (options.private && (options.bg || options.terminal)) {
+    throw new UsageError(`--private and ${options.bg ? "--bg" : "--terminal"} exclude each other`);
   }
   if (options.bg && options.fanout !== undefined) {
     throw new UsageError("--bg and --fanout exclude each other");

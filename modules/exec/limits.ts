@@ -56,3 +56,5 @@ export const JOB_KEPT_MS = 86_400_000;
 export const JOBS_KEPT_MAX = 256;
 /** How long nodes may take to say what they know of jobs. */
 export const JOB_MS_MAX = 10_000;
+/** Sessions at once; each has keys of its own, here and at its node. */
+export const SESSIONS_MAX = 64;

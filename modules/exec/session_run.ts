@@ -4,11 +4,15 @@
  */
 
 import * as v from "valibot";
-import { CallError, toHex } from "../../core/mod.ts";
+import { CallError, PRIORITY, toHex } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { chunkOf } from "./execution.ts";
-import { type RunEnd, RunEndSchema, type RunOrderInput } from "./order.ts";
+import { SIGNAL_MS_MAX } from "./limits.ts";
+import { type RunEnd, RunEndSchema, type RunOrderInput, type SignalName } from "./order.ts";
 import type { Chunk } from "./program.ts";
+
+/** Sends a signal to the program; it overtakes what the program has not read. */
+export type SendSignal = (signal: SignalName) => Promise<void>;
 
 export interface SessionRunOptions {
   readonly node: string;
@@ -19,7 +23,7 @@ export interface SessionRunOptions {
   readonly input?: AsyncIterable<unknown>;
   readonly signal: AbortSignal;
   /** The node is reached, and the program ordered. */
-  readonly onStart?: () => void;
+  readonly onStart?: (send: SendSignal) => void;
   readonly onOutput: (chunk: Chunk) => Promise<void> | void;
 }
 
@@ -37,7 +41,15 @@ export async function runInSession(
   };
   const signed = await client.sign("exec.run", order, { targets: [node], as, ttlMs: connectMs });
   const call = client.stream("exec.run", signed, { signed: true, deadlineMs: 0, signal });
-  options.onStart?.();
+  options.onStart?.(async (name) => {
+    const args = { run: order.run, signal: name, argv: order.argv };
+    const request = await client.sign("exec.signal", args, { targets: [node], as });
+    await client.request("exec.signal", request, {
+      signed: true,
+      deadlineMs: SIGNAL_MS_MAX,
+      priority: PRIORITY.control,
+    });
+  });
   const feeding = input === undefined ? undefined : feed(call, input);
   try {
     for await (const item of call) await onOutput(chunkOf(item));

@@ -1,0 +1,107 @@
+/**
+ * One command on several nodes, each in a session of its own that ends in that node: nothing goes
+ * through the tree, so nobody between can read or change anything, and nothing is folded on the way.
+ */
+
+import {
+  AuthenticationError,
+  CallError,
+  ConnectionError,
+  errorText,
+  MinimeError,
+} from "../../core/mod.ts";
+import type { CommandContext } from "../shared/command.ts";
+import type { NodeFailure } from "../shared/group_result.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import { inWindow } from "../shared/window.ts";
+import { SESSIONS_MAX } from "./limits.ts";
+import type { RunOrderInput, SignalName } from "./order.ts";
+import { Outcome } from "./outcome.ts";
+import { runInSession, type SendSignal } from "./session_run.ts";
+import type { OutputSink } from "./sink.ts";
+
+export interface PrivateExecutionOptions {
+  readonly context: Pick<CommandContext, "env" | "session">;
+  readonly nodes: readonly string[];
+  readonly order: Omit<RunOrderInput, "run" | "nodeset" | "stdin">;
+  readonly as: string;
+  readonly connectMs: number;
+  readonly fanout: number;
+  /** For each program anew. @default nothing */
+  readonly stdin?: () => AsyncIterable<Uint8Array>;
+  readonly sink: OutputSink | undefined;
+  readonly onProgress?: (done: number) => void;
+}
+
+export class PrivateExecution {
+  readonly outcome = new Outcome();
+  readonly #options: PrivateExecutionOptions;
+  readonly #cancelled = new AbortController();
+  readonly #running = new Map<string, SendSignal>();
+  #stopped = false;
+
+  constructor(options: PrivateExecutionOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when all nodes are accounted for. */
+  async finish(): Promise<Outcome> {
+    const { nodes, fanout } = this.#options;
+    await inWindow(nodes, Math.min(fanout, SESSIONS_MAX), (node) => this.#runOn(node));
+    return this.outcome;
+  }
+
+  /** Sends it to all programs that run, and starts no more. */
+  async signal(signal: SignalName): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#running.values()].map((send) => send(signal)));
+  }
+
+  /** Gives it up: nodes end what still runs. */
+  cancel(reason: string): void {
+    this.#stopped = true;
+    this.#cancelled.abort(new CallError("cancelled", reason));
+  }
+
+  async #runOn(node: string): Promise<void> {
+    if (this.#stopped) return this.outcome.fail(node, "Interrupted before it was started");
+    const { context, nodes, order, as, connectMs, stdin, sink, onProgress } = this.#options;
+    try {
+      const end = await runInSession(context, {
+        node,
+        order: { ...order, nodeset: foldNodeset(nodes) },
+        as,
+        connectMs,
+        ...(stdin === undefined ? {} : { input: stdin() }),
+        signal: this.#cancelled.signal,
+        onStart: (send) => void this.#running.set(node, send),
+        onOutput: (chunk) => sink?.take(node, chunk),
+      });
+      this.outcome.ends.set(node, end);
+      sink?.end(node, end);
+    } catch (error) {
+      if (this.#cancelled.signal.aborted || !(error instanceof MinimeError)) throw error;
+      this.outcome.failures.set(node, failureOf(node, error));
+    } finally {
+      this.#running.delete(node);
+      onProgress?.(this.outcome.ends.size + this.outcome.failures.size);
+    }
+  }
+}
+
+function failureOf(name: string, error: MinimeError): NodeFailure {
+  const reason = errorText(error);
+  if (error instanceof ConnectionError) return { name, set: "unreachable", reason, ran: "never" };
+  if (error instanceof AuthenticationError) return { name, set: "refused", reason };
+  if (!(error instanceof CallError)) return { name, set: "failed", reason };
+  switch (error.class) {
+    case "refused":
+      return { name, set: "refused", reason };
+    case "unreachable":
+      return { name, set: "unreachable", reason, ran: "maybe" };
+    case "timeout":
+      return { name, set: "timedOut", reason, ran: "maybe" };
+    default:
+      return { name, set: "failed", reason };
+  }
+}
