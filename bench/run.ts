@@ -6,6 +6,7 @@
 import { boot, cold } from "./boot.ts";
 import { call } from "./calls.ts";
 import { convergence } from "./convergence.ts";
+import { exec } from "./exec.ts";
 import { links } from "./links.ts";
 import { machineText } from "./machine.ts";
 import { memory } from "./memory.ts";
@@ -25,6 +26,7 @@ const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
     routed,
     router,
     uptime,
+    exec,
     boot,
     cold,
     convergence,
