@@ -8,7 +8,13 @@
  */
 
 import type { RouteClass } from "../shared/carrier.ts";
-import { type Detour, type Edge, isGateway, type MeshPicture } from "../shared/mesh_view.ts";
+import {
+  type Detour,
+  type Edge,
+  isGateway,
+  type MeshPicture,
+  type NodeView,
+} from "../shared/mesh_view.ts";
 import { HOPS_MAX } from "./limits.ts";
 
 /** How one hop is made. */
@@ -82,7 +88,9 @@ export function whyNoPath(
   const { name } = target;
   if (to === picture.self) return `"${name}" is this node itself`;
   if (target.state === "left") return `"${name}" has left the mesh`;
+  const missing = missingGateway(picture, self, target);
   if (target.state === "down") {
+    if (missing !== undefined) return `"${name}" is down, or cut off: ${missing}`;
     const lost = target.lostAt === undefined ? "" : `; the way to it ends at "${target.lostAt}"`;
     return `"${name}" is down${lost}`;
   }
@@ -90,13 +98,18 @@ export function whyNoPath(
   if (length !== undefined && length > HOPS_MAX) {
     return `The way to "${name}" has ${length} hops, ${HOPS_MAX} are the most`;
   }
-  if (routeClass === "high" && self.segment !== target.segment) {
-    for (const one of [self, target]) {
-      if (isGateway(one) || picture.gatewaysOf(one.segment).length > 0) continue;
-      return `No gateway of segment "${one.segment}", that of "${one.name}", is up`;
-    }
-  }
+  if (routeClass === "high" && missing !== undefined) return missing;
   return `Every way to "${name}" failed a moment ago`;
+}
+
+/** Our segment first: without its gateways those of others are not seen either. */
+function missingGateway(picture: MeshPicture, ...ends: NodeView[]): string | undefined {
+  if (new Set(ends.map(({ segment }) => segment)).size === 1) return undefined;
+  for (const { segment, name } of ends) {
+    if (picture.gatewaysOf(segment).length > 0) continue;
+    return `No gateway of segment "${segment}", that of "${name}", is up`;
+  }
+  return undefined;
 }
 
 /** Cheapest first over ourselves, the gateways and the target (Dijkstra; there are few). */

@@ -90,14 +90,17 @@ async function traceTo(client: MeshClient, question: TraceQuestion): Promise<Tra
   let way: string | undefined;
   let times: number[][] = [];
   let last: Trace | undefined;
+  let sent = 0;
   let answered = 0;
   let why: string | undefined;
-  for (let i = 0; i < count; i++) {
+  while (sent < count) {
+    sent++;
     const args = { to: target.keyId, class: routeClass, timeoutMs };
     const deadlineMs = 2 * timeoutMs + ANSWER_SLACK_MS;
     last = parseTrace(await client.request("router.trace", args, { deadlineMs, signal }));
     if (last.ms === null) why = last.why ?? "no answer";
     else answered++;
+    if (last.hops.length === 0) break;
     const taken = last.hops.map(({ keyId }) => keyId).join(" ");
     if (taken !== way) times = last.hops.map(() => []);
     way = taken;
@@ -106,14 +109,16 @@ async function traceTo(client: MeshClient, question: TraceQuestion): Promise<Tra
   if (last === undefined) throw new MinimeError("No echo was asked for");
   const hops = last.hops.map((hop, index) => ({ ...hop, times: times[index] ?? [] }));
   const { from, to } = last;
-  return { from, to, class: routeClass, sent: count, answered, hops, why };
+  return { from, to, class: routeClass, sent, answered, hops, why };
 }
 
 function print(out: CommandContext["out"], traced: Traced, isFirst: boolean): void {
   const { from, to, class: routeClass, sent, answered, hops, why } = traced;
   if (!isFirst) out.print("");
-  const count = hops.length === 1 ? "1 hop" : `${hops.length} hops`;
-  const lost = answered === sent ? "" : `, ${answered} of ${sent} echoes answered`;
+  const count = hops.length === 0 ? "no way" : hops.length === 1 ? "1 hop" : `${hops.length} hops`;
+  const lost = answered === sent || hops.length === 0
+    ? ""
+    : `, ${answered} of ${sent} echoes answered`;
   out.print(`From ${from} to ${to}, class ${routeClass}: ${count}${lost}`);
   if (hops.length > 0) {
     out.table(

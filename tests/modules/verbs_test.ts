@@ -42,6 +42,7 @@ const CLASSES = {
   "mesh.sync": "link",
   "mesh.watch": "internal",
   "network_boot.serve": "guarded",
+  "router.call": "internal",
   "router.forward": "link",
   "router.open": "read",
   "router.route": "read",

@@ -78,11 +78,13 @@ Deno.test("paths: who may dial whom", () => {
 
 Deno.test("paths: what is missing is said", () => {
   const why = (mesh: MeshPicture, to: string) => whyNoPath(mesh, { to, class: "high" });
+  const left = 'No gateway of segment "l", that of "a", is up';
   const noGateway = picture("a", ["l/a", "l/a2", "r/b"], [["a", "a2"]]);
   assert.equal(why(noGateway, "b"), 'No gateway of segment "l", that of "a", is up');
   const theirs = picture("a", ["l/a", "l/g", "r/b"], [["a", "g"]]);
   assert.equal(why(theirs, "b"), 'No gateway of segment "r", that of "b", is up');
   assert.equal(why(picture("a", THREE, CHAIN, "b"), "b"), '"b" is down');
+  assert.equal(why(picture("a", ["l/a", "r/b"], [], "b"), "b"), '"b" is down, or cut off: ' + left);
   assert.equal(why(noGateway, "a"), '"a" is this node itself');
   assert.equal(why(noGateway, "nobody"), "No node with this key is known");
   assert.equal(why(noGateway, "a2"), 'Every way to "a2" failed a moment ago');

@@ -166,9 +166,10 @@ Deno.test("router: without a way packets are lost, and it is said what is missin
     assert.equal(carrier.hasRoute, false);
     await carrier.send(packetOf("nowhere"), PRIORITY.bulk);
     const { low, high } = router.route("b1");
+    const why = '"b1" is down, or cut off: No gateway of segment "left", that of "a1", is up';
     assert.deepEqual([low, high], [
-      { hops: [], why: '"b1" is down' },
-      { hops: [], why: '"b1" is down' },
+      { hops: [], why },
+      { hops: [], why },
     ]);
     assert.throws(
       () => router.openCarrier("nobody", { class: "low" }),
