@@ -51,7 +51,7 @@ export async function runAudit(context: CommandContext, options: Options): Promi
       formatDuration(Math.max(0, now - line.time)),
       line.node,
       line.principal,
-      line.verb,
+      line.destination === undefined ? line.verb : `${line.verb} ${line.destination}`,
       line.as === undefined || line.as === "" ? "-" : line.as,
       decisionText(line),
       line.request.slice(0, 16),

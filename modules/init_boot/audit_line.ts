@@ -15,6 +15,8 @@ const LineSchema = v.looseObject({
   key: Text,
   target: v.optional(Text),
   as: v.optional(Text),
+  /** "HOST:PORT", of a verb that opens a connection. */
+  destination: v.optional(Text),
   allowed: v.optional(v.boolean()),
   rule: v.optional(Text),
   why: v.optional(Text),
