@@ -60,6 +60,8 @@ export * from "./security/chain.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";
 export { choosePrimitives } from "./crypto/choose_primitives.ts";
 export type { Primitives } from "./crypto/primitives.ts";
+export { dialRegistrar, type JoinKeys } from "./daemon/join.ts";
+export * from "./security/join_token.ts";
 export { JournalFile } from "./security/journal_file.ts";
 export * from "./security/policy.ts";
 export * from "./security/policy_document.ts";

@@ -7,7 +7,7 @@ import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
 import { attach, exec, jobs, kill, logs, shell, wait } from "./exec/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
-import { audit, mesh, reload, revoke, user } from "./init_boot/commands.ts";
+import { audit, mesh, reload, revoke, token, user } from "./init_boot/commands.ts";
 import { init } from "./init_boot/init_commands.ts";
 import { recv, send } from "./mailbox/commands.ts";
 import { nodes, ping, status } from "./mesh/commands.ts";
@@ -43,6 +43,7 @@ export const commands: readonly (Command | CommandGroup)[] = [
   mesh,
   user,
   revoke,
+  token,
   init,
   reload,
   audit,

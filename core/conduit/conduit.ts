@@ -9,6 +9,7 @@
  */
 
 import type { Message } from "../wire/message.ts";
+import type { Certificate } from "../security/certificate.ts";
 import type { Identity } from "../security/chain.ts";
 
 /** Who is at the other end of a conduit, as proven when it was made. */
@@ -35,6 +36,14 @@ export type Peer =
     readonly clockOffsetMs: number;
     /** Names this conduit: the same hex digits at both ends, and nowhere else. */
     readonly session: string;
+  }
+  /** Somebody who holds a token, and asks to become a node with these keys. */
+  | {
+    readonly kind: "joiner";
+    /** Of type request, signed by its own key. */
+    readonly request: Certificate;
+    /** Names the token: 16 hex digits. */
+    readonly token: string;
   }
   /** A user's program, by certificate. */
   | {
@@ -78,6 +87,8 @@ export interface DialOptions {
   readonly bulk?: boolean;
   /** Dial for some messages only; no link comes of it. @default false */
   readonly onDemand?: boolean;
+  /** Dial a registrar with a token. @default false */
+  readonly join?: boolean;
 }
 
 /** Something that accepts conduits until it is closed. */

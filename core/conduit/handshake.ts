@@ -22,6 +22,7 @@ import {
 } from "../errors.ts";
 import { CLOCK_SKEW_MS_MAX, HANDSHAKE_BYTES_MAX, HANDSHAKE_MS_MAX, TAG_BYTES } from "../limits.ts";
 import { equalBytes, toHex } from "../wire/bytes.ts";
+import { isSignedBy, parseCertificate } from "../security/certificate.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
 import {
   CONDUIT_KIND,
@@ -54,6 +55,8 @@ export interface HandshakeContext {
   readonly primitives: Primitives;
   readonly trust: Trust;
   readonly self: Self;
+  /** The key that a token stands for, by the token's id. @default nobody may join here */
+  readonly joining?: (tokenId: Uint8Array) => MeshSecret | undefined;
 }
 
 export interface Expectation {
@@ -63,7 +66,7 @@ export interface Expectation {
 
 /** A conduit's beginning: who is there, and how to talk. */
 export interface Established {
-  readonly peer: Extract<Peer, { kind: "node" | "user" }>;
+  readonly peer: Extract<Peer, { kind: "node" | "user" | "joiner" }>;
   readonly cipher: FrameCipher;
   /** Bytes that came behind the handshake. */
   readonly received: Uint8Array;
@@ -77,11 +80,17 @@ export async function initiateHandshake(
     readonly expect: Expectation;
     readonly bulk: boolean;
     readonly onDemand: boolean;
+    /** With a token in place of the PSK, and a request in place of a certificate. @default false */
+    readonly join?: boolean;
     readonly signal?: AbortSignal;
   },
 ): Promise<Established> {
   const { pipe, bulk, onDemand } = options;
-  const kind = context.self.identity.type === "node" ? CONDUIT_KIND.link : CONDUIT_KIND.client;
+  const kind = options.join === true
+    ? CONDUIT_KIND.join
+    : context.self.identity.type === "node"
+    ? CONDUIT_KIND.link
+    : CONDUIT_KIND.client;
   const secret = context.trust.secrets[0] as MeshSecret;
   const preamble = encodePreamble({ kind, pskId: secret.id });
   using noise = createNoise(context, "initiator", preamble, secret);
@@ -126,8 +135,12 @@ export async function respondHandshake(
   const { pipe, reader, first } = options;
   const preambleBytes = first.subarray(0, PREAMBLE_BYTES);
   const preamble = decodePreamble(preambleBytes);
-  const wanted = wantedPeer(preamble.kind);
-  const secret = context.trust.secrets.find(({ id }) => equalBytes(id, preamble.pskId));
+  // Before anything is sent or remembered.
+  if (preamble.kind !== CONDUIT_KIND.join) wantedPeer(preamble.kind);
+  const isJoining = preamble.kind === CONDUIT_KIND.join;
+  const secret = isJoining
+    ? context.joining?.(preamble.pskId)
+    : context.trust.secrets.find(({ id }) => equalBytes(id, preamble.pskId));
   if (secret === undefined) {
     throw new AuthenticationError("wrong-mesh", `Peer ${pipe.remote} names an unknown PSK`);
   }
@@ -143,8 +156,12 @@ export async function respondHandshake(
   const cipher = new NoiseFrameCipher(noise.split());
   try {
     checkVersions(hello, pipe.remote);
-    const identity = checkPeer(context, hello, noise, { kinds: [wanted], expect: {} });
-    const peer = peerOf(context, identity, hello, cipher);
+    const peer = isJoining ? joinerOf(context, hello, { noise, token: preamble.pskId }) : peerOf(
+      context,
+      checkPeer(context, hello, noise, { kinds: [wantedPeer(preamble.kind)], expect: {} }),
+      hello,
+      cipher,
+    );
     options.admit?.(peer);
     await pipe.write(sealVerdict(cipher, encodeVerdict("ready")));
     return { peer, cipher, received: reader.rest() };
@@ -245,7 +262,7 @@ export function peerOf(
   identity: Identity,
   hello: Hello,
   cipher: Pick<NoiseFrameCipher, "handshakeHash">,
-): Established["peer"] {
+): Extract<Peer, { kind: "node" | "user" }> {
   const session = toHex(cipher.handshakeHash);
   if (identity.type === "user") return { kind: "user", identity, session };
   return {
@@ -258,6 +275,27 @@ export function peerOf(
     clockOffsetMs: hello.unixMs - context.clock.now(),
     session,
   };
+}
+
+/** Proves only that they have the keys that they ask for: the token is what admits them. */
+function joinerOf(
+  { primitives }: HandshakeContext,
+  hello: Hello,
+  proof: { readonly noise: Pick<HandshakeState, "remoteStatic">; readonly token: Uint8Array },
+): Extract<Peer, { kind: "joiner" }> {
+  const [bytes = NO_BYTES] = hello.chain;
+  const request = parseCertificate(primitives, bytes);
+  const publicKey = request.signPublicKey;
+  if (request.type !== "request" || !isSignedBy(primitives, { certificate: request, publicKey })) {
+    throw new AuthenticationError(
+      "chain",
+      "Who joins shows a request for a certificate, signed by its own key",
+    );
+  }
+  if (!equalBytes(request.dhPublicKey, proof.noise.remoteStatic ?? NO_BYTES)) {
+    throw new AuthenticationError("key-mismatch", "Request is not for the key that was used");
+  }
+  return { kind: "joiner", request, token: toHex(proof.token) };
 }
 
 /** What we say of ourselves. */

@@ -55,6 +55,7 @@ export class TcpFront implements Front {
         expect: options.expect ?? {},
         bulk: options.bulk ?? false,
         onDemand: options.onDemand ?? false,
+        join: options.join ?? false,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       return new FramedConduit({ pipe, clock: context.clock, ...established });

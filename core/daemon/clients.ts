@@ -23,7 +23,7 @@ export interface ClientsOptions {
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #connected = new Map<Calls, Peer>();
-  /** By key id. */
+  /** By key id, or by token. */
   readonly #users = new Map<string, UserLimits>();
 
   constructor(options: ClientsOptions) {
@@ -44,10 +44,20 @@ export class Clients {
     );
   }
 
+  /** The same for those who hold one token. */
+  admitToken(token: string): void {
+    if (this.#users.get(`token ${token}`)?.full !== true) return;
+    throw new AuthenticationError(
+      "quota",
+      `There are ${USER_CONDUITS_MAX} connections with this token already`,
+    );
+  }
+
   /** Takes over a conduit that is no link. */
   adopt(conduit: Conduit): void {
     const { peer } = conduit;
-    const limits = peer.kind === "user" ? this.#limitsOf(peer.identity.keyId) : undefined;
+    const key = limitedBy(peer);
+    const limits = key === undefined ? undefined : this.#limitsOf(key);
     limits?.addConduit();
     const calls = new Calls({
       ...this.#options,
@@ -78,4 +88,10 @@ export class Clients {
     }
     return limits;
   }
+}
+
+/** On whose account a conduit goes; nobody's for the owner of the socket. */
+function limitedBy(peer: Peer): string | undefined {
+  if (peer.kind === "joiner") return `token ${peer.token}`;
+  return peer.kind === "user" ? peer.identity.keyId : undefined;
 }

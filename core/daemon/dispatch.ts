@@ -230,7 +230,9 @@ function mayExecute(action: ActionClass, peer: Peer): boolean {
     // The document that it takes carries its own authority, whoever brings it.
     case "root":
     case "read":
-      return peer.kind !== "nobody";
+      return peer.kind !== "nobody" && peer.kind !== "joiner";
+    case "join":
+      return peer.kind === "internal" || peer.kind === "joiner";
     case "guarded":
       return false;
   }
@@ -241,12 +243,14 @@ function principalOf(peer: Peer): Principal {
   if (peer.kind === "node" || peer.kind === "user") {
     return { kind: peer.kind, identity: peer.identity };
   }
+  if (peer.kind === "joiner") return { kind: "joiner", token: peer.token };
   return { kind: peer.kind };
 }
 
 function describe(peer: Peer): string {
   if (peer.kind === "internal") return `module "${peer.module}"`;
   if (peer.kind === "node" || peer.kind === "user") return `${peer.kind} "${peer.identity.name}"`;
+  if (peer.kind === "joiner") return "somebody with a token";
   return peer.kind === "local" ? "the owner of the socket" : "somebody on the public socket";
 }
 

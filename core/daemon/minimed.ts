@@ -82,6 +82,7 @@ export class Minimed {
   readonly #stopping = new AbortController();
   readonly #startedAt: number;
   #trust: Trust;
+  #joining: HandshakeContext["joining"];
   #audit: AuditLog | undefined;
   #validityTimer: Timer | undefined;
   #stop: Promise<void> | undefined;
@@ -268,7 +269,8 @@ export class Minimed {
   }
 
   /** Also refuses who was revoked while the handshake went on. */
-  #admit(peer: Extract<Peer, { kind: "node" | "user" }>): void {
+  #admit(peer: Extract<Peer, { kind: "node" | "user" | "joiner" }>): void {
+    if (peer.kind === "joiner") return this.#clients.admitToken(peer.token);
     this.#admitEndToEnd(peer);
     if (peer.kind === "node") this.#tableOf(peer).admit(peer);
   }
@@ -325,6 +327,7 @@ export class Minimed {
       links: this.#links,
       onDemand: this.#onDemand,
       documents: this.#documents,
+      joining: (find) => this.#joining = find,
       adopt: (conduit) => this.#clients.adopt(conduit),
       endToEnd: this.#endToEnd,
       module: (other) => this.#internals.callerOf(other, name),
@@ -356,7 +359,8 @@ export class Minimed {
   #handshakeContext(): HandshakeContext {
     const { env, primitives, self } = this.#options;
     const { clock, random } = env;
-    return { clock, random, primitives, self, trust: this.#trust };
+    const joining = this.#joining === undefined ? {} : { joining: this.#joining };
+    return { clock, random, primitives, self, trust: this.#trust, ...joining };
   }
 
   readonly #serve = (incoming: Incoming): unknown => this.#dispatcher.serve(incoming);

@@ -10,6 +10,7 @@ import type { Conduit, Peer } from "../conduit/conduit.ts";
 import type { EndToEnd } from "../conduit/end_to_end.ts";
 import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
+import type { MeshSecret } from "../security/trust.ts";
 import type { Caller } from "./call.ts";
 import type { Documents } from "./documents.ts";
 import type { Links } from "./links.ts";
@@ -22,16 +23,18 @@ import type { NodeRequest } from "./node_request.ts";
  * - `link`: any valid node over a link, and modules
  * - `read`: any valid certificate of the mesh, the owner of the unix socket, and modules
  * - `local`: the owner of the unix socket, and modules: what concerns this very daemon
+ * - `join`: who shows a token that a module of this daemon knows
  * - `guarded`: nobody, unless a user's signed request is allowed by the policy
  * - `root`: who may read, too, for it takes a document that the root key has signed, and checks that
  */
-export type ActionClass = "internal" | "link" | "read" | "local" | "guarded" | "root";
+export type ActionClass = "internal" | "link" | "read" | "local" | "join" | "guarded" | "root";
 
 /** On whose authority a handler runs. */
 export type Principal =
   | { readonly kind: "module"; readonly name: string }
   | { readonly kind: "local" }
   | { readonly kind: "nobody" }
+  | { readonly kind: "joiner"; readonly token: string }
   | { readonly kind: "node"; readonly identity: Identity }
   | { readonly kind: "user"; readonly identity: Identity }
   /**
@@ -136,6 +139,8 @@ export interface ModuleHost {
   /** Aborts when the daemon starts to shut down. */
   readonly stopping: AbortSignal;
   readonly links: Links;
+  /** From now on who shows a token of which `find` knows the key may execute verbs of class join. */
+  joining(find: (tokenId: Uint8Array) => MeshSecret | undefined): void;
   /** The policy and the revocation list that count here. */
   readonly documents: Documents;
   /** Conduits dialled for some messages; no links of the mesh. */

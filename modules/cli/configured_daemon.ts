@@ -35,6 +35,8 @@ import { DaemonPlace } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
 import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { type KeptDocument, NodeState } from "./node_state.ts";
+import { openDesk } from "./registrar_desk.ts";
+import { hasJoined, joinByToken } from "./token_join.ts";
 import { findOwnHost } from "./own_host.ts";
 import { Supervision } from "./supervision.ts";
 
@@ -46,6 +48,8 @@ export interface ConfiguredOptions {
   readonly name?: string;
   /** The folder of keys. @default the one that holds the mesh file */
   readonly keys?: string;
+  /** Holds a token, with which to become a node unless we are one. @default none */
+  readonly tokenFile?: string;
   readonly logLevel: DaemonLogLevel;
   /** Where the log goes. @default stderr */
   readonly log?: string;
@@ -65,7 +69,19 @@ export async function runConfigured(
   using _hangUp = context.takeHangUp(() => hangUp.run());
   const { mesh, host } = await readFile(env, options);
   using primitives = await choosePrimitives();
-  const keys = await loadNodeKeys(env, primitives, options.keys ?? folderOf(options.config));
+  const folder = options.keys ?? folderOf(options.config);
+  const { tokenFile } = options;
+  if (tokenFile !== undefined && !await hasJoined(env, folder)) {
+    const { signal } = context;
+    await joinByToken(env, primitives, {
+      tokenFile,
+      folder,
+      mesh: mesh.name,
+      name: host.name,
+      signal,
+    });
+  }
+  const keys = await loadNodeKeys(env, primitives, folder);
   const place = await DaemonPlace.claim(
     env,
     statePaths(installedStateRoot(env), mesh.name, host.name),
@@ -83,6 +99,14 @@ export async function runConfigured(
       revocations: trust.revocations,
     });
     for (const endpoint of await ownEndpoints(env, host)) await place.bind(endpoint);
+    const desk = await openDesk(env, primitives, {
+      keys,
+      revocations: trust.revocations,
+      mesh: mesh.name,
+      keyId: self.identity.keyId,
+      endpoints: reachedEndpoints(host, place.endpoints),
+      stateFolder: place.paths.folder,
+    });
     log("info", `Life ${state.incarnation} of "${host.name}" in mesh "${mesh.name}"`);
     await serve(context, {
       self,
@@ -99,6 +123,7 @@ export async function runConfigured(
         documents: { keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes) },
         initBoot: {
           hosts: othersOf(mesh, host),
+          ...(desk === undefined ? {} : { desk }),
           reload: () => readAgain(env, { options, mesh, host }),
         },
       },

@@ -18,12 +18,13 @@ export async function runDaemon(
       });
     }
     const { runConfigured } = await import("./configured_daemon.ts");
-    const { keys, log, logLevel, pidFile } = options;
+    const { keys, tokenFile, log, logLevel, pidFile } = options;
     return await runConfigured(context, {
       config,
       logLevel,
       ...(name === undefined ? {} : { name }),
       ...(keys === undefined ? {} : { keys }),
+      ...(tokenFile === undefined ? {} : { tokenFile }),
       ...(log === undefined ? {} : { log }),
       ...(pidFile === undefined ? {} : { pidFile }),
     });

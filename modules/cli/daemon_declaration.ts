@@ -15,6 +15,10 @@ export const daemonOptions = {
     placeholder: "FOLDER",
     completion: "files",
   }),
+  tokenFile: text("Become a node by the token in this file, unless the keys are there", {
+    placeholder: "FILE",
+    completion: "files",
+  }),
   log: text("Log to this file, which is turned over by size; default: to stderr", {
     placeholder: "FILE",
     completion: "files",

@@ -1,7 +1,7 @@
 /** The commands of a mesh that comes up with its machines, as data: its keys and who gets some. */
 
 import { command, group, JSON_OUTPUT } from "../shared/command.ts";
-import { duration, flag, list, text, whole } from "../shared/option.ts";
+import { duration, flag, list, text, timeLimit, whole } from "../shared/option.ts";
 
 const CONFIG = text("The mesh file; default: the one in the mesh's home", {
   placeholder: "FILE",
@@ -191,4 +191,47 @@ export const audit = command({
   ],
   options: auditOptions,
   load: () => import("./audit_command.ts").then((m) => m.runAudit),
+});
+
+/** Of `minime token create`. */
+export const tokenCreateOptions = {
+  name: text("Name of the node that it makes", { placeholder: "NAME" }),
+  groups: list("Groups in its certificate; repeatable, commas separate several", {
+    placeholder: "GROUP",
+  }),
+  ttl: timeLimit("How long it may be used", { default: "1h" }),
+  registrar: text("Who makes and redeems it; default: any node of group registrar that is up", {
+    placeholder: "NODE",
+    completion: "nodes",
+  }),
+  out: text("Write it into this file, mode 0600; default: print it", {
+    placeholder: "FILE",
+    completion: "files",
+  }),
+  ...JSON_OUTPUT,
+};
+
+/** How machines become nodes that nobody has made keys for. */
+export const token = group({
+  name: "token",
+  brief: "Let a machine join the mesh, once",
+  examples: [["minime token create --name n17 --groups compute --out n17.token", "for an hour"]],
+  commands: [
+    command({
+      name: "create",
+      brief: "Make a token with which one machine becomes one node",
+      description:
+        "It is good for one name, one key and a time, at the registrar that made it, and " +
+        "names the mesh by its root key. Whoever has it can become that node: keep it secret.",
+      examples: [
+        ["minime token create --name n17 --groups compute --ttl 1h --out n17.token", "into a file"],
+        [
+          "minime daemon --config mesh.toml --name n17 --token-file n17.token",
+          "there: makes its keys, joins, and runs",
+        ],
+      ],
+      options: tokenCreateOptions,
+      load: () => import("./token_command.ts").then((m) => m.runTokenCreate),
+    }),
+  ],
 });

@@ -9,6 +9,8 @@ export const HOST_DIAL_MS_MAX = 10_000;
 /** Between two attempts at one host: half to the whole of this, doubled each time. */
 export const HOST_BACKOFF_MS_MIN = 1_000;
 export const HOST_BACKOFF_MS_MAX = 30_000;
+/** Tokens that a registrar keeps at once; each is a few hundred bytes. */
+export const TOKENS_MAX = 10_000;
 /** What is kept of the output of a program of the system. */
 export const PROGRAM_TEXT_CHARACTERS_MAX = 64 * 1024;
 

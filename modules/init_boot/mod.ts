@@ -6,7 +6,9 @@
 
 import * as v from "valibot";
 import {
+  AuthenticationError,
   CallError,
+  DOCUMENT_KINDS,
   errorText,
   MinimeError,
   type Module,
@@ -16,9 +18,12 @@ import {
 import { MeshFollower } from "../shared/mesh_follower.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
 import { type FileHost, HostDialler } from "./host_dialler.ts";
+import { JoinedSchema, TokenReplySchema, TokenRequestSchema } from "../shared/join_verbs.ts";
 import { ReloadedSchema } from "./reloaded.ts";
+import type { TokenDesk } from "./token_desk.ts";
 
 export type { FileHost } from "./host_dialler.ts";
+export { type DeskOptions, TokenDesk } from "./token_desk.ts";
 
 /** What the daemon's own files say. */
 export interface InitBootOptions {
@@ -29,6 +34,8 @@ export interface InitBootOptions {
    * @default none: there is no file
    */
   readonly reload?: () => Promise<ReadAgain>;
+  /** Makes and redeems tokens. @default none: this node is no registrar */
+  readonly desk?: TokenDesk;
 }
 
 /** The file as it is now. */
@@ -72,9 +79,42 @@ export function createInitBoot(options: InitBootOptions): Module {
     return { added, removed, moved, later: [...read.later] };
   }
 
+  function desk(): TokenDesk {
+    if (options.desk !== undefined) return options.desk;
+    throw new CallError("refused", `"${host?.self.name}" is no registrar: it has no issuer's key`);
+  }
+
   return {
     name: "init_boot",
     verbs: {
+      token: verb({
+        action: "guarded",
+        args: TokenRequestSchema,
+        reply: TokenReplySchema,
+        handle: async (wanted) => {
+          try {
+            return { token: await desk().create(wanted) };
+          } catch (error) {
+            if (!(error instanceof AuthenticationError)) throw error;
+            throw new CallError("refused", errorText(error), { cause: error });
+          }
+        },
+      }),
+      join: verb({
+        action: "join",
+        args: v.optional(v.strictObject({})),
+        reply: JoinedSchema,
+        handle: async (_args, { peer }) => {
+          if (peer.kind !== "joiner") throw new CallError("refused", "Only who joins may do this");
+          const chain = await desk().redeem(peer.token, peer.request);
+          host?.log("info", `"${peer.request.name}" has joined by a token`);
+          const documents = DOCUMENT_KINDS.flatMap((kind) => {
+            const document = host?.documents.current(kind);
+            return document === undefined ? [] : [[kind, document.bytes]];
+          });
+          return { chain: [...chain], psk: desk().psk, ...Object.fromEntries(documents) };
+        },
+      }),
       reload: verb({
         action: "local",
         args: v.optional(v.strictObject({})),
@@ -84,6 +124,8 @@ export function createInitBoot(options: InitBootOptions): Module {
     },
     async start(given) {
       host = given;
+      const { desk } = options;
+      if (desk !== undefined) given.joining((tokenId) => desk.find(tokenId));
       if (options.reload === undefined && hosts.length === 0) return;
       mesh = new MeshFollower(given.module("mesh"), {
         onEnd: (why) => {

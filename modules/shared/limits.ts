@@ -82,3 +82,8 @@ export const USER_RENEWAL_MS = 7 * 86_400_000;
 /** Life of an issuer's certificate; the root key makes another one in its last quarter. */
 export const ISSUER_MS = 365 * 86_400_000;
 export const ISSUER_RENEWAL_MS = 90 * 86_400_000;
+
+/** Life of a token: who needs longer has time to make another one. */
+export const TOKEN_MS_MAX = 30 * 86_400_000;
+/** Groups of one node in one token. */
+export const TOKEN_GROUPS_MAX = 64;

@@ -7,7 +7,7 @@ import { NO_PEER_FIELDS } from "./peers.ts";
 import { type Court, court } from "./court.ts";
 
 const ACTIONS: readonly ActionClass[] = [
-  ...["internal", "link", "read", "local", "guarded", "root"] as const,
+  ...["internal", "link", "read", "local", "join", "guarded", "root"] as const,
 ];
 
 /** Everybody who can be at the other end. */
@@ -22,6 +22,11 @@ function peers({ keys }: Court): Record<string, Peer> {
     },
     local: { kind: "local" },
     nobody: { kind: "nobody" },
+    joiner: {
+      kind: "joiner",
+      request: keys.person({ name: "n9" }).identity.certificate,
+      token: "00".repeat(8),
+    },
   };
 }
 
@@ -31,6 +36,7 @@ const UNSIGNED: Readonly<Record<ActionClass, readonly string[]>> = {
   link: ["internal", "node"],
   read: ["internal", "node", "user", "local"],
   local: ["internal", "local"],
+  join: ["internal", "joiner"],
   guarded: [],
   root: ["internal", "node", "user", "local"],
 };
@@ -63,7 +69,7 @@ Deno.test("authority: every class of verb x every kind of peer x every kind of s
         }
       }
     }
-    assert.deepEqual(bench.dispatcher.counts, { served: ran, refused: 120 - ran, failed: 0 });
+    assert.deepEqual(bench.dispatcher.counts, { served: ran, refused: 168 - ran, failed: 0 });
   });
 });
 

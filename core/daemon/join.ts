@@ -1,0 +1,98 @@
+/** Dials a registrar with a token, as somebody who has no certificate yet. */
+
+import { TcpFront } from "../conduit/tcp.ts";
+import type { Environment } from "../environment/environment.ts";
+import type { Primitives } from "../crypto/primitives.ts";
+import { type Certificate, signCertificate } from "../security/certificate.ts";
+import { meshIdOf } from "../security/chain.ts";
+import { joinSecretOf, type JoinToken } from "../security/join_token.ts";
+import { POLICY_LIMITS_DEFAULT } from "../security/policy.ts";
+import { NO_REVOCATIONS } from "../security/revocation.ts";
+import type { Self, Trust } from "../security/trust.ts";
+import { VerifiedCertificates } from "../security/verified_certificates.ts";
+import { Calls } from "./calls.ts";
+
+/** A request says nothing about validity; the field must hold something. */
+const REQUEST_VALIDITY_MS = 3_600_000;
+
+/** Keys that were made here, and stay here. */
+export interface JoinKeys {
+  readonly signSeed: Uint8Array;
+  readonly dhSecret: Uint8Array;
+}
+
+/** The caller closes it. Rejects with ConnectionError or AuthenticationError. */
+export async function dialRegistrar(
+  env: Pick<Environment, "clock" | "network" | "random">,
+  primitives: Primitives,
+  options: {
+    readonly token: JoinToken;
+    readonly keys: JoinKeys;
+    readonly endpoint: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<Calls> {
+  const { token, keys, endpoint, signal } = options;
+  const { clock, network, random } = env;
+  const meshId = meshIdOf(primitives, token.rootPublicKey);
+  const now = Math.floor(clock.now());
+  const request = signCertificate(primitives, {
+    issuerSeed: keys.signSeed,
+    fields: {
+      type: "request",
+      serial: 0n,
+      meshId,
+      name: token.name,
+      signPublicKey: primitives.signPublicKey(keys.signSeed),
+      dhPublicKey: primitives.dhPublicKey(keys.dhSecret),
+      notBefore: now,
+      notAfter: now + REQUEST_VALIDITY_MS,
+      groups: [],
+    },
+  });
+  const trust: Trust = {
+    meshId,
+    rootPublicKey: token.rootPublicKey,
+    secrets: [joinSecretOf(primitives, token.secret)],
+    revocations: NO_REVOCATIONS,
+    revocationVersion: 0,
+    policy: { rules: [], limits: POLICY_LIMITS_DEFAULT },
+    policyVersion: 0,
+    verified: new VerifiedCertificates(primitives),
+  };
+  const self = selfOf(request, keys, random.bytes(16));
+  const front = new TcpFront({
+    network,
+    log: () => {},
+    context: () => ({ clock, random, primitives, trust, self }),
+  });
+  const expect = { keyId: token.registrarKeyId };
+  const conduit = await front.dial(endpoint, { expect, join: true, signal });
+  return new Calls({ conduit, clock, dialled: true });
+}
+
+/** Nobody takes it for an identity: it is shown as a request, where only a token counts. */
+function selfOf(request: Certificate, keys: JoinKeys, instance: Uint8Array): Self {
+  const { keyId, name, signPublicKey, dhPublicKey, notBefore, notAfter, issuerKeyId } = request;
+  return {
+    identity: {
+      keyId,
+      type: "node",
+      name,
+      groups: [],
+      unixUser: undefined,
+      extensions: request.extensions,
+      signPublicKey,
+      dhPublicKey,
+      notBefore,
+      notAfter,
+      issuerKeyId,
+      certificate: request,
+      issuer: undefined,
+      chain: [request.bytes],
+    },
+    signSeed: keys.signSeed,
+    dh: { secret: keys.dhSecret, publicKey: dhPublicKey },
+    instance,
+  };
+}

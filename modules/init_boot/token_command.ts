@@ -1,0 +1,56 @@
+/** `minime token create`: one machine may become one node, once. */
+
+import * as v from "valibot";
+import { ConnectionError, isName, UsageError } from "../../core/mod.ts";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { TokenReplySchema } from "../shared/join_verbs.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import { NAME_RULE } from "../shared/mesh_file_schema.ts";
+import { REGISTRAR_GROUP } from "../shared/roles.ts";
+import type { tokenCreateOptions } from "./commands.ts";
+
+/** Asked for in a connection that ends in the registrar: nobody on the way sees the token. */
+export async function runTokenCreate(
+  context: CommandContext,
+  options: OptionsOf<typeof tokenCreateOptions>,
+): Promise<void> {
+  const { env, out } = context;
+  const { name, ttl } = options;
+  const groups = [...new Set(options.groups.flatMap((text) => text.split(",")))];
+  if (name === undefined) {
+    throw new UsageError("Option --name is missing", {
+      hint: "It names the node that the token makes: --name n17",
+    });
+  }
+  for (const text of [name, ...groups]) {
+    if (!isName(text)) throw new UsageError(`"${text}" is no name (${NAME_RULE})`);
+  }
+  const registrar = options.registrar ?? await findRegistrar(context);
+  await using session = await context.session(registrar);
+  const wanted = { name, groups, ttlMs: ttl };
+  const request = await session.sign("init_boot.token", wanted, { targets: [registrar] });
+  const reply = await session.request("init_boot.token", request, { signed: true });
+  const { token } = v.parse(TokenReplySchema, reply);
+  if (options.out === undefined) {
+    if (options.json) out.json({ name, groups, registrar, token });
+    else out.print(token);
+  } else {
+    await env.files.write(options.out, `${token}\n`, { mode: 0o600 });
+    if (options.json) out.json({ name, groups, registrar, file: options.out });
+    else out.print(`Token for "${name}" of registrar "${registrar}" is in "${options.out}"`);
+  }
+  out.note(`There: minime daemon --config mesh.toml --name ${name} --token-file FILE`);
+}
+
+async function findRegistrar(context: CommandContext): Promise<string> {
+  const { client, view } = await reachMesh(context);
+  await client.close();
+  const node = view.nodes.find(({ state, groups }) =>
+    state === "up" && groups.includes(REGISTRAR_GROUP)
+  );
+  if (node !== undefined) return node.name;
+  throw new ConnectionError(
+    "other",
+    `No node that is up is in group "${REGISTRAR_GROUP}": only those can admit others`,
+  );
+}

@@ -1,0 +1,113 @@
+/** Machines that join by a token: one name, one key, one registrar, one expiry. */
+
+import assert from "node:assert/strict";
+import { InstalledMesh } from "../support/installed_mesh.ts";
+
+const RUNNING = /"message":"Running"/;
+
+/** n2 has nothing but the mesh file, as a machine that was just installed. */
+async function prepare(): Promise<InstalledMesh> {
+  const mesh = await InstalledMesh.prepare({
+    nodes: ["reg", "n2"],
+    hostKeys: { reg: 'groups = ["registrar"]', n2: 'groups = ["compute"]' },
+  });
+  for (const file of ["node.key", "node.cert", "root.pub", "psk", "policy.signed"]) {
+    await Deno.remove(`${mesh.keys("n2")}/${file}`);
+  }
+  return mesh;
+}
+
+Deno.test("token: a machine joins with it, keeps its key, and needs it no more", async () => {
+  await using mesh = await prepare();
+  const { local } = mesh;
+  await mesh.start("reg").line(RUNNING);
+  const file = `${local.folder}/n2.token`;
+  const create = ["token", "create", "--name", "n2", "--groups", "compute", "--out", file];
+  assert.match(
+    await local.must(...create),
+    /^Token for "n2" of registrar "reg" is in ".*n2\.token"$/m,
+  );
+  assert.equal((Deno.statSync(file).mode ?? 0) & 0o777, 0o600);
+  const joined = mesh.start("n2", { args: ["--token-file", file] });
+  await joined.line(RUNNING);
+  await mesh.settled("reg", "n2");
+  const { nodes } = await local.json("nodes") as { nodes: { name: string; groups: string[] }[] };
+  assert.deepEqual(nodes.find(({ name }) => name === "n2")?.groups, ["compute"]);
+  const key = await Deno.readFile(`${mesh.keys("n2")}/node.key`);
+  // The next start is one of any node; the token may be gone, and the registrar too.
+  joined.kill("SIGTERM");
+  await joined.status;
+  await Deno.remove(file);
+  await mesh.start("n2", { args: ["--token-file", file] }).line(RUNNING);
+  assert.deepEqual(await Deno.readFile(`${mesh.keys("n2")}/node.key`), key);
+  await mesh.settled("reg", "n2");
+});
+
+Deno.test("token: another key cannot use it again, the same one can, also after a restart", async () => {
+  await using mesh = await prepare();
+  const { local } = mesh;
+  const registrar = mesh.start("reg");
+  await registrar.line(RUNNING);
+  const file = `${local.folder}/n2.token`;
+  await local.must("token", "create", "--name", "n2", "--out", file);
+  const join = () => mesh.start("n2", { args: ["--token-file", file] });
+  const first = join();
+  await first.line(RUNNING);
+  first.kill("SIGTERM");
+  await first.status;
+  registrar.kill("SIGKILL");
+  await registrar.status;
+  await mesh.start("reg").line(RUNNING);
+  // Its answer was lost, as far as it knows.
+  await Deno.remove(`${mesh.keys("n2")}/node.cert`);
+  const again = join();
+  await again.line(RUNNING);
+  again.kill("SIGTERM");
+  await again.status;
+  // Somebody else has found the token.
+  await Deno.remove(`${mesh.keys("n2")}/node.cert`);
+  await Deno.remove(`${mesh.keys("n2")}/node.key`);
+  const thief = join();
+  await thief.line(/Cannot join at .*: Token for "n2" was used already, by another key/);
+  assert.equal((await thief.status).code, 1);
+});
+
+Deno.test("token: what is wrong with one is said, and nothing is written", async () => {
+  await using mesh = await prepare();
+  const { local } = mesh;
+  const file = `${local.folder}/token`;
+  const refused = async (code: number, text: RegExp) => {
+    const daemon = mesh.start("n2", { args: ["--token-file", file] });
+    await daemon.line(text);
+    assert.equal((await daemon.status).code, code);
+  };
+  await refused(2, /There is no token file ".*token"/);
+  await Deno.writeTextFile(file, "nonsense");
+  await refused(1, /token" is open to others \(mode 0644\): run: chmod 600/);
+  await Deno.chmod(file, 0o600);
+  await refused(1, /This is no token of a mesh/);
+  // Nobody can make one while no registrar is up.
+  const nobody = await local.run("token", "create", "--name", "n2");
+  assert.equal(nobody.code, 4);
+  await mesh.start("reg").line(RUNNING);
+  const create = (...words: readonly string[]) => local.run("token", "create", ...words);
+  const cases: [args: string[], code: number, text: RegExp][] = [
+    [[], 2, /Option --name is missing/],
+    [["--name", "N2"], 2, /"N2" is no name/],
+    [["--name", "n2", "--groups", "ops"], 5, /may not sign .* group "ops" is not among/],
+  ];
+  for (const [args, code, text] of cases) {
+    const result = await create(...args);
+    assert.equal(result.code, code, result.stderr);
+    assert.match(result.stderr, text);
+  }
+  await Deno.writeTextFile(file, (await create("--name", "n7")).stdout);
+  await refused(2, /The token is for "n7" of mesh "lab", and this is "n2" of "lab"/);
+  const whole = (await create("--name", "n2")).stdout;
+  await Deno.writeTextFile(file, whole.slice(0, -9));
+  await refused(1, /Token/);
+  await Deno.writeTextFile(file, (await create("--name", "n2", "--ttl", "1s")).stdout);
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await refused(2, /The token has expired\nMake another one|The token has expired/);
+  assert.deepEqual([...Deno.readDirSync(mesh.keys("n2"))].map(({ name }) => name), ["mesh.toml"]);
+});
