@@ -24,6 +24,8 @@ export interface PartyOptions {
   readonly self: Self;
   readonly trust?: Partial<Trust>;
   readonly clock: Clock;
+  /** @default nobody may join */
+  readonly joining?: NonNullable<HandshakeContext["joining"]>;
   /** @default the host's */
   readonly network?: Network;
   readonly admit?: NonNullable<TcpFrontOptions["admit"]>;
@@ -48,6 +50,7 @@ export class Party {
       primitives: keys.primitives,
       self,
       trust: keys.trust(options.trust),
+      ...(options.joining === undefined ? {} : { joining: options.joining }),
     };
     this.self = self;
     this.front = new TcpFront({
