@@ -8,7 +8,8 @@
  *                    KEEP                    keep the compressed file too, for others; no answer
  *                    PUT bytes               as many bytes of gzip follow
  *                    GET host port seconds seconds-to-connect, then the ticket on its own line
- *                    RUN words, then as many lines, each a word: the daemon runs with them
+ *                    RUN words, then as many lines, each a word: the daemon runs with them, and
+ *                    from here on the lines are those of its enrolment
  *   host -> origin   HAVE | BAD reason words | AGAIN words        AGAIN: take it from elsewhere
  *
  * The file lies at $XDG_CACHE_HOME/minime/bin/minime-HASH. It gets that name only when its hash is
@@ -141,6 +142,43 @@ get() {
   say AGAIN "$(last "$err")"
 }
 
+# The folder of two fifos between us and the daemon.
+fifos() {
+  command -v setsid >/dev/null && command -v mkfifo >/dev/null || return 1
+  dir=$bin/talk.$(uname -n).$$
+  mkdir -p "$bin" 2>/dev/null && mkdir "$dir" 2>/dev/null || return 1
+  printf '%s' "$dir"
+  mkfifo "$dir/in" "$dir/out" 2>/dev/null
+}
+
+# What \`daemon --detach\` does, without starting the program twice: the daemon gets a session of its
+# own, and we pass lines until it is up or has failed. Nothing of ours may stay open in it, or sshd
+# would wait.
+relay() {
+  (cd / && exec setsid "$run" daemon "$@") <"$talk/in" >"$talk/out" 2>"$talk/err" &
+  pid=$!
+  exec 3>"$talk/in" 4<"$talk/out"
+  up=
+  while IFS= read -r line <&4; do
+    printf '%s\n' "$line"
+    case $line in
+    'MINIME-CSR '*)
+      head -n 1 >&3
+      exec 3>&-
+      ;;
+    'MINIME-UP '*) up=yes; break ;;
+    'MINIME-FAIL '*) break ;;
+    esac
+  done
+  [ -z "$up" ] || return 0
+  exec 3>&-
+  wait "$pid"
+  code=$?
+  head -c 16384 "$talk/err" >&2
+  [ "$code" -ne 0 ] || code=3
+  return "$code"
+}
+
 start() {
   wanted=$1
   set --
@@ -149,7 +187,7 @@ start() {
     set -- "$@" "$word"
   done
   umask 077
-  "$run" daemon "$@"
+  if talk=$(fifos); then relay "$@"; else "$run" daemon --detach "$@"; fi
   code=$?
   if [ "$code" -ne 0 ] && [ -n "$packed" ]; then rm -f "$packed"; fi
   exit "$code"
@@ -158,8 +196,11 @@ start() {
 
 const DIALOGUE = `
 umask 077
-hash=$2 size=$3 arch=$4 keep=no new= packed=
-trap 'if [ -n "$new" ]; then rm -f "$new" "$new.gz"; fi' EXIT
+hash=$2 size=$3 arch=$4 keep=no new= packed= talk=
+trap '
+  if [ -n "$new" ]; then rm -f "$new" "$new.gz"; fi
+  if [ -n "$talk" ]; then rm -rf "$talk"; fi
+' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 say FACT arch "$(uname -m)"
 say FACT date "$(date +%s)"

@@ -65,7 +65,7 @@ export class SshLauncher implements Launcher {
       options.onStep("starting");
       const { mesh } = options;
       const listen = listenEndpoints(host, facts);
-      await dialogue.run(enrolArguments({ mesh, name: host.name, listen, detach: true }));
+      await dialogue.run(enrolArguments({ mesh, name: host.name, listen, detach: false }));
       return dialogue;
     } catch (error) {
       await dialogue[Symbol.asyncDispose]();

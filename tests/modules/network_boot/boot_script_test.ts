@@ -5,7 +5,7 @@ import { type BinaryFacts, bootScript } from "../../../modules/network_boot/boot
 import { LineProcess } from "../../../modules/network_boot/line_process.ts";
 import { ScriptFacts } from "../../../modules/network_boot/script_facts.ts";
 import { SshDialogue } from "../../../modules/network_boot/ssh_dialogue.ts";
-import { systemTest } from "../../system/rig/mod.ts";
+import { systemTest, until } from "../../system/rig/mod.ts";
 
 /** Every shell of this machine that a host may have as /bin/sh. */
 const SHELLS: readonly (readonly [string, ...string[]])[] = ([
@@ -47,7 +47,28 @@ function isOnPath(program: string): boolean {
   });
 }
 
-/** A program that stands for the binary: says its arguments, then what it reads. */
+/**
+ * What the program below does: says its arguments, asks, reads, and fails or is up. Whoever is up goes
+ * on, in a session of its own, with nothing of the login's in its hands.
+ */
+const DAEMON = `#!/bin/sh
+for word; do echo "word $word"; done
+echo "MINIME-CSR abc"
+IFS= read -r line || { echo gone >"$HOME/gone"; exit 1; }
+echo "read $line"
+case $line in
+*fail) echo "MINIME-FAIL x"; echo "why it failed" >&2; exit 4 ;;
+*die) kill -KILL $$ ;;
+esac
+read -r _ _ _ _ _ session _ </proc/self/stat
+[ "$session" = $$ ] || echo "no session of its own"
+echo "MINIME-UP def"
+while [ ! -e "$HOME/stop" ]; do sleep 0.05; done
+echo over >"$HOME/over"
+exit 0
+`;
+
+/** A program that stands for the binary. */
 class Program {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly facts: BinaryFacts;
@@ -56,8 +77,7 @@ class Program {
     // What cannot be compressed: it must fill disks.
     const noise = new Uint8Array(options.padding ?? 100_000);
     for (let i = 0; i < noise.length; i++) noise[i] = (i * i * 2_654_435_761 >>> 13) & 0xff;
-    const script = `#!/bin/sh\nfor word; do echo "word $word"; done\nsed 's/^/read /'\nexit 0\n`;
-    const head = new TextEncoder().encode(script);
+    const head = new TextEncoder().encode(DAEMON);
     this.bytes = new Uint8Array([...head, ...noise]);
     this.facts = {
       hash: createHash("sha256").update(this.bytes).digest("hex"),
@@ -178,7 +198,8 @@ for (const shell of SHELLS) {
       }
     }));
 
-  Deno.test(`${title}: runs the daemon with words that no shell has touched`, () =>
+  /** The daemon has got words that no shell may touch, and waits for an answer. */
+  const withDaemon = (run: (visit: Visit, home: string) => Promise<void>) =>
     withHome(async (home) => {
       const program = new Program();
       await using visit = await Visit.start(shell, { home, program });
@@ -186,19 +207,52 @@ for (const shell of SHELLS) {
       assert.equal(await visit.put(await program.packed()), "HAVE");
       await visit.dialogue.run(["--listen", "tcp:[::]:0", `$(touch ${home}/evil) * "a  b'\\`]);
       const lines: (string | undefined)[] = [];
-      for (let i = 0; i < 4; i++) lines.push(await visit.dialogue.next());
+      for (let i = 0; i < 5; i++) lines.push(await visit.dialogue.next());
       assert.deepEqual(lines, [
         "word daemon",
         "word --listen",
         "word tcp:[::]:0",
         `word $(touch ${home}/evil) * "a  b'\\`,
+        "MINIME-CSR abc",
       ]);
+      await run(visit, home);
+      assert.ok(!names(home).includes("evil"));
+      assert.deepEqual(names(`${home}/.cache/minime/bin`), [program.fileName]);
+    });
+
+  Deno.test(`${title}: passes lines until the daemon is up, and lets it live`, () =>
+    withDaemon(async (visit, home) => {
       await visit.dialogue.write("MINIME-ADMIT abc\n");
-      await visit.process.closeInput();
       assert.equal(await visit.dialogue.next(), "read MINIME-ADMIT abc");
+      assert.equal(await visit.dialogue.next(), "MINIME-UP def");
+      // The end of what it prints means that the daemon holds nothing of ours.
       assert.equal(await visit.dialogue.next(), undefined);
-      assert.equal((await visit.process.ended).code, 0);
-      assert.deepEqual(names(home), [".cache"]);
+      assert.deepEqual(await visit.process.ended, { code: 0, signal: undefined, stderr: "" });
+      await Deno.writeTextFile(`${home}/stop`, "");
+      await until("it goes on by itself", () => names(home).includes("over"));
+    }));
+
+  Deno.test(`${title}: passes on why a daemon failed, and with which code`, async () => {
+    await withDaemon(async (visit) => {
+      await visit.dialogue.write("MINIME-ADMIT fail\n");
+      assert.equal(await visit.dialogue.next(), "read MINIME-ADMIT fail");
+      assert.equal(await visit.dialogue.next(), "MINIME-FAIL x");
+      assert.equal(await visit.dialogue.next(), undefined);
+      const end = { code: 4, signal: undefined, stderr: "why it failed\n" };
+      assert.deepEqual(await visit.process.ended, end);
+    });
+    await withDaemon(async (visit) => {
+      await visit.dialogue.write("MINIME-ADMIT die\n");
+      while (await visit.dialogue.next() !== undefined);
+      assert.equal((await visit.process.ended).code, 137);
+    });
+  });
+
+  Deno.test(`${title}: a daemon whose origin goes away before it answers ends`, () =>
+    withDaemon(async (visit, home) => {
+      await visit.process.closeInput();
+      await visit.process.ended;
+      await until("it has noticed", () => names(home).includes("gone"));
     }));
 
   Deno.test(`${title}: what arrives damaged is refused and removed`, () =>
