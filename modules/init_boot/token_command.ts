@@ -3,6 +3,8 @@
 import * as v from "valibot";
 import { ConnectionError, isName, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { TOKEN_MS_MAX, TOKEN_MS_MIN } from "../shared/limits.ts";
 import { TokenReplySchema } from "../shared/join_verbs.ts";
 import { reachMesh } from "../shared/mesh_query.ts";
 import { NAME_RULE } from "../shared/mesh_file_schema.ts";
@@ -24,6 +26,13 @@ export async function runTokenCreate(
   }
   for (const text of [name, ...groups]) {
     if (!isName(text)) throw new UsageError(`"${text}" is no name (${NAME_RULE})`);
+  }
+  if (ttl < TOKEN_MS_MIN || ttl > TOKEN_MS_MAX) {
+    throw new UsageError(
+      `A token lives from ${formatDuration(TOKEN_MS_MIN)} to ${formatDuration(TOKEN_MS_MAX)}, not ${
+        formatDuration(ttl)
+      }`,
+    );
   }
   const registrar = options.registrar ?? await findRegistrar(context);
   await using session = await context.session(registrar);

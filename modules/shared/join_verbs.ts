@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { isName } from "../../core/mod.ts";
-import { TOKEN_GROUPS_MAX, TOKEN_MS_MAX } from "./limits.ts";
+import { TOKEN_GROUPS_MAX, TOKEN_MS_MAX, TOKEN_MS_MIN } from "./limits.ts";
 
 const Bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "Expected bytes");
 const Name = v.pipe(v.string(), v.check(isName, "Expected a name"));
@@ -11,7 +11,7 @@ const Name = v.pipe(v.string(), v.check(isName, "Expected a name"));
 export const TokenRequestSchema = v.strictObject({
   name: Name,
   groups: v.pipe(v.array(Name), v.maxLength(TOKEN_GROUPS_MAX)),
-  ttlMs: v.pipe(v.number(), v.integer(), v.minValue(1_000), v.maxValue(TOKEN_MS_MAX)),
+  ttlMs: v.pipe(v.number(), v.integer(), v.minValue(TOKEN_MS_MIN), v.maxValue(TOKEN_MS_MAX)),
 });
 /** Its reply. */
 export const TokenReplySchema = v.object({ token: v.string() });

@@ -83,6 +83,8 @@ export const USER_RENEWAL_MS = 7 * 86_400_000;
 export const ISSUER_MS = 365 * 86_400_000;
 export const ISSUER_RENEWAL_MS = 90 * 86_400_000;
 
+/** Shorter than a second nobody can use one. */
+export const TOKEN_MS_MIN = 1_000;
 /** Life of a token: who needs longer has time to make another one. */
 export const TOKEN_MS_MAX = 30 * 86_400_000;
 /** Groups of one node in one token. */

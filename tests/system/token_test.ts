@@ -94,6 +94,7 @@ Deno.test("token: what is wrong with one is said, and nothing is written", async
   const cases: [args: string[], code: number, text: RegExp][] = [
     [[], 2, /Option --name is missing/],
     [["--name", "N2"], 2, /"N2" is no name/],
+    [["--name", "n2", "--ttl", "90d"], 2, /A token lives from 1\.?0? s to 30 d.*, not 90 d/],
     [["--name", "n2", "--groups", "ops"], 5, /may not sign .* group "ops" is not among/],
   ];
   for (const [args, code, text] of cases) {
