@@ -67,7 +67,9 @@ export class RoutedCarrier implements Carrier {
   readonly #avoidNodes = new Set<string>();
   #avoidEdges: Edge[] = [];
   #run: ((packet: Uint8Array) => void) | undefined;
+  /** Bytes that wait for the first hop of the route that is taken now. */
   #waiting = 0;
+  #counted: Route | undefined;
   readonly #roomWaiters: (() => void)[] = [];
   #busyUntil = 0;
   #busyMs = 0;
@@ -109,7 +111,7 @@ export class RoutedCarrier implements Carrier {
       priority,
       hops: route.path.length - 1,
       bodyAt: route.header.length,
-    }, () => this.#taken(bytes.length));
+    }, () => this.#taken(bytes.length, route));
     while (this.#waiting > CARRIER_WAITING_BYTES_MAX && this.#over === undefined) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
@@ -202,6 +204,7 @@ export class RoutedCarrier implements Carrier {
       path,
     });
     this.#route = { path, header };
+    this.#count(this.#route);
   }
 
   /** Bulk waits while the way was full a moment ago. */
@@ -225,9 +228,18 @@ export class RoutedCarrier implements Carrier {
     this.#busyUntil = now + this.#busyMs;
   }
 
-  #taken(bytes: number): void {
+  #taken(bytes: number, route: Route): void {
+    // What still waits for a hop that was left keeps nothing back any more.
+    if (route !== this.#counted) return;
     this.#waiting -= bytes;
     if (this.#waiting > CARRIER_WAITING_BYTES_MAX) return;
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+  }
+
+  /** From now on, only what waits on this route counts. */
+  #count(route: Route): void {
+    this.#counted = route;
+    this.#waiting = 0;
     for (const wake of this.#roomWaiters.splice(0)) wake();
   }
 
