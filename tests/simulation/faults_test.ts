@@ -5,24 +5,31 @@
 
 import assert from "node:assert/strict";
 import { FAULT_KINDS } from "./fault.ts";
-import { runScenario } from "./scenario.ts";
+import { runScenario, type ScenarioOptions } from "./scenario.ts";
 import { replayOf, runShards } from "./shards.ts";
 
 const JOBS = 2;
 const SEEDS = 500;
 const SEEDS_A_TEST = 100;
+/** Sparse, with the cheap cipher, and with fewer faults each. */
+const LARGE = { nodes: 64, seeds: 20 };
 
-async function play(first: number, seeds: number): Promise<Set<string>> {
+async function play(
+  first: number,
+  seeds: number,
+  size: ScenarioOptions = {},
+): Promise<Set<string>> {
   const injected = new Set<string>();
   let played = 0;
   await runShards({
     first,
     seeds,
     jobs: JOBS,
+    size,
     onOutcome: ({ seed, problems, faults }) => {
       played++;
       for (const kind of Object.keys(faults)) injected.add(kind);
-      const text = `Seed ${seed}: ${problems.join("; ")}. Replay by: ${replayOf(seed)}`;
+      const text = `Seed ${seed}: ${problems.join("; ")}. Replay by: ${replayOf(seed, size)}`;
       assert.deepEqual(problems, [], text);
     },
   });
@@ -37,6 +44,10 @@ for (let first = 1; first <= SEEDS; first += SEEDS_A_TEST) {
     assert.deepEqual([...injected].sort(), Object.keys(FAULT_KINDS).sort(), "each kind happened");
   });
 }
+
+Deno.test(`faults: meshes of ${LARGE.nodes} nodes heal, and every call ends well`, async () => {
+  await play(1, LARGE.seeds, { nodes: LARGE.nodes });
+});
 
 Deno.test("faults: a scenario is the same whenever its seed is played", async () => {
   for (const seed of [7, 12]) {

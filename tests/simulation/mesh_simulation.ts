@@ -241,7 +241,9 @@ export class MeshSimulation {
     }));
     const { segment } = place;
     const near = standingLinks(this.#members, { keyId, segment, groups: groupsOf(place) });
-    return this.nodes.filter((node) => near.has(node.keyId)).map(({ seed }) => seed);
+    // One end is told: both would dial at once, and half of the handshakes would be for nothing.
+    return this.nodes.filter((node) => near.has(node.keyId) && keyId < node.keyId)
+      .map(({ seed }) => seed);
   }
 
   /** So many of them, or all. */

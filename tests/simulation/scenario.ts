@@ -15,21 +15,36 @@ import { playSingleFault, type SingleFault } from "./single_fault.ts";
 import { WatchedCalls } from "./watched_calls.ts";
 import { WatchedStreams } from "./watched_streams.ts";
 
-const START_MS_MAX = 2_000;
-const TROUBLE_FROM_MS = 3_000;
-const HEAL_MS = 30_000;
-/** The longest operation, its slack, and a start that waits for nothing. */
-const CALLS_END_MS = 15_000;
-/** Agreement must last. */
-const STABLE_MS = 10_000;
-/** Until links that the graph does not ask for are closed, and conduits on demand were idle long. */
-const QUIET_MS = 70_000;
-const QUIET_MS_OF_LARGE = 10_000;
-/** From so many nodes on, all of one kind costs too much to be asked of each. */
+/** From so many nodes on, a mesh gets less of everything: hundreds of daemons share one core. */
 const LARGE_NODES = 64;
-const ORIGINS_OF_LARGE = 4;
-/** Of the faults and operations that a small mesh gets. */
-const SHARE_OF_LARGE = 0.25;
+const SMALL = {
+  startMs: 2_000,
+  /** Nothing goes wrong before. */
+  troubleMs: 3_000,
+  /** All faults have ended. */
+  healMs: 30_000,
+  /** Drawn: at least so many, and fewer than so many more. */
+  faults: [4, 12],
+  calls: [6, 10],
+  streams: [3, 5],
+  /** Until surplus links are closed, and conduits on demand were idle for long. */
+  quietMs: 70_000,
+  /** Nodes that ask all others in the end. */
+  origins: LARGE_NODES,
+} as const;
+const LARGE = {
+  // All at once: who starts while the others talk already makes them talk more.
+  startMs: 1,
+  troubleMs: 3_000,
+  healMs: 12_000,
+  faults: [1, 1],
+  calls: [4, 4],
+  streams: [2, 2],
+  quietMs: 10_000,
+  origins: 4,
+} as const;
+/** Agreement must last, and the longest operation with its slack must end. */
+const STABLE_MS = 13_000;
 
 export interface ScenarioOptions {
   /** @default drawn: 5 to 16, small ones more often */
@@ -84,32 +99,33 @@ async function play(seed: number, options: ScenarioOptions): Promise<ScenarioOut
   const faults = new Faults(mesh, { random: random.fork("faults"), note });
   const calls = new WatchedCalls(mesh, random.fork("calls"));
   const streams = new WatchedStreams(mesh, random.fork("streams"));
+  const pace = nodes.length < LARGE_NODES ? SMALL : LARGE;
+  const { startMs, troubleMs, healMs } = pace;
   for (const node of nodes) {
     simulation.skew(node.name, random.below(20_000) - 10_000);
-    simulation.after(random.fraction() * START_MS_MAX, () => void node.start(mesh.peersOf(node)));
+    simulation.after(random.fraction() * startMs, () => void node.start(mesh.peersOf(node)));
   }
-  const share = nodes.length < LARGE_NODES ? 1 : SHARE_OF_LARGE;
-  const many = (least: number, more: number) => Math.ceil(share * (least + random.below(more)));
-  for (let i = many(4, 12); i > 0; i--) faults.plan(TROUBLE_FROM_MS, HEAL_MS);
-  for (let i = many(6, 10); i > 0; i--) calls.plan(START_MS_MAX, HEAL_MS);
-  for (let i = many(3, 5); i > 0; i--) streams.plan(START_MS_MAX, HEAL_MS);
+  const times = ([least, more]: readonly [number, number]) => least + random.below(more);
+  for (let i = times(pace.faults); i > 0; i--) faults.plan(troubleMs, healMs);
+  for (let i = times(pace.calls); i > 0; i--) calls.plan(startMs, healMs);
+  for (let i = times(pace.streams); i > 0; i--) streams.plan(startMs, healMs);
   const problems: string[] = [];
   let healedMs: number | undefined;
   let single: SingleFault | undefined;
   try {
-    await mesh.run({ forMs: HEAL_MS });
+    await mesh.run({ forMs: healMs });
     note("heal");
     faults.healAll();
     healedMs = await mesh.untilAgreed();
     note("agreed");
-    await mesh.run({ forMs: Math.max(STABLE_MS, CALLS_END_MS - healedMs) });
+    await mesh.run({ forMs: STABLE_MS });
     const unstable = mesh.disagreement();
     if (unstable !== undefined) problems.push(`Agreement did not last: ${unstable}`);
-    problems.push(...await askAll(mesh), ...calls.problems(faults));
+    problems.push(...await askAll(mesh, pace.origins), ...calls.problems(faults));
     const draw = random.fork("single");
     single = await playSingleFault(mesh, { faults, kind: faults.drawKind(draw), draw });
     note("healed once more");
-    await mesh.run({ forMs: nodes.length < LARGE_NODES ? QUIET_MS : QUIET_MS_OF_LARGE });
+    await mesh.run({ forMs: pace.quietMs });
     problems.push(...streams.problems(faults), ...await leftOpen(mesh));
     await mesh.stopAll();
     problems.push(...await leftRunning(mesh));
@@ -158,11 +174,11 @@ function drawSegments(nodes: number, draw: SeededRandom): number {
 }
 
 /** In a mesh that has healed everybody answers everybody. */
-async function askAll(mesh: MeshSimulation): Promise<string[]> {
+async function askAll(mesh: MeshSimulation, origins: number): Promise<string[]> {
   const problems: string[] = [];
   const { living } = mesh;
   const names = living.map(({ name }) => name);
-  const step = living.length < LARGE_NODES ? 1 : Math.ceil(living.length / ORIGINS_OF_LARGE);
+  const step = Math.ceil(living.length / origins);
   for (let at = 0; at < names.length; at += step) {
     const origin = names[at] as string;
     const result = await mesh.finish(
