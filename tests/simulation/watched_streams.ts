@@ -5,7 +5,14 @@
  * conduit waits for a way.
  */
 
-import { Calls, EndToEnd, equalBytes, errorText, MinimeError } from "../../core/mod.ts";
+import {
+  Calls,
+  ConnectionError,
+  EndToEnd,
+  equalBytes,
+  errorText,
+  MinimeError,
+} from "../../core/mod.ts";
 import { openSession } from "../../modules/router/routed/session.ts";
 import { ROUTE_CLASSES, type RouteClass } from "../../modules/shared/carrier.ts";
 import { numbered } from "../core/conduit/messages.ts";
@@ -112,10 +119,15 @@ export class WatchedStreams {
     const { simulation, keys, user } = this.#mesh;
     const { clock, random } = simulation.host(from.name);
     const context = { clock, random, primitives: keys.primitives, trust: keys.trust(), self: user };
-    const { conduit, done } = await openSession(stream.from.router, {
-      keyId: to.keyId,
-      name: to.name,
-    }, { endToEnd: new EndToEnd({ context: () => context }), clock, class: stream.class });
+    const { daemon, router: caller } = stream.from;
+    const close = () => Promise.resolve();
+    const entry = { name: from.name, caller, gone: daemon.stopped, close };
+    const { conduit, done } = await openSession(entry, { keyId: to.keyId, name: to.name }, {
+      enter: () => Promise.reject(new ConnectionError("refused", "The program knows one daemon")),
+      endToEnd: new EndToEnd({ context: () => context }),
+      clock,
+      class: stream.class,
+    });
     stream.open = true;
     const calls = new Calls({ conduit, clock, dialled: true });
     try {
