@@ -139,12 +139,25 @@ export function matchesCommand(pattern: string, argv: readonly string[]): boolea
 
 /**
  * Whether "HOST:PORT" fits a pattern such as "10.0.0.*:443" or "*:*". Names are compared as they were
- * asked for: "localhost" and "127.0.0.1" are two destinations.
+ * asked for: "localhost" and "127.0.0.1" are two destinations. A pattern that is a piece of an address
+ * fits addresses alone, or "10.0.0.attacker.example" would be in the network "10.0.0.*".
  */
 export function matchesDestination(pattern: string, destination: string): boolean {
   const [host, port] = splitDestination(pattern);
   const [toHost, toPort] = splitDestination(destination);
+  if (isAddressPattern(host) && !isAddress(toHost)) return false;
   return matchesPattern(host, toHost) && (port === "*" || port === toPort);
+}
+
+/** "10.0.0.*", "[fd00::*]": not "*", which is anywhere. */
+function isAddressPattern(host: string): boolean {
+  return host.startsWith("[") || /^[\d.*]*[\d.][\d.*]*$/.test(host);
+}
+
+/** Written in full: "10.1" and "010.0.0.1" are other addresses than they look like. */
+function isAddress(host: string): boolean {
+  return /^\[[0-9a-f:.]*:[0-9a-f:.]*\]$/.test(host) ||
+    /^(?:(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])(?:\.(?!$)|$)){4}$/.test(host);
 }
 
 /** "db:5432", "[fd00::1]:443"; names in lower case, since they mean the same. */

@@ -213,6 +213,34 @@ Deno.test("policy: a rule with destinations grants only verbs that carry one tha
   assert.ok(allowed({}, { destination: "anywhere:1" }));
 });
 
+Deno.test("policy: a pattern of an address fits no name, which could be anywhere", () => {
+  const cases: readonly (readonly [string, string, boolean])[] = [
+    ["10.0.0.*:*", "10.0.0.attacker.example:22", false],
+    ["10.0.0.*:*", "10.0.0.x:22", false],
+    ["10.0.0.*:*", "10.0.0.7:22", true],
+    ["10.*:*", "10.example:22", false],
+    ["10*:*", "1000000000:22", false],
+    ["10.*:*", "10.0.0.010:22", false],
+    ["10.*:*", "10.0.0.256:22", false],
+    ["10.*:*", "10.0.0.255:22", true],
+    ["*.7:*", "host.7:22", false],
+    ["*.7:*", "10.0.0.7:22", true],
+    ["[fd00::*]:*", "[fd00::x]:22", false],
+    ["[fd00::*]:*", "[fd00::7]:22", true],
+    ["[*]:*", "[::1]:22", true],
+    ["*:*", "anywhere.example:22", true],
+    ["*.lab:*", "10.lab:22", true],
+    ["node1*:22", "node10:22", true],
+  ];
+  for (const [pattern, destination, wanted] of cases) {
+    assert.equal(
+      allowed({ destinations: [pattern] }, { destination }),
+      wanted,
+      `${pattern} ${destination}`,
+    );
+  }
+});
+
 Deno.test("policy: destinations mean the same in upper case, and IPv6 is in brackets", () => {
   assert.equal(formatDestination("DB.Lab", 1), "db.lab:1");
   assert.equal(formatDestination("FD00::1", 22), "[fd00::1]:22");
