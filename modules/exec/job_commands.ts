@@ -39,9 +39,7 @@ export async function runJobs(
   const nodes = await nodesOf(context, client, options);
   const asked = { verb: "exec.jobs", args: {}, deadlineMs: JOB_MS_MAX };
   const result = await ask(client, nodes, asked, options);
-  const views = [...result.values].flatMap(([node, value]) =>
-    v.parse(v.array(JobViewSchema), value).map((view) => ({ node, ...view }))
-  );
+  const views = viewsOf(result.values);
   if (options.json) {
     const jobs = views.map(({ node, end, ...view }) => ({
       node,
@@ -243,6 +241,15 @@ function reportEnds(context: CommandContext, result: GroupResult, found: Found):
 
 function stateOf({ end }: JobView): string {
   return end === undefined ? "runs" : `ended: ${endText(end) ?? "exit 0"}`;
+}
+
+/** By node, naturally sorted, whoever answered first. */
+export function viewsOf(
+  answers: ReadonlyMap<string, unknown>,
+): (JobView & { readonly node: string })[] {
+  return [...answers].toSorted(([a], [b]) => compareNames(a, b)).flatMap(([node, value]) =>
+    v.parse(v.array(JobViewSchema), value).map((view) => ({ node, ...view }))
+  );
 }
 
 /** A line for each job and state; SINCE is that of the node which is there longest. */
