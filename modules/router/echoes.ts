@@ -10,6 +10,7 @@ import {
   echoTimes,
   type Packet,
   readPacket,
+  refusedAt,
   STREAM_ID_BYTES,
   streamOf,
   writeEcho,
@@ -114,7 +115,7 @@ export class Echoes {
           over.addEventListener("abort", () => reject(over.reason));
           if (over.aborted) return reject(over.reason);
           this.#pending.set(id, (outcome) => {
-            if ("refused" in outcome && !isOnPath(path, outcome.refused)) return;
+            if ("refused" in outcome && refusedAt(path, outcome.refused) < 0) return;
             resolve({ ...outcome, ms: clock.monotonic() - from });
           });
           transmit(readPacket(writeEcho({ class: routeClass, stream, path })));
@@ -131,12 +132,6 @@ export class Echoes {
       this.#pending.delete(id);
     }
   }
-}
-
-/** What is said by others, or of other hops, is no news. */
-function isOnPath(path: readonly string[], { by, hop }: RefusedPacket): boolean {
-  const at = path.indexOf(by);
-  return at >= 0 && path[at + 1] === hop;
 }
 
 /** What a node stamps is its own affair: it may show nonsense, and then nothing is shown. */

@@ -45,8 +45,10 @@ export const ACCEPTED_CARRIERS_MAX = 1_024;
 export const ACCEPTED_PER_SOURCE_MAX = 128;
 /** `router.open` streams of one user. */
 export const OPEN_PER_USER_MAX = 32;
-/** Packets of a program that wait for their carrier; above that its stream is not read. */
+/** Bulk of a program that waits for its carrier; above that its stream is not read. */
 export const OPEN_BACKLOG_BYTES_MAX = 1024 * 1024;
+/** What is not bulk, and waits likewise; above that it is dropped, since it is small and rare. */
+export const OPEN_SWIFT_BYTES_MAX = 512 * 1024;
 /** How often a program is told whether there is a path, if that changes. */
 export const OPEN_ROUTE_MS = 200;
 /** Packets for a program that does not read them; the newest are dropped. */

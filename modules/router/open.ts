@@ -13,7 +13,9 @@ import {
 import {
   OPEN_BACKLOG_BYTES_MAX,
   OPEN_ROUTE_MS,
+  OPEN_SWIFT_BYTES_MAX,
   QUEUED_PACKET_BYTES,
+  REPLAN_MS,
   UNREAD_BYTES_MAX,
 } from "./limits.ts";
 import type { Clock } from "../../core/mod.ts";
@@ -53,7 +55,7 @@ export async function* serveCarrier(
   const onStopping = () => end("daemon stops");
   context.signal.addEventListener("abort", onAbort);
   stopping.addEventListener("abort", onStopping);
-  takeInput(carrier, context.input).then(() => end("closed by the program"), (error) => {
+  takeInput(carrier, context.input, clock).then(() => end("closed by the program"), (error) => {
     failure = error;
     end(errorText(error));
   });
@@ -83,25 +85,40 @@ export async function* serveCarrier(
   }
 }
 
-/** Reads on while bulk waits, so that control overtakes it, up to a bound. Throws ProtocolError. */
-async function takeInput(carrier: Carrier, input: AsyncIterable<unknown>): Promise<void> {
-  let backlog = 0;
+/**
+ * Reads on while bulk waits, so that control overtakes it, up to a bound. What is not bulk never stops
+ * the reading: above its own bound it is lost, like on the way. Throws ProtocolError.
+ */
+async function takeInput(
+  carrier: Carrier,
+  input: AsyncIterable<unknown>,
+  clock: Pick<Clock, "monotonic">,
+): Promise<void> {
+  const backlog = { bulk: 0, swift: 0 };
+  let reroutedAt = -Infinity;
   let wake = () => {};
   for await (const item of input) {
     const told = readToDaemon(item);
     if (told.packet === undefined) {
+      const now = clock.monotonic();
+      if (now - reroutedAt < REPLAN_MS) continue;
+      reroutedAt = now;
       carrier.reroute();
       continue;
     }
     const { packet, priority } = told;
-    const bytes = priority === PRIORITY.bulk ? packet.length : 0;
-    backlog += bytes;
+    const lane = priority === PRIORITY.bulk ? "bulk" : "swift";
+    const cost = packet.length + QUEUED_PACKET_BYTES;
+    if (lane === "swift" && backlog.swift + cost > OPEN_SWIFT_BYTES_MAX) continue;
+    backlog[lane] += cost;
     const sent = () => {
-      backlog -= bytes;
+      backlog[lane] -= cost;
       wake();
     };
     // It rejects only when the carrier is closed, and that ends all of this.
     carrier.send(packet, priority).then(sent, sent);
-    while (backlog > OPEN_BACKLOG_BYTES_MAX) await new Promise<void>((resolve) => wake = resolve);
+    while (backlog.bulk > OPEN_BACKLOG_BYTES_MAX) {
+      await new Promise<void>((resolve) => wake = resolve);
+    }
   }
 }

@@ -209,6 +209,19 @@ export function readRefusal(
   };
 }
 
+/**
+ * Where on our path the node stands that a refusal came from; -1 when it did not come by exactly the
+ * reverse of that path, so that nobody off the path can speak for a node on it.
+ */
+export function refusedAt(
+  path: readonly string[],
+  refusal: { readonly path: readonly string[]; readonly hop: string },
+): number {
+  const at = refusal.path.length - 1;
+  if (at < 0 || path[at + 1] !== refusal.hop) return -1;
+  return refusal.path.every((node, place) => node === path[at - place]) ? at : -1;
+}
+
 /** An echo with no stamps yet. */
 export function writeEcho(
   fields: Pick<HeaderFields, "class" | "stream" | "path">,

@@ -21,6 +21,7 @@ import {
   PACKET_KIND,
   pathOf,
   REFUSAL,
+  refusedAt,
   writeHeader,
   writePacket,
 } from "./packet.ts";
@@ -45,7 +46,7 @@ export interface RoutedCarrierOptions {
   /** Whether a path that was planned still has all its hops. */
   readonly holds: (path: readonly string[], routeClass: RouteClass) => boolean;
   readonly transmit: (packet: Packet, onTaken: () => void) => void;
-  /** A hop of our path is said to have failed. */
+  /** Our own first hop has failed. */
   readonly onTrouble: (from: string, to: string) => void;
   readonly onClosed: () => void;
 }
@@ -150,13 +151,17 @@ export class RoutedCarrier implements Carrier {
     this.#run?.(bodyOf(packet));
   }
 
-  /** For the router alone: a packet of ours did not arrive. What is not on our path is no news. */
-  refused({ by, hop, why }: RefusedPacket): void {
+  /**
+   * For the router alone: a packet of ours did not arrive. What did not come by the reverse of our
+   * path is no news. A relay may lie: only what we found out ourselves counts for everybody here.
+   */
+  refused(refused: RefusedPacket): void {
     const path = this.#route?.path;
-    const at = path?.indexOf(by) ?? -1;
-    if (path === undefined || at < 0 || path[at + 1] !== hop) return;
-    if (why === REFUSAL.busy) return this.#slowDown();
-    this.#options.onTrouble(by, hop);
+    const at = path === undefined ? -1 : refusedAt(path, refused);
+    if (at < 0) return;
+    if (refused.why === REFUSAL.busy) return this.#slowDown();
+    if (at === 0) this.#options.onTrouble(refused.by, refused.hop);
+    else this.#avoidEdges.push([refused.by, refused.hop]);
     this.#follows = false;
     this.#route = undefined;
     this.#replan();

@@ -186,7 +186,8 @@ export class Router {
     }
     const kinds = this.#hopsOf(picture, path);
     const { ms, hops, lost } = await this.#echoes.ask({ path, ...options });
-    if (lost?.refused) this.#troubles.add(lost.by, lost.hop);
+    // What others say of theirs may be a lie.
+    if (lost?.refused && lost.by === picture.self) this.#troubles.add(lost.by, lost.hop);
     const why = lost === undefined ? {} : {
       why: `Lost behind "${nameOf(picture, lost.by)}", on the way to ` +
         `"${nameOf(picture, lost.hop)}": ${lost.text}`,

@@ -29,6 +29,7 @@ import {
   nodeAt,
   type Packet,
   PACKET_KIND,
+  pathOf,
   placeOf,
   readPacket,
   readRefusal,
@@ -54,6 +55,8 @@ export interface RefusedPacket {
   /** Key id of who says so, and of the hop that it could not take. */
   readonly by: string;
   readonly hop: string;
+  /** The way that it came, from who says so to us; what is not the reverse of ours is no news. */
+  readonly path: readonly string[];
   readonly why: Refusal;
   readonly text: string;
 }
@@ -190,7 +193,11 @@ export class Transit {
     this.counts.received++;
     if (packet.kind === PACKET_KIND.data) this.#options.onData(packet, nodeAt(packet, 0));
     else if (packet.kind === PACKET_KIND.refused) {
-      this.#options.onRefused({ stream: streamOf(packet), ...readRefusal(packet) });
+      this.#options.onRefused({
+        stream: streamOf(packet),
+        path: pathOf(packet),
+        ...readRefusal(packet),
+      });
     } else if (packet.kind === PACKET_KIND.echo) this.#answer(packet, from);
     else this.#options.onEchoReply(packet);
   }
@@ -251,7 +258,7 @@ export class Transit {
     this.counts.refused++;
     if (inlet === OURSELVES) {
       const by = this.#options.self;
-      return this.#options.onRefused({ stream: streamOf(packet), by, ...problem });
+      return this.#options.onRefused({ stream: streamOf(packet), by, path: [by], ...problem });
     }
     const { kind } = packet;
     const isAnswered = kind === PACKET_KIND.data || kind === PACKET_KIND.echo;

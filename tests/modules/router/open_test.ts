@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { type Call, type Calls, PRIORITY } from "../../../core/mod.ts";
-import { OPEN_PER_USER_MAX, UNREAD_BYTES_MAX } from "../../../modules/router/limits.ts";
 import {
+  OPEN_PER_USER_MAX,
+  OPEN_SWIFT_BYTES_MAX,
+  QUEUED_PACKET_BYTES,
+  UNREAD_BYTES_MAX,
+} from "../../../modules/router/limits.ts";
+import {
+  type Carrier,
   packetToDaemon,
   readFromDaemon,
   readToDaemon,
   rerouteToDaemon,
 } from "../../../modules/shared/carrier.ts";
+import { serveCarrier } from "../../../modules/router/open.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { packetOf, routed, type RouterWorld, textOf } from "./router_world.ts";
 
 const LINE = {
@@ -167,6 +175,44 @@ Deno.test("open: a program's control packets overtake its bulk that waits", asyn
     call.cancel();
     await Promise.allSettled(sends);
   });
+});
+
+/** Takes what a program says to a carrier that takes nothing; gives how often it was asked. */
+async function feed(items: readonly Uint8Array[]) {
+  const clock = new ManualClock();
+  const asked = { sends: 0, reroutes: 0 };
+  const { signal } = new AbortController();
+  const { promise: closed, resolve: close } = Promise.withResolvers<string>();
+  const carrier: Carrier = {
+    packetBytesMax: 60_000,
+    hasRoute: true,
+    closed,
+    send: () => (asked.sends++, new Promise(() => {})),
+    reroute: () => void asked.reroutes++,
+    onPacket: () => {},
+    close,
+  };
+  const input = (async function* () {
+    yield* items;
+  })();
+  const served = serveCarrier(carrier, { input, signal }, { clock, stopping: signal });
+  while (!(await served.next()).done);
+  return asked;
+}
+
+// A program that went on sending while its hop was frozen filled the memory of the daemon.
+Deno.test("open: normal and control packets that wait are bounded, and the rest is dropped", async () => {
+  for (const priority of [PRIORITY.normal, PRIORITY.control]) {
+    const one = packetToDaemon(new Uint8Array(50_000), priority);
+    const { sends } = await feed(Array.from({ length: 1_000 }, () => one));
+    assert.equal(sends, Math.floor(OPEN_SWIFT_BYTES_MAX / (50_000 + QUEUED_PACKET_BYTES)));
+  }
+});
+
+// Each item of one byte cost a search for a path.
+Deno.test("open: a program has its stream moved once in a while, however often it asks", async () => {
+  const { reroutes } = await feed(Array.from({ length: 1_000 }, () => rerouteToDaemon()));
+  assert.equal(reroutes, 1);
 });
 
 Deno.test("carrier items: anything is read as what it is, or refused", () => {

@@ -63,13 +63,18 @@ class Scene {
     });
   }
 
-  refuse(by: string, hop: string, why: Refusal): void {
-    this.carrier.refused({ stream: STREAM.toHex(), by, hop, why, text: "" });
+  /** `path`: from who says so to us. */
+  refuse(path: readonly string[], hop: string, why: Refusal): void {
+    const by = path[0] as string;
+    this.carrier.refused({ stream: STREAM.toHex(), by, path, hop, why, text: "" });
   }
 
   #plan(avoided: Avoided): string[] | undefined {
     this.planned++;
-    return this.paths.find((path) => !path.some((node) => avoided.nodes.has(node)));
+    const isAvoided = (path: string[]) =>
+      path.some((node) => avoided.nodes.has(node)) ||
+      avoided.edges.some(([from, to]) => path[path.indexOf(from) + 1] === to);
+    return this.paths.find((path) => !isAvoided(path));
   }
 }
 
@@ -83,15 +88,36 @@ Deno.test("carrier: a packet has the whole path, the stream and the priority", a
   assert.equal(textOf(bodyOf(packet)), "x");
 });
 
-Deno.test("carrier: only a refusal of a hop of its own path moves it, and is remembered", async () => {
+Deno.test("carrier: only a refusal of a hop of its own path moves it", async () => {
   const scene = new Scene();
   await scene.carrier.send(packetOf("x"), PRIORITY.control);
-  for (const [by, hop] of [[R, A], [R, X], [X, B], [S, B], [A, B], [B, X]] as const) {
-    scene.refuse(by, hop, REFUSAL.unreachable);
+  for (const [by, hop] of [[R, A], [R, X], [X, B], [S, B], [B, X]] as const) {
+    scene.refuse([by, A], hop, REFUSAL.unreachable);
   }
-  assert.deepEqual([scene.carrier.path, scene.troubles], [[A, R, B], []]);
-  scene.refuse(R, B, REFUSAL.unreachable);
-  assert.deepEqual([scene.carrier.path, scene.troubles], [[A, S, B], [`${R} ${B}`]]);
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
+  scene.refuse([R, A], B, REFUSAL.unreachable);
+  assert.deepEqual(scene.carrier.path, [A, S, B]);
+});
+
+// A relay that was left refused in the name of the one that took its place, and all went back to it.
+Deno.test("carrier: a refusal counts only by the exact reverse of its path", () => {
+  const scene = new Scene();
+  scene.paths = [[A, R, S, B], [A, X, B]];
+  for (const path of [[S, X, A], [S, A], [S, X, R, A], [R, S, A], [S, R, X]]) {
+    scene.refuse(path, B, REFUSAL.unreachable);
+  }
+  assert.deepEqual(scene.carrier.path, [A, R, S, B]);
+  scene.refuse([S, R, A], B, REFUSAL.unreachable);
+  assert.deepEqual(scene.carrier.path, [A, X, B]);
+});
+
+Deno.test("carrier: what a relay says counts for one stream, what we find out for all", () => {
+  const scene = new Scene();
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
+  scene.refuse([R, A], B, REFUSAL.unreachable);
+  assert.deepEqual([scene.carrier.path, scene.troubles], [[A, S, B], []]);
+  scene.refuse([A], S, REFUSAL.unreachable);
+  assert.deepEqual([scene.carrier.path, scene.troubles], [[A, R, B], [`${A} ${S}`]]);
 });
 
 Deno.test("carrier: bulk waits after busy, longer each time, and control does not", async () => {
@@ -100,7 +126,7 @@ Deno.test("carrier: bulk waits after busy, longer each time, and control does no
   for (const pauseMs of [BUSY_PAUSE_MS_MIN, 2 * BUSY_PAUSE_MS_MIN, 4 * BUSY_PAUSE_MS_MIN]) {
     // All that was under way is refused together, and counts once.
     for (let i = 0; i < 5; i++) {
-      carrier.refused({ stream: "", by: R, hop: B, why: REFUSAL.busy, text: "" });
+      carrier.refused({ stream: "", by: R, path: [R, A], hop: B, why: REFUSAL.busy, text: "" });
     }
     const before = sent.length;
     const bulk = carrier.send(packetOf("bulk"), PRIORITY.bulk);

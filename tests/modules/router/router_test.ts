@@ -117,8 +117,11 @@ Deno.test("router: a relay that cannot go on says so, and the source goes around
     await carrier.send(packetOf("found"), PRIORITY.control);
     await mesh.settle();
     assert.deepEqual(mesh.get("b1").arrived, ["found"]);
-    // Another stream does not find the trouble out anew.
+    // A relay's word counts for one stream alone: another one asks for itself.
     const other = mesh.get("a1").router.openCarrier("b1", { class: "low" });
+    assert.match(mesh.names(other.path), new RegExp(relay));
+    await other.send(packetOf("lost"), PRIORITY.control);
+    await mesh.settle();
     assert.doesNotMatch(mesh.names(other.path), new RegExp(relay));
     mesh.board.thaw();
   });
