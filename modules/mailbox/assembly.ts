@@ -39,6 +39,11 @@ export class Assembly implements Disposable {
     if (this.#unfinished.has(key)) throw this.#misfit(part);
     const full = await this.#mailboxes.reserve(tag, total, patience);
     if (full !== undefined) return { kept: false, full };
+    // Another first part of this letter may have waited for room as well.
+    if (this.#unfinished.has(key)) {
+      this.#mailboxes.release(tag, total);
+      throw this.#misfit(part);
+    }
     const begun: Unfinished = {
       tag,
       total,

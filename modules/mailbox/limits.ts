@@ -20,8 +20,10 @@ export const ROOM_MS_MAX = 20_000;
 export const ROOM_RETRY_MS = 1_000;
 /** Beyond that, for the way there and back. */
 export const PUT_MS_MAX = 10_000;
-/** Requests that wait for room, each with the first part of its message, and readers that wait. */
+/** Requests that wait for room, each with the first part of its message. */
 export const WAITERS_MAX = 64;
+/** Readers that wait, each with an open call: several for each processor of a large host. */
+export const READERS_MAX = 1_024;
 /** Messages on their way out from programs of this host, all together, in bytes. */
 export const OUTBOX_BYTES_MAX = 64 * 1024 * 1024;
 /** How a message is cut on its way to its reader. */

@@ -5,12 +5,13 @@
  * in parts never wait for each other.
  */
 
-import type { Clock, Timer } from "../../core/mod.ts";
+import { CallError, type Clock, type Timer } from "../../core/mod.ts";
 import { type Fullness, isFrom, type Letter } from "./letter.ts";
 import {
   LETTER_WEIGHT_BYTES,
   NODE_BYTES_MAX,
   NODE_LETTERS_MAX,
+  READERS_MAX,
   TAG_BYTES_MAX,
   TAG_LETTERS_MAX,
   WAITERS_MAX,
@@ -112,7 +113,10 @@ export class Mailboxes {
     this.#wakeWriters();
   }
 
-  /** The oldest one that fits, when there is one in time. Rejects with the signal's reason. */
+  /**
+   * The oldest one that fits, when there is one in time. Rejects with the signal's reason, and with
+   * CallError when too many wait already.
+   */
   async take(
     tag: string,
     from: string | undefined,
@@ -121,6 +125,9 @@ export class Mailboxes {
     patience.signal.throwIfAborted();
     const there = this.#takeNow(tag, from);
     if (there !== undefined || patience.ms <= 0) return there;
+    if (this.#readers.size >= READERS_MAX) {
+      throw new CallError("busy", `${READERS_MAX} readers wait for messages of this node already`);
+    }
     let letter: Letter | undefined;
     const reader: Reader = { tag, from, give: () => {} };
     this.#readers.add(reader);

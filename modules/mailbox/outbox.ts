@@ -3,9 +3,9 @@
  * each target and tag one after the other, so that their order is kept; bounded in all.
  */
 
-import { type Caller, CallError, type ModuleHost, toHex } from "../../core/mod.ts";
+import { type Caller, CallError, type ModuleHost, type Timer, toHex } from "../../core/mod.ts";
 import type { PutReply } from "./letter.ts";
-import { LETTER_BYTES_MAX, OUTBOX_BYTES_MAX } from "./limits.ts";
+import { LETTER_BYTES_MAX, OUTBOX_BYTES_MAX, PUT_MS_MAX } from "./limits.ts";
 import { deliverByGroup, sendLetter } from "./sending.ts";
 
 const ID_BYTES = 16;
@@ -19,11 +19,19 @@ export interface Outgoing {
   readonly signal: AbortSignal;
 }
 
+/** Letters for one tag of one node, of which one is on its way. */
+interface Line {
+  /** By the monotonic clock, when the mailbox last took something. */
+  movedAt: number;
+  /** What tells those behind that it is their turn. */
+  readonly waiting: Set<() => void>;
+}
+
 export class Outbox {
   readonly #host: ModuleHost;
   readonly #group: Caller;
-  /** The last letter of each line; never rejects. */
-  readonly #lines = new Map<string, Promise<void>>();
+  /** By node and tag. */
+  readonly #lines = new Map<string, Line>();
   #bytes = 0;
 
   constructor(host: ModuleHost) {
@@ -53,24 +61,76 @@ export class Outbox {
     }
   }
 
-  /** Resolves when the letter is in the mailbox, or there was no room. Rejects with CallError. */
+  /**
+   * Resolves when the letter is in the mailbox, or there was no room. Rejects with CallError, also
+   * when those before it have not moved for as long as it would wait itself.
+   */
   async send(body: Uint8Array, outgoing: Outgoing): Promise<PutReply> {
     this.#hold(body.length);
-    const line = `${outgoing.node} ${outgoing.tag}`;
-    const before = this.#lines.get(line);
-    const done = Promise.withResolvers<void>();
-    this.#lines.set(line, done.promise);
     try {
-      await before;
-      return await this.#sendNow(body, outgoing);
+      const line = await this.#turn(outgoing);
+      try {
+        return await this.#sendNow(body, outgoing, line);
+      } finally {
+        this.#pass(outgoing, line);
+      }
     } finally {
       this.#bytes -= body.length;
-      if (this.#lines.get(line) === done.promise) this.#lines.delete(line);
-      done.resolve();
     }
   }
 
-  #sendNow(body: Uint8Array, { node, tag, waitMs, signal }: Outgoing): Promise<PutReply> {
+  /** Waits until those before are gone; {@link #pass} must follow. */
+  async #turn(outgoing: Outgoing): Promise<Line> {
+    const { node, tag, waitMs, signal } = outgoing;
+    const { clock } = this.#host.env;
+    signal.throwIfAborted();
+    const joinedAt = clock.monotonic();
+    const line = this.#lines.get(nameOf(outgoing));
+    if (line === undefined) {
+      const begun: Line = { movedAt: joinedAt, waiting: new Set() };
+      this.#lines.set(nameOf(outgoing), begun);
+      return begun;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let timer: Timer | undefined;
+    const leave = (reason: unknown) => {
+      line.waiting.delete(resolve);
+      reject(reason);
+    };
+    const onAbort = () => leave(signal.reason);
+    const look = () => {
+      const end = Math.max(joinedAt, line.movedAt) + waitMs + PUT_MS_MAX;
+      const left = end - clock.monotonic();
+      if (left > 0) timer = clock.after(left, look);
+      else leave(new CallError("busy", `Messages before this one wait for "${tag}" of "${node}"`));
+    };
+    line.waiting.add(resolve);
+    signal.addEventListener("abort", onAbort);
+    look();
+    try {
+      await promise;
+      return line;
+    } finally {
+      timer?.cancel();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #pass(outgoing: Outgoing, line: Line): void {
+    const [next] = line.waiting;
+    if (next === undefined) this.#lines.delete(nameOf(outgoing));
+    else {
+      line.waiting.delete(next);
+      line.movedAt = this.#host.env.clock.monotonic();
+      next();
+    }
+  }
+
+  #sendNow(
+    body: Uint8Array,
+    { node, tag, waitMs, signal }: Outgoing,
+    line: Line,
+  ): Promise<PutReply> {
     const { env: { clock, random } } = this.#host;
     return sendLetter({
       tag,
@@ -79,14 +139,17 @@ export class Outbox {
       waitMs,
       clock,
       signal,
-      deliver: (part) => {
+      deliver: async (part) => {
         const signed = this.#host.signRequest({
           verb: "mailbox.put",
           args: part,
           targets: [node],
           ttlMs: START_MS_MAX,
         });
-        return deliverByGroup(this.#group, { node, signed, waitMs: part.waitMs, signal });
+        const way = { node, signed, waitMs: part.waitMs, signal };
+        const reply = await deliverByGroup(this.#group, way);
+        if (reply.kept) line.movedAt = clock.monotonic();
+        return reply;
       },
     });
   }
@@ -100,6 +163,10 @@ export class Outbox {
     }
     this.#bytes += bytes;
   }
+}
+
+function nameOf({ node, tag }: Outgoing): string {
+  return `${node} ${tag}`;
 }
 
 function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {

@@ -113,6 +113,20 @@ Deno.test("assembly: a letter that is begun twice is not kept twice", async () =
   assert.deepEqual(await take(), [0, 1]);
 });
 
+Deno.test("assembly: of two beginnings that wait for room one is refused, and keeps none", async () => {
+  const { assembly, mailboxes, take, isEmpty } = make();
+  for (let i = 0; i < 2; i++) await mailboxes.reserve("t", LETTER_BYTES_MAX, NOW);
+  const begin = () => assembly.put(part(2, 0, 1), ALICE, { ...NOW, ms: Infinity });
+  const [first, second] = [begin(), begin()];
+  const refused = assert.rejects(second, { class: "invalid" });
+  for (let i = 0; i < 2; i++) mailboxes.release("t", LETTER_BYTES_MAX);
+  assert.deepEqual(await first, KEPT);
+  await refused;
+  await assembly.put(part(2, 1, 1), ALICE, NOW);
+  assert.deepEqual(await take(), [0, 1]);
+  assert.ok(await isEmpty());
+});
+
 Deno.test("assembly: without room nothing is kept, and the sender learns how full it is", async () => {
   const { put, mailboxes, clock } = make();
   for (let i = 0; i < 2; i++) await mailboxes.reserve("t", LETTER_BYTES_MAX, NOW);

@@ -3,6 +3,7 @@ import { type Letter, type Sender } from "../../../modules/mailbox/letter.ts";
 import {
   LETTER_BYTES_MAX,
   NODE_LETTERS_MAX,
+  READERS_MAX,
   TAG_LETTERS_MAX,
   WAITERS_MAX,
 } from "../../../modules/mailbox/limits.ts";
@@ -183,4 +184,22 @@ Deno.test("mailboxes: so many may wait for room, the next one is told at once", 
     assert.equal((await mailboxes.reserve("a", 1, patience))?.of, "tag");
     await clock.advance(1_000);
     assert.ok((await Promise.all(waiting)).every((full) => full?.of === "tag"));
+  }));
+
+Deno.test("mailboxes: so many may wait for a letter, the next one is told at once", () =>
+  inMailboxes(async (mailboxes, clock) => {
+    const patience = { ms: 1_000, signal: new AbortController().signal };
+    const waiting = Array.from(
+      { length: READERS_MAX },
+      () => mailboxes.take("a", undefined, patience),
+    );
+    await assert.rejects(mailboxes.take("b", undefined, patience), {
+      class: "busy",
+      message: "1024 readers wait for messages of this node already",
+    });
+    await post(mailboxes, "b", letter("1"));
+    assert.equal(textOf(await mailboxes.take("b", undefined, patience)), "1");
+    await clock.advance(1_000);
+    assert.ok((await Promise.all(waiting)).every((found) => found === undefined));
+    assert.equal(await mailboxes.take("a", undefined, NOW), undefined);
   }));
