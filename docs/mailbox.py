@@ -67,7 +67,8 @@ class Daemon:
 
 daemon = Daemon(sys.argv[1])
 if sys.argv[2] == "send":
-    body = sys.stdin.buffer.read(4_000_000)  # what fits into one request
+    body = sys.stdin.buffer.read(4_000_001)  # what fits into one request, and a byte
+    if len(body) > 4_000_000: sys.exit("invalid: Message has more than 4000000 bytes")
     [reply] = daemon.call("mailbox.send", {"node": sys.argv[3], "tag": sys.argv[4], "data": body})
     sys.exit(0 if reply["kept"] else "full: %s" % reply["full"])
 head, *pieces, reply = daemon.call("mailbox.receive", {"tag": sys.argv[3]}, None)  # an item asks for a message

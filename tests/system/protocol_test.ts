@@ -102,6 +102,15 @@ Deno.test({
       assert.match(stderr, /^refused: Node "n3" refused: Policy has no rule for node "n2"/);
     });
 
+    await test.step("a message that is too large for one request is not cut", async () => {
+      const most = new Uint8Array(4_000_000);
+      assert.equal((await example([socket("n1"), "send", "n2", "large"], most)).code, 0);
+      assert.equal((await example([socket("n2"), "recv", "large"])).stdout.length, most.length);
+      const more = new Uint8Array(most.length + 1);
+      const { code, stderr } = await example([socket("n1"), "send", "n2", "large"], more);
+      assert.deepEqual([code, stderr], [1, "invalid: Message has more than 4000000 bytes\n"]);
+    });
+
     await test.step("what makes no sense is told as that", async () => {
       const { code, stderr } = await example([socket("n1"), "recv", "No Tag"]);
       assert.equal(code, 1);
