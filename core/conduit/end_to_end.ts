@@ -117,11 +117,12 @@ export class EndToEnd {
 
 /** The end that asks: one attempt, with keys of its own. */
 export class EndToEndInitiator implements Disposable {
+  /** Name of this attempt, in all packets that are for it. */
+  readonly id: number;
   readonly #context: HandshakeContext;
   readonly #expect: Expectation & { readonly keyId: string };
   readonly #bulk: boolean;
   readonly #noise: HandshakeState;
-  readonly #id: number;
   #outgoing: Uint8Array;
   #refusal: AuthenticationError | undefined;
   #proving: (EndToEndEstablished & { readonly hello: Hello }) | undefined;
@@ -142,7 +143,7 @@ export class EndToEndInitiator implements Disposable {
     });
     this.#noise = createNoise(context, "initiator", clear);
     this.#outgoing = concatBytes(clear, this.#noise.writeMessage(NO_BYTES));
-    this.#id = idOfHash(primitives.sha256(this.#outgoing));
+    this.id = idOfHash(primitives.sha256(this.#outgoing));
   }
 
   /** What to send now, and again until something changes. */
@@ -162,7 +163,7 @@ export class EndToEndInitiator implements Disposable {
   receive(packet: Uint8Array): EndToEndEstablished | undefined {
     const type = packetType(packet);
     if (this.#done || type === undefined || type === PACKET.first) return undefined;
-    if (packetId(packet) !== this.#id) return undefined;
+    if (packetId(packet) !== this.id) return undefined;
     if (type === PACKET.answer) this.#takeAnswer(packet.subarray(PACKET_HEAD_BYTES));
     return type === PACKET.verdict ? this.#takeVerdict(packet) : undefined;
   }
@@ -187,10 +188,10 @@ export class EndToEndInitiator implements Disposable {
     const own = encodeHello(ownHello(this.#context, { bulk: this.#bulk, onDemand: false }));
     const proof = noise.writeMessage(own);
     const { primitives } = this.#context;
-    const cipher = new EndToEndCipher(primitives, { ...noise.splitKeys(), id: this.#id });
+    const cipher = new EndToEndCipher(primitives, { ...noise.splitKeys(), id: this.id });
     const peer = peerOf(this.#context, identity, { ...hello, bulk: this.#bulk }, cipher);
     this.#proving = { peer, cipher, hello };
-    this.#outgoing = handshakePacket(PACKET.proof, this.#id, proof);
+    this.#outgoing = handshakePacket(PACKET.proof, this.id, proof);
   }
 
   /** Undefined for the answer of somebody else, who can be anybody on the way. */

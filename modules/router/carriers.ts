@@ -5,9 +5,14 @@
 
 import { CallError, type Clock, type Random, toHex } from "../../core/mod.ts";
 import type { Carrier, RouteClass } from "../shared/carrier.ts";
-import { ACCEPTED_CARRIERS_MAX, ACCEPTED_PER_SOURCE_MAX, CARRIERS_MAX } from "./limits.ts";
+import {
+  ACCEPTED_CARRIERS_MAX,
+  ACCEPTED_PER_NEIGHBOUR_MAX,
+  ACCEPTED_PER_SOURCE_MAX,
+  CARRIERS_MAX,
+} from "./limits.ts";
 import { Account } from "./hop_queue.ts";
-import { bodyOf, type Packet, STREAM_ID_BYTES, streamBytesOf, streamOf } from "./packet.ts";
+import { bodyOf, nodeAt, type Packet, STREAM_ID_BYTES, streamBytesOf, streamOf } from "./packet.ts";
 import { RoutedCarrier, type RoutedCarrierOptions } from "./routed_carrier.ts";
 import type { RefusedPacket } from "./transit.ts";
 
@@ -35,6 +40,7 @@ export class Carriers {
   /** By stream and far end. */
   readonly #carriers = new Map<string, RoutedCarrier>();
   readonly #byStream = new Map<string, RoutedCarrier>();
+  /** By the neighbour that brought the first packet, and by neighbour and source. */
   readonly #accepted = new Account();
   #acceptedCount = 0;
   #acceptor: Acceptor | undefined;
@@ -88,18 +94,23 @@ export class Carriers {
     if (this.#carriers.size >= CARRIERS_MAX || this.#acceptedCount >= ACCEPTED_CARRIERS_MAX) {
       return undefined;
     }
-    if (this.#accepted.of(from) >= ACCEPTED_PER_SOURCE_MAX) return undefined;
-    this.#accepted.add(from, 1);
-    this.#acceptedCount++;
+    // The source is only claimed, the neighbour that brought it is known: nobody uses up another's.
+    const inlet = nodeAt(packet, packet.hops - 1);
+    const source = `${inlet} ${from}`;
+    if (this.#accepted.of(inlet) >= ACCEPTED_PER_NEIGHBOUR_MAX) return undefined;
+    if (this.#accepted.of(source) >= ACCEPTED_PER_SOURCE_MAX) return undefined;
+    const count = (by: 1 | -1) => {
+      this.#accepted.add(inlet, by);
+      this.#accepted.add(source, by);
+      this.#acceptedCount += by;
+    };
+    count(1);
     const carrier = this.#add({
       target: from,
       class: packet.class,
       stream: streamBytesOf(packet).slice(),
       first: packet,
-    }, () => {
-      this.#accepted.add(from, -1);
-      this.#acceptedCount--;
-    });
+    }, () => count(-1));
     acceptor.accept(carrier);
     return carrier;
   }

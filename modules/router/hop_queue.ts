@@ -11,9 +11,11 @@ import {
   FLOWS_MAX,
   HOP_QUEUE_BYTES_MAX,
   INLET_BYTES_MAX,
+  INLET_FLOWS_MAX,
   INLET_QUEUE_BYTES_MAX,
   QUEUED_PACKET_BYTES,
   SOURCE_QUEUE_BYTES_MAX,
+  SWIFT_INLET_BYTES_MAX,
   SWIFT_QUEUE_BYTES_MAX,
   TRANSIT_BYTES_MAX,
 } from "./limits.ts";
@@ -64,7 +66,12 @@ export class Ledger {
 export class HopQueue {
   readonly #ledger: Ledger;
   /** By priority. */
-  readonly #lanes = [new Lane(), new Lane(), new Lane()] as const;
+  readonly #lanes = [
+    new Lane(INLET_QUEUE_BYTES_MAX),
+    new Lane(SWIFT_INLET_BYTES_MAX),
+    new Lane(SWIFT_INLET_BYTES_MAX),
+  ] as const;
+  /** By neighbour and source: nobody fills the share of others by naming them. */
   readonly #sources = new Account();
 
   constructor(ledger: Ledger) {
@@ -81,13 +88,15 @@ export class HopQueue {
 
   /** Undefined when it waits now; else what is full. */
   push(waiting: Waiting): string | undefined {
-    const { inlet, source } = waiting;
+    const { inlet } = waiting;
     const cost = costOf(waiting);
     const { priority } = waiting.packet;
     const lane = this.#lanes[priority];
     const laneMax = priority === PRIORITY.bulk ? HOP_QUEUE_BYTES_MAX : SWIFT_QUEUE_BYTES_MAX;
     if (lane.bytes + cost > laneMax) return "queue is full";
-    if (this.#sources.of(source) + cost > SOURCE_QUEUE_BYTES_MAX) return "source's share is full";
+    if (this.#sources.of(sourceOf(waiting)) + cost > SOURCE_QUEUE_BYTES_MAX) {
+      return "source's share is full";
+    }
     if (this.#ledger.total + cost > TRANSIT_BYTES_MAX) return "daemon is full";
     if (this.#ledger.inlets.of(inlet) + cost > INLET_BYTES_MAX) {
       return "neighbour has too much here";
@@ -105,7 +114,7 @@ export class HopQueue {
   }
 
   #count(waiting: Waiting, cost: number): void {
-    this.#sources.add(waiting.source, cost);
+    this.#sources.add(sourceOf(waiting), cost);
     this.#ledger.total += cost;
     this.#ledger.inlets.add(waiting.inlet, cost);
   }
@@ -131,16 +140,24 @@ class Lane {
   packets = 0;
   readonly #inlets = new Map<string, Inlet>();
   readonly #ring: Inlet[] = [];
+  readonly #inletBytesMax: number;
   #flowCount = 0;
+
+  constructor(inletBytesMax: number) {
+    this.#inletBytesMax = inletBytesMax;
+  }
 
   /** Undefined when it waits now; else what is full. */
   push(waiting: Waiting, cost: number): string | undefined {
     const known = this.#inlets.get(waiting.inlet);
     const inlet: Inlet = known ??
       { key: waiting.inlet, bytes: 0, flows: new Map(), ring: [] };
-    if (inlet.bytes + cost > INLET_QUEUE_BYTES_MAX) return "neighbour's share is full";
+    if (inlet.bytes + cost > this.#inletBytesMax) return "neighbour's share is full";
     const present = inlet.flows.get(waiting.flow);
-    if (present === undefined && this.#flowCount >= FLOWS_MAX) return "too many streams wait";
+    if (present === undefined) {
+      if (this.#flowCount >= FLOWS_MAX) return "too many streams wait";
+      if (inlet.flows.size >= INLET_FLOWS_MAX) return "too many streams of the neighbour wait";
+    }
     const flow: Flow = present ?? { key: waiting.flow, bytes: 0, packets: [] };
     if (flow.bytes + cost > FLOW_QUEUE_BYTES_MAX) return "stream's share is full";
     if (known === undefined) {
@@ -179,6 +196,10 @@ class Lane {
     this.packets--;
     return waiting;
   }
+}
+
+function sourceOf({ inlet, source }: Waiting): string {
+  return `${inlet} ${source}`;
 }
 
 function costOf({ packet }: Waiting): number {

@@ -16,11 +16,14 @@ export const SOURCE_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 export const FLOW_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
 /** Packets of normal and control priority that wait for one hop: they are small and overtake. */
 export const SWIFT_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
+/** Of that from one neighbour: the others have control to send, too. */
+export const SWIFT_INLET_BYTES_MAX = SWIFT_QUEUE_BYTES_MAX / 4;
 /** Waiting in the whole daemon, and of that from one neighbour. */
 export const TRANSIT_BYTES_MAX = 64 * 1024 * 1024;
 export const INLET_BYTES_MAX = 16 * 1024 * 1024;
-/** Flows with something waiting, for one hop. */
-export const FLOWS_MAX = 1_024;
+/** Flows with something waiting, for one hop, and of that from one neighbour. */
+export const FLOWS_MAX = 4_096;
+export const INLET_FLOWS_MAX = FLOWS_MAX / 8;
 /** Handed to the conduit of one hop and not yet taken there: what nobody can overtake any more. */
 export const HOP_WINDOW_BYTES_MIN = 256 * 1024;
 /** On long ways: 200 MB/s over 20 ms. */
@@ -42,6 +45,8 @@ export const CARRIER_WAITING_BYTES_MAX = 128 * 1024;
 /** Carriers at once: opened by modules and users here, and accepted from others. */
 export const CARRIERS_MAX = 4_096;
 export const ACCEPTED_CARRIERS_MAX = 1_024;
+/** Of the accepted: brought by one neighbour, and of that in the name of one source. */
+export const ACCEPTED_PER_NEIGHBOUR_MAX = 512;
 export const ACCEPTED_PER_SOURCE_MAX = 128;
 /** `router.open` streams of one user. */
 export const OPEN_PER_USER_MAX = 32;

@@ -72,6 +72,10 @@ export function createRouter(make = (host: ModuleHost): Router => new Router(hos
         args: OpenSchema,
         reply: OpenReplySchema,
         async *handle({ target, class: routeClass }, context) {
+          // As a step of a group operation nobody would read it, and no user's bound would hold.
+          if (context.peer.kind === "internal") {
+            throw new CallError("refused", "A routed stream is opened by a program of its own");
+          }
           const leave = enter(context);
           try {
             const carrier = router().openCarrier(target, { class: routeClass });

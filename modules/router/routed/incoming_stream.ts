@@ -11,11 +11,17 @@ export class IncomingStream {
   readonly carrier: Carrier;
   readonly #isWaitedFor: () => boolean;
   readonly #ways = new Set<StreamWay>();
+  #over: string | undefined;
 
   /** `isWaitedFor`: somebody besides the ways needs it. */
   constructor(carrier: Carrier, isWaitedFor: () => boolean) {
     this.carrier = carrier;
     this.#isWaitedFor = isWaitedFor;
+    // Once, not for each way: ways come and go as their other ends please.
+    void carrier.closed.then((text) => {
+      this.#over = text;
+      for (const way of [...this.#ways]) way.end(this, text);
+    });
   }
 
   send(packet: Uint8Array): void {
@@ -26,7 +32,7 @@ export class IncomingStream {
 
   add(way: StreamWay): void {
     this.#ways.add(way);
-    void this.carrier.closed.then((text) => way.end(this, text));
+    if (this.#over !== undefined) way.end(this, this.#over);
   }
 
   remove(way: StreamWay): void {

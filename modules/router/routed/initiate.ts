@@ -12,6 +12,7 @@ import {
   type EndToEndInitiator,
   FramedConduit,
   PACKET,
+  packetId,
   packetType,
   PRIORITY,
   RateLimit,
@@ -169,8 +170,10 @@ class Attempts implements Disposable {
 
   #take(packet: Uint8Array): void {
     if (this.#over) return;
-    if (packetType(packet) === PACKET.answer && !this.#tries.take()) return;
     const initiator = this.#initiator as EndToEndInitiator;
+    // Only who saw this attempt can use up its tries.
+    if (packetType(packet) !== undefined && packetId(packet) !== initiator.id) return;
+    if (packetType(packet) === PACKET.answer && !this.#tries.take()) return;
     const before = initiator.outgoing;
     try {
       const established = initiator.receive(packet);

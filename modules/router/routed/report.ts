@@ -9,7 +9,7 @@
  */
 
 import { ByteReader, ByteWriter } from "../../../core/mod.ts";
-import { REPORT_RANGES_MAX } from "./limits.ts";
+import { REPORT_RANGES_MAX, WINDOW_BYTES_MAX } from "./limits.ts";
 
 const FLAG_ASK = 1;
 const RANGE_BYTES = 4;
@@ -45,7 +45,8 @@ export function decodeReport(bytes: Uint8Array): Report {
   const flags = reader.u8("flags");
   if (flags > FLAG_ASK) throw reader.error("flags", `are ${flags}`);
   const next = reader.u64Number("next");
-  const room = reader.u32("room");
+  // Nobody has more, so what claims more has no more than that.
+  const room = Math.min(WINDOW_BYTES_MAX, reader.u32("room"));
   const count = reader.u8("ranges");
   if (count > REPORT_RANGES_MAX) throw reader.error("ranges", `are ${count}`);
   const ranges: Range[] = [];

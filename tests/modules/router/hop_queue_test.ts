@@ -6,6 +6,7 @@ import {
   FLOWS_MAX,
   HOP_QUEUE_BYTES_MAX,
   INLET_BYTES_MAX,
+  INLET_FLOWS_MAX,
   INLET_QUEUE_BYTES_MAX,
   QUEUED_PACKET_BYTES,
   SOURCE_QUEUE_BYTES_MAX,
@@ -93,8 +94,21 @@ Deno.test("hop queue: shares of stream, source, neighbour and hop are bounded, a
   assert.equal(hop.why, "queue is full");
   assert.ok(hop.count > 0 && ledger.total <= HOP_QUEUE_BYTES_MAX);
   // Control has room of its own.
-  const swift = fill(queue, (i) => `p/${i}`, PRIORITY.control);
+  const swift = fill(queue, (i) => `p${i % 5}/${i}`, PRIORITY.control);
   assert.deepEqual(swift, { count: fits(SWIFT_QUEUE_BYTES_MAX), why: "queue is full" });
+});
+
+// It named its victim as the source, or sent control alone, and then nobody else's went on.
+Deno.test("hop queue: whatever one neighbour fills, there is room for another's", () => {
+  const mine = { bulk: "w/v/1", normal: "w/x/1", control: "w/v/2" };
+  for (const [name, priority] of Object.entries(PRIORITY)) {
+    const queue = new HopQueue(new Ledger());
+    fill(queue, (i) => `m/v/${i % 3}`, priority);
+    fill(queue, (i) => `m/x/${i % 3}`, priority);
+    for (let i = 0; queue.push(waiting(`m/${i}/${i}`, { priority, bytes: 0 })) === undefined; i++);
+    const one = waiting(mine[name as keyof typeof mine], { priority });
+    assert.equal(queue.push(one), undefined, name);
+  }
 });
 
 Deno.test("hop queue: one neighbour cannot fill the queues of all hops, nor all of them memory", () => {
@@ -112,7 +126,13 @@ Deno.test("hop queue: empty packets of endless streams are bounded too", () => {
   let why: string | undefined;
   let count = 0;
   for (; why === undefined; count++) why = queue.push(waiting(`n/s/${count}`, { bytes: 0 }));
-  assert.deepEqual([count - 1, why], [FLOWS_MAX, "too many streams wait"]);
+  assert.deepEqual([count - 1, why], [INLET_FLOWS_MAX, "too many streams of the neighbour wait"]);
+  for (let n = 0, more = true; more; n++) {
+    const one = waiting(`${n % 20}/s/${n}`, { bytes: 0 });
+    more = queue.push(one) !== "too many streams wait";
+    assert.ok(queue.packets <= FLOWS_MAX);
+  }
+  assert.equal(queue.packets, FLOWS_MAX);
 });
 
 Deno.test("hop queue: accounts are even after any sequence, and nothing is lost or doubled", () => {

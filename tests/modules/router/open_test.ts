@@ -129,6 +129,16 @@ Deno.test("open: what is no item ends the stream, and the daemon lives", async (
   });
 });
 
+// Steps of a group operation began streams beyond the bound of their user.
+Deno.test("open: is refused to modules, which open carriers for themselves", async () => {
+  await routed(LINE, async (mesh) => {
+    const args = { target: mesh.get("n3").keyId, class: "low" };
+    const asked = mesh.get("n1").verbs.request("router.open", args);
+    await assert.rejects(asked, /opened by a program of its own/);
+    assert.equal((await mesh.stats("n1")).carriers, 0);
+  });
+});
+
 Deno.test("open: a program that does not read costs no more than its bound", async () => {
   await routed(LINE, async (mesh) => {
     const alice = await program(mesh);

@@ -358,6 +358,27 @@ Deno.test("routed front: an enemy with a thousand answers and proofs costs littl
   });
 });
 
+// A relay that had been left went on sending made-up answers, and the true one was never tried.
+Deno.test("routed front: answers to other attempts use up no tries", async () => {
+  const dice = new Dice(1);
+  const relay: Relay = (packet, towards) => {
+    const made = Array.from({ length: 200 }, () => {
+      const noise = dice.bytes(100);
+      noise[0] = PACKET.answer;
+      return { packet: noise, towards: "dialler" as const };
+    });
+    return packetType(packet) === PACKET.first
+      ? [...made, { packet, towards }]
+      : [{ packet, towards }];
+  };
+  await played(1, () => ({ paths: [{ delayMs: 1, relay }] }), async ({ parties }) => {
+    const { dialler, acceptor } = await parties.connect();
+    const ended = new Taker(acceptor).rest();
+    await dialler.close("done");
+    await ended;
+  });
+});
+
 Deno.test("routed front: who does not listen wants nothing", async () => {
   await played(1, () => ({ paths: [{}] }), async ({ parties, keys }) => {
     const packet = new Uint8Array(137);

@@ -8,6 +8,7 @@ import {
   encodeReport,
   type Range,
 } from "../../../../modules/router/routed/report.ts";
+import { WINDOW_BYTES_MAX } from "../../../../modules/router/routed/limits.ts";
 import { runs } from "../../../support/fuzz.ts";
 
 const ranges = fc.array(
@@ -28,13 +29,19 @@ Deno.test("report: comes out as it went in", () => {
   const report = fc.record({
     asks: fc.boolean(),
     next: fc.nat({ max: 2 ** 50 }),
-    room: fc.nat({ max: 2 ** 32 - 1 }),
+    room: fc.nat({ max: WINDOW_BYTES_MAX }),
     ranges,
   }, { noNullPrototype: true });
   fc.assert(
     fc.property(report, (one) => assert.deepEqual(decodeReport(encodeReport(one)), one)),
     runs(1_000),
   );
+});
+
+// One that claimed 4 GiB of room had as much of what a user sends kept for it.
+Deno.test("report: there is never more room than a window", () => {
+  const told = encodeReport({ asks: false, next: 0, room: 2 ** 32 - 1, ranges: [] });
+  assert.equal(decodeReport(told).room, WINDOW_BYTES_MAX);
 });
 
 Deno.test("report: anything else is refused", () => {
