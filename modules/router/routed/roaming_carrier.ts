@@ -4,7 +4,13 @@
  * the same, and its other end follows them.
  */
 
-import { type Caller, type Clock, errorText, type Priority } from "../../../core/mod.ts";
+import {
+  type Caller,
+  type Clock,
+  errorText,
+  MinimeError,
+  type Priority,
+} from "../../../core/mod.ts";
 import { openCallCarrier } from "../../shared/call_carrier.ts";
 import { type Carrier, CARRIER_PACKET_BYTES_MAX, type OpenArgs } from "../../shared/carrier.ts";
 import { ENTER_AGAIN_MS, ENTRY_DEATH_MS, REROUTES_BEFORE_ENTRY, ROUTE_MS_MAX } from "./limits.ts";
@@ -37,6 +43,7 @@ export class RoamingCarrier implements Carrier {
   #reroutes = 0;
   #run: ((packet: Uint8Array) => void) | undefined;
   #over = false;
+  #isTrying = false;
   /** Connections that are being closed. */
   readonly #leaving = new Set<Promise<void>>();
   #resolveClosed: (text: string) => void = () => {};
@@ -75,7 +82,7 @@ export class RoamingCarrier implements Carrier {
   /** Where nothing comes back by any path the entry itself may be the one that swallows. */
   reroute(): void {
     if (++this.#reroutes < REROUTES_BEFORE_ENTRY) this.#inner?.reroute();
-    else if (this.#inner !== undefined) void this.#enterAgain("it does not answer");
+    else if (this.#inner !== undefined) void this.#tryAnother(this.#inner);
   }
 
   close(text: string): void {
@@ -113,6 +120,28 @@ export class RoamingCarrier implements Carrier {
     if (this.#over || inner !== this.#inner) return;
     if (isGone) await this.#enterAgain(text);
     else this.close(text);
+  }
+
+  /** The entry lives and nothing comes back: it is left only for another one, or all would be lost. */
+  async #tryAnother(inner: Carrier): Promise<void> {
+    if (this.#isTrying) return;
+    this.#isTrying = true;
+    try {
+      const entry = await this.#options.enter();
+      if (this.#over || inner !== this.#inner) return this.#leave(entry);
+      const left = this.#entry;
+      this.#use(entry);
+      inner.close("it does not answer");
+      this.#leave(left);
+      this.onMoved();
+    } catch (error) {
+      if (!(error instanceof MinimeError)) throw error;
+      // Nobody else can be reached, so the mesh may be at fault and not the entry: it goes on.
+      this.#reroutes = 0;
+      if (inner === this.#inner) inner.reroute();
+    } finally {
+      this.#isTrying = false;
+    }
   }
 
   async #enterAgain(why: string): Promise<void> {
