@@ -18,6 +18,7 @@ import {
   HEARTBEAT_MS,
   ROUND_TRIP_BEATS,
   SILENCE_MS_MAX,
+  SLOW_MS,
   STALL_MS,
 } from "./limits.ts";
 
@@ -110,6 +111,8 @@ export class Heartbeat {
     links.forEach((link, index) => {
       // Not all in the same beat.
       if (index % ROUND_TRIP_BEATS === turn) return this.#measure(link);
+      // It may have been measured in a busy moment: in a boot all links are.
+      if ((this.#roundTrips.get(link) ?? 0) > SLOW_MS) this.#measure(link);
       link.tell(BEAT_VERB, { unixMs: clock.now() }).catch((error: unknown) =>
         this.#failed(link, error)
       );

@@ -78,6 +78,12 @@ export const CHAIN_TRUSTED_MS_MAX = 60_000;
 export const NODES_MAX = 70_000;
 /** Nodes that are down, left or forgotten: the oldest go first. */
 export const GONE_NODES_MAX = 10_000;
+/**
+ * Who has just started waits for its first view of the mesh to be calm for so long before it dials what
+ * the graph wants, and at most so long in all.
+ */
+export const CALM_MS = 200;
+export const FIRST_VIEW_MS_MAX = 2_000;
 /** States follow from the table so long after a change, once for all changes in between. */
 export const STATES_DELAY_MS = 20;
 /** So much longer for each node: what a change costs grows with them, its share of the time must not. */
