@@ -1,7 +1,8 @@
 /**
  * One scenario out of one seed: a mesh of one or more segments starts, is broken in many ways while
- * operations run, heals, is hit by one more fault whose costs are measured, and is judged.
- * `deno task simulate` runs thousands of them.
+ * operations run, heals, is hit by one more fault whose costs are measured, and is judged. A mesh of
+ * hundreds of nodes goes through that several times, each time drawn anew, since to start one costs
+ * more than all that follows. `deno task simulate` runs thousands of them.
  */
 
 import { errorText } from "../../core/mod.ts";
@@ -27,6 +28,8 @@ const SMALL = {
   faults: [4, 12],
   calls: [6, 10],
   streams: [3, 5],
+  /** Agreement must last, and the longest operation with its slack must end. */
+  stableMs: 13_000,
   /** Until surplus links are closed, and conduits on demand were idle for long. */
   quietMs: 70_000,
   /** Nodes that ask all others in the end. */
@@ -35,22 +38,24 @@ const SMALL = {
 const LARGE = {
   // All at once: who starts while the others talk already makes them talk more.
   startMs: 1,
-  troubleMs: 3_000,
-  healMs: 12_000,
-  faults: [1, 1],
-  calls: [4, 4],
-  streams: [2, 2],
-  quietMs: 10_000,
-  origins: 4,
+  troubleMs: 1_000,
+  healMs: 9_000,
+  faults: [1, 2],
+  calls: [3, 3],
+  streams: [1, 2],
+  stableMs: 2_000,
+  /** What is left open is looked for in small meshes. */
+  quietMs: undefined,
+  origins: 2,
 } as const;
-/** Agreement must last, and the longest operation with its slack must end. */
-const STABLE_MS = 13_000;
 
 export interface ScenarioOptions {
   /** @default drawn: 5 to 16, small ones more often */
   readonly nodes?: number;
   /** @default drawn: 1, or a few where there are nodes enough */
   readonly segments?: number;
+  /** How often the mesh is broken and heals. @default 1 */
+  readonly rounds?: number;
 }
 
 export interface ScenarioOutcome {
@@ -64,11 +69,11 @@ export interface ScenarioOutcome {
   readonly calls: number;
   readonly streams: number;
   readonly events: number;
-  /** Virtual time from the end of the last of many faults to agreement. */
-  readonly healedMs: number | undefined;
+  /** Virtual time from the end of the last of many faults to agreement, of each round. */
+  readonly healedMs: readonly number[];
   /** How often each kind was injected. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
-  readonly single: SingleFault | undefined;
+  readonly singles: readonly SingleFault[];
   readonly hash: string;
 }
 
@@ -96,43 +101,26 @@ async function play(seed: number, options: ScenarioOptions): Promise<ScenarioOut
   const random = simulation.random.fork("scenario");
   const story: [number, string][] = [];
   const note = (text: string) => void story.push([simulation.now, text]);
-  const faults = new Faults(mesh, { random: random.fork("faults"), note });
-  const calls = new WatchedCalls(mesh, random.fork("calls"));
-  const streams = new WatchedStreams(mesh, random.fork("streams"));
   const pace = nodes.length < LARGE_NODES ? SMALL : LARGE;
-  const { startMs, troubleMs, healMs } = pace;
   for (const node of nodes) {
     simulation.skew(node.name, random.below(20_000) - 10_000);
-    simulation.after(random.fraction() * startMs, () => void node.start(mesh.peersOf(node)));
+    simulation.after(random.fraction() * pace.startMs, () => void node.start(mesh.peersOf(node)));
   }
-  const times = ([least, more]: readonly [number, number]) => least + random.below(more);
-  for (let i = times(pace.faults); i > 0; i--) faults.plan(troubleMs, healMs);
-  for (let i = times(pace.calls); i > 0; i--) calls.plan(startMs, healMs);
-  for (let i = times(pace.streams); i > 0; i--) streams.plan(startMs, healMs);
   const problems: string[] = [];
-  let healedMs: number | undefined;
-  let single: SingleFault | undefined;
+  const rounds: Round[] = [];
   try {
-    await mesh.run({ forMs: healMs });
-    note("heal");
-    faults.healAll();
-    healedMs = await mesh.untilAgreed();
-    note("agreed");
-    await mesh.run({ forMs: STABLE_MS });
-    const unstable = mesh.disagreement();
-    if (unstable !== undefined) problems.push(`Agreement did not last: ${unstable}`);
-    problems.push(...await askAll(mesh, pace.origins), ...calls.problems(faults));
-    const draw = random.fork("single");
-    single = await playSingleFault(mesh, { faults, kind: faults.drawKind(draw), draw });
-    note("healed once more");
-    await mesh.run({ forMs: pace.quietMs });
-    problems.push(...streams.problems(faults), ...await leftOpen(mesh));
+    for (let i = 1; i <= (options.rounds ?? 1); i++) {
+      note(`round ${i}`);
+      const round = newRound(mesh, { random: random.fork(`round ${i}`), note });
+      rounds.push(round);
+      await playRound(mesh, { round, pace, note });
+    }
     await mesh.stopAll();
     problems.push(...await leftRunning(mesh));
   } catch (error) {
     problems.push(errorText(error));
   }
-  problems.push(...faults.problems);
+  for (const round of rounds) problems.push(...round.problems, ...round.faults.problems);
   for (const { at, node, level, text } of mesh.log) {
     story.push([at, `${node} ${level}: ${text}`]);
     if (level === "error") problems.push(`log of ${node}: ${text}`);
@@ -145,14 +133,86 @@ async function play(seed: number, options: ScenarioOptions): Promise<ScenarioOut
     story: story.map(([at, text]) => `${at.toFixed(1).padStart(10)} ${text}`),
     nodes: nodes.length,
     segments: new Set(nodes.map(({ place }) => place.segment)).size,
-    calls: calls.list.length,
-    streams: streams.count,
+    calls: rounds.reduce((sum, { calls }) => sum + calls.list.length, 0),
+    streams: rounds.reduce((sum, { streams }) => sum + streams.count, 0),
     events: simulation.events,
-    healedMs,
-    faults: Object.fromEntries(faults.counts),
-    single,
+    healedMs: rounds.flatMap(({ healedMs }) => healedMs ?? []),
+    faults: countAll(rounds),
+    singles: rounds.flatMap(({ single }) => single ?? []),
     hash: simulation.trace.hash,
   };
+}
+
+/** Streams break when they had no route for half a minute. */
+const LAST_CALL_MS_MAX = 45_000;
+
+/** One time that the mesh is broken and heals. */
+interface Round {
+  readonly random: SeededRandom;
+  readonly faults: Faults;
+  readonly calls: WatchedCalls;
+  readonly streams: WatchedStreams;
+  readonly problems: string[];
+  healedMs: number | undefined;
+  single: SingleFault | undefined;
+}
+
+type Note = (text: string) => void;
+
+function newRound(
+  mesh: MeshSimulation,
+  { random, note }: { readonly random: SeededRandom; readonly note: Note },
+): Round {
+  return {
+    random,
+    faults: new Faults(mesh, { random: random.fork("faults"), note }),
+    calls: new WatchedCalls(mesh, random.fork("calls")),
+    streams: new WatchedStreams(mesh, random.fork("streams")),
+    problems: [],
+    healedMs: undefined,
+    single: undefined,
+  };
+}
+
+async function playRound(
+  mesh: MeshSimulation,
+  parts: { readonly round: Round; readonly pace: typeof SMALL | typeof LARGE; readonly note: Note },
+): Promise<void> {
+  const { round, pace, note } = parts;
+  const { random, faults, calls, streams, problems } = round;
+  const { startMs, troubleMs, healMs } = pace;
+  const times = ([least, more]: readonly [number, number]) => least + random.below(more);
+  for (let i = times(pace.faults); i > 0; i--) faults.plan(troubleMs, healMs);
+  for (let i = times(pace.calls); i > 0; i--) calls.plan(startMs, healMs);
+  for (let i = times(pace.streams); i > 0; i--) streams.plan(startMs, healMs);
+  await mesh.run({ forMs: healMs });
+  note("heal");
+  faults.healAll();
+  round.healedMs = await mesh.untilAgreed();
+  note("agreed");
+  await mesh.run({ forMs: pace.stableMs });
+  const unstable = mesh.disagreement();
+  if (unstable !== undefined) problems.push(`Agreement did not last: ${unstable}`);
+  problems.push(...await askAll(mesh, pace.origins));
+  if (pace.quietMs === undefined) {
+    await mesh.run({ until: () => calls.over && streams.over, forMs: LAST_CALL_MS_MAX });
+    problems.push(...calls.problems(faults), ...streams.problems(faults));
+    return;
+  }
+  problems.push(...calls.problems(faults));
+  const draw = random.fork("single");
+  round.single = await playSingleFault(mesh, { faults, kind: faults.drawKind(draw), draw });
+  note("healed once more");
+  await mesh.run({ forMs: pace.quietMs });
+  problems.push(...streams.problems(faults), ...await leftOpen(mesh));
+}
+
+function countAll(rounds: readonly Round[]): Partial<Record<FaultKind, number>> {
+  const counts: Partial<Record<FaultKind, number>> = {};
+  for (const { faults } of rounds) {
+    for (const [kind, count] of faults.counts) counts[kind] = (counts[kind] ?? 0) + count;
+  }
+  return counts;
 }
 
 /** Small meshes are cheap, and most of what can go wrong goes wrong in them. */

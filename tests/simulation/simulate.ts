@@ -2,7 +2,7 @@
  * Runs scenarios by seed, thousands if wanted:
  *
  *     deno task simulate --seeds 1000 --first 1 --jobs 2
- *     deno task simulate --nodes 256 --segments 4 --seeds 20
+ *     deno task simulate --nodes 256 --rounds 10 --seeds 2 --jobs 2
  *     deno task simulate --seeds 1 --first 17 --story
  *
  * Says which seeds failed and how to see each again, then how many faults of each kind were injected

@@ -4,8 +4,9 @@ import type { ScenarioOptions } from "./scenario.ts";
 
 const SEEDS_DEFAULT = 100;
 const NODES_MAX = 4_096;
+const NUMBERS = ["--seeds", "--first", "--nodes", "--segments", "--rounds", "--jobs"];
 const KNOWN =
-  "--seeds N, --first S, --nodes N, --segments N, --jobs N, --story (of each seed) and --json";
+  "--seeds N, --first S, --nodes N, --segments N, --rounds N, --jobs N, --story (of each seed) and --json";
 
 export interface SimulateArgs {
   readonly first: number;
@@ -24,7 +25,7 @@ export function parseArgs(args: readonly string[]): SimulateArgs | string {
   for (let i = 0; i < args.length; i++) {
     const [name, value] = [args[i] as string, args[i + 1] ?? ""];
     if (name === "--story" || name === "--json") flags.add(name);
-    else if (!["--seeds", "--first", "--nodes", "--segments", "--jobs"].includes(name)) {
+    else if (!NUMBERS.includes(name)) {
       return `Unknown option "${name}"; known are ${KNOWN}`;
     } else if (!/^[0-9]{1,15}$/.test(value)) {
       return `Option "${name}" needs a whole number, not "${value}"`;
@@ -35,6 +36,7 @@ export function parseArgs(args: readonly string[]): SimulateArgs | string {
   }
   const nodes = numbers.get("--nodes");
   const segments = numbers.get("--segments");
+  const rounds = numbers.get("--rounds");
   if (nodes !== undefined && (nodes < 2 || nodes > NODES_MAX)) {
     return `A mesh has 2 to ${NODES_MAX} nodes, not ${nodes}`;
   }
@@ -48,6 +50,7 @@ export function parseArgs(args: readonly string[]): SimulateArgs | string {
     size: {
       ...nodes === undefined ? {} : { nodes },
       ...segments === undefined ? {} : { segments },
+      ...rounds === undefined ? {} : { rounds },
     },
     story: flags.has("--story"),
     json: flags.has("--json"),

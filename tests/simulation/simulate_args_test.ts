@@ -14,12 +14,12 @@ Deno.test("simulate: options mean what they say, and have defaults", () => {
     story: false,
     json: false,
   });
-  const words = "--seeds 7 --first 3 --nodes 64 --segments 4 --jobs 2 --story --json";
+  const words = "--seeds 7 --first 3 --nodes 64 --segments 4 --rounds 5 --jobs 2 --story --json";
   assert.deepEqual(parseArgs(words.split(" ")), {
     first: 3,
     seeds: 7,
     jobs: 2,
-    size: { nodes: 64, segments: 4 },
+    size: { nodes: 64, segments: 4, rounds: 5 },
     story: true,
     json: true,
   });
@@ -48,7 +48,7 @@ Deno.test("simulate: the summary counts faults, and says what one alone costs", 
     calls: 2,
     streams: 1,
     events: 1_000,
-    healedMs: 250,
+    healedMs: [250],
     faults: { kill: 2 },
     hash: "",
   };
@@ -60,8 +60,8 @@ Deno.test("simulate: the summary counts faults, and says what one alone costs", 
     floodBytes: 8_192,
   } as const;
   const text = summaryOf([
-    { ...outcome, seed: 1, single },
-    { ...outcome, seed: 2, single: { ...single, detectMs: 150 }, problems: ["bad"] },
+    { ...outcome, seed: 1, singles: [single] },
+    { ...outcome, seed: 2, singles: [{ ...single, detectMs: 150 }], problems: ["bad"] },
   ], 1.5);
   const line = text.split("\n").find((each) => each.startsWith("kill "));
   assert.deepEqual(line?.split(/ +/), ["kill", "4", "2", "50", "150", "100", "100", "2.0"]);

@@ -11,8 +11,8 @@ type Row = readonly string[];
 export function summaryOf(outcomes: readonly Shown[], seconds: number): string {
   const failed = outcomes.filter(({ problems }) => problems.length > 0);
   const sum = (of: (outcome: Shown) => number) => outcomes.reduce((all, one) => all + of(one), 0);
-  const healed = outcomes.flatMap(({ healedMs }) => healedMs ?? []);
-  const singles = outcomes.flatMap(({ single }) => single ?? []);
+  const healed = outcomes.flatMap(({ healedMs }) => healedMs);
+  const singles = outcomes.flatMap(({ singles }) => singles);
   const kinds = Object.keys(FAULT_KINDS) as FaultKind[];
   const rows = kinds.map((kind): Row => {
     const ofKind = singles.filter((one) => one.kind === kind);

@@ -42,6 +42,11 @@ export class WatchedCalls {
     this.#random = random;
   }
 
+  /** Nothing more is to come of any. */
+  get over(): boolean {
+    return this.#calls.every(({ endedAt, life }) => endedAt !== undefined || life.over);
+  }
+
   get list(): readonly WatchedCall[] {
     return this.#calls;
   }

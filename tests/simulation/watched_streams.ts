@@ -48,6 +48,11 @@ export class WatchedStreams {
     this.#random = random;
   }
 
+  /** Nothing more is to come of any. */
+  get over(): boolean {
+    return this.#streams.every(({ state, from }) => state !== "open" || from.over);
+  }
+
   get count(): number {
     return this.#streams.length;
   }
