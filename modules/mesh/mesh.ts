@@ -22,6 +22,7 @@ import {
 import { isGateway, type MeshChange, type MeshView } from "../shared/mesh_view.ts";
 import type { ReceivedAdvert } from "./advert.ts";
 import type { AdvertPool } from "./advert_pool.ts";
+import { Calm } from "./calm.ts";
 import { chance } from "./chance.ts";
 import { type MeshCounts, newCounts } from "./counts.ts";
 import { reachableEndpoints } from "./endpoints.ts";
@@ -34,8 +35,6 @@ import {
   ADVERT_INTERVAL_MS,
   ADVERT_INTERVAL_MS_PER_NODE,
   ADVERTS_PER_SECOND_MAX,
-  CALM_MS,
-  FIRST_VIEW_MS_MAX,
   QUESTIONS_PER_SECOND_MAX,
   SILENCE_MS_MAX,
   STATES_DELAY_MS,
@@ -91,9 +90,7 @@ export class Mesh {
   readonly #subscription: Disposable;
   #kept: Topology["kept"] = new Set();
   #statesTimer: Timer | undefined;
-  #calmTimer: Timer | undefined;
-  readonly #startedAt: number;
-  #shaped = false;
+  readonly #calm: Calm;
   #statesAt = Infinity;
   #syncTimer: Timer | undefined;
   #twin: string | undefined;
@@ -106,7 +103,7 @@ export class Mesh {
     const onKnown = (keyId: string, from: string) => this.#flooding.heard(keyId, from);
     const parts = { clock, random, self, log, links, table: this.#table, counts: this.counts };
     this.#host = host;
-    this.#startedAt = clock.monotonic();
+    this.#calm = new Calm(clock);
     const { segment, peers: seeds = [] } = options;
     this.#shape = { self: { keyId: self, segment, gateway: isGateway(host.self) }, seeds };
     this.#states = new NodeStates(this.#table, self);
@@ -249,7 +246,7 @@ export class Mesh {
       await this.#flooding.pushLast(this.#table.get(this.#host.self.keyId) as NodeEntry);
     }
     this.#statesTimer?.cancel();
-    this.#calmTimer?.cancel();
+    this.#calm.stop();
     await Promise.all(stopped);
   }
 
@@ -322,25 +319,13 @@ export class Mesh {
       monotonic: clock.monotonic(),
     });
     if (changed.length + forgotten.length > 0) this.#watchers.publish({ changed, forgotten });
-    if (reshaped) this.#reshape();
+    if (reshaped) this.#calm.run(() => this.#reshape());
     else this.#trimmer.update();
     if (againInMs !== undefined) this.#statesSoon(againInMs);
   }
 
-  /**
-   * Others are there than before: other links are wanted. Seeds are dialled at once; but while the
-   * first adverts pour in, each moment has another shape, and none of them is worth a dial.
-   */
+  /** Others are there than before: other links are wanted. */
   #reshape(): void {
-    const { clock } = this.#host.env;
-    const leftMs = this.#startedAt + FIRST_VIEW_MS_MAX - clock.monotonic();
-    this.#calmTimer?.cancel();
-    if (leftMs <= 0 || !this.#shaped) return this.#reshapeNow();
-    this.#calmTimer = clock.after(Math.min(CALM_MS, leftMs), () => this.#reshapeNow());
-  }
-
-  #reshapeNow(): void {
-    this.#shaped = true;
     const topology = topologyOf(this.view.nodes, this.#shape);
     this.#kept = topology.kept;
     this.#linker.update(topology.wanted);
