@@ -72,8 +72,9 @@ export function createRouter(make = (host: ModuleHost): Router => new Router(hos
         args: OpenSchema,
         reply: OpenReplySchema,
         async *handle({ target, class: routeClass }, context) {
-          // As a step of a group operation nobody would read it, and no user's bound would hold.
-          if (context.peer.kind === "internal") {
+          const { peer } = context;
+          // As a step of a group operation, which has no bound for each user. Who embeds the daemon may.
+          if (peer.kind === "internal" && peer.module !== "embedder") {
             throw new CallError("refused", "A routed stream is opened by a program of its own");
           }
           const leave = enter(context);

@@ -15,6 +15,10 @@ import {
 } from "../../../modules/shared/carrier.ts";
 import { serveCarrier } from "../../../modules/router/open.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
+import { createGroup } from "../../../modules/group/mod.ts";
+import { createRouter } from "../../../modules/router/mod.ts";
+import { inWorld } from "../../core/daemon/world.ts";
+import { Board } from "../group/board.ts";
 import { packetOf, routed, type RouterWorld, textOf } from "./router_world.ts";
 
 const LINE = {
@@ -130,12 +134,17 @@ Deno.test("open: what is no item ends the stream, and the daemon lives", async (
 });
 
 // Steps of a group operation began streams beyond the bound of their user.
-Deno.test("open: is refused to modules, which open carriers for themselves", async () => {
-  await routed(LINE, async (mesh) => {
-    const args = { target: mesh.get("n3").keyId, class: "low" };
-    const asked = mesh.get("n1").verbs.request("router.open", args);
-    await assert.rejects(asked, /opened by a program of its own/);
-    assert.equal((await mesh.stats("n1")).carriers, 0);
+Deno.test("open: is refused as a step of a group operation", async () => {
+  await inWorld(async (world) => {
+    const board = new Board(() => ({ segment: "main", endpoints: [] }));
+    const self = world.keys.person({ name: "n1" });
+    const modules = [board.module(), createGroup(), createRouter()];
+    const node = await world.start("n1", { self, modules });
+    const alice = await world.client(node, world.keys.person({ name: "alice", type: "user" }));
+    const args = { target: self.identity.keyId, class: "low" };
+    const steps = [{ verb: "router.open", args }];
+    const result = await alice.request("group.call", { targets: "n1", steps, deadlineMs: 5_000 });
+    assert.match(JSON.stringify(result), /opened by a program of its own/);
   });
 });
 
