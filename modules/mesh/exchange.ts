@@ -243,8 +243,11 @@ export class Exchange {
         for (let keys = this.#take(neighbour); keys.length > 0; keys = this.#take(neighbour)) {
           await this.#fetch(neighbour, keys);
         }
-      } finally {
         neighbour.asking = false;
+      } catch (error) {
+        // Who waits to ask again must not be asked at once by the others: they would go on for ever.
+        if (!isPassing(error)) neighbour.asking = false;
+        throw error;
       }
     });
   }

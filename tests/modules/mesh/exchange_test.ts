@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Link, Self } from "../../../core/mod.ts";
+import { CallError, type Link, type Self } from "../../../core/mod.ts";
 import { newCounts } from "../../../modules/mesh/counts.ts";
 import { Exchange } from "../../../modules/mesh/exchange.ts";
 import { Intake } from "../../../modules/mesh/intake.ts";
 import { NODES_MAX } from "../../../modules/mesh/limits.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
+import { quiet } from "../../support/wait.ts";
 import { advertOf, hostOf, keyIdOf, NO_LINKS, NOW_MS, seededKeys } from "./adverts.ts";
 
 const keys = await seededKeys("exchange");
@@ -149,4 +150,25 @@ Deno.test("exchange: a neighbour that invents keys without end fills no more tha
   while (asked < NODES_MAX) await new Promise((resolve) => setTimeout(resolve, 0));
   await exchange.stop();
   assert.equal(asked, NODES_MAX);
+});
+
+// Two links died in one moment: each failed question made the other neighbour ask at once, for ever,
+// and the daemon never came to hear that both were gone.
+Deno.test("exchange: neighbours that cannot be asked do not make each other ask again and again", async () => {
+  const end = new End(people[0] as Self);
+  let asked = 0;
+  const links = [1, 2].map((index) => ({
+    peer: { identity: (people[index] as Self).identity },
+    request: () => {
+      if (++asked > 100) return new Promise(() => {});
+      return Promise.reject(new CallError("unreachable", "gone"));
+    },
+  } as unknown as Link));
+  for (const link of links) end.exchange.linkUp(link);
+  const item = { keyId: "ab".repeat(32), incarnation: 1, sequence: 1, instance: "00".repeat(16) };
+  for (const link of links) end.exchange.want(link, [item]);
+  await quiet();
+  assert.ok(asked <= 6, `${asked} questions`);
+  for (const link of links) end.exchange.linkDown(link);
+  await end.exchange.stop();
 });
