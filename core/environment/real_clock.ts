@@ -3,6 +3,7 @@
  * cancels it. After SIGSTOP or suspend both `now` and `monotonic` have jumped by the pause.
  */
 import type { Clock, Timer } from "./environment.ts";
+import { sleepBy } from "./sleep.ts";
 
 /** setTimeout fires at once above this (a 32-bit field); longer waits are cut into steps. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -47,19 +48,7 @@ export class RealClock implements Clock {
   }
 
   sleep(ms: number, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const aborted = () => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      const timer = this.after(ms, () => {
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      });
-      signal?.addEventListener("abort", aborted, { once: true });
-    });
+    return sleepBy(this, ms, options);
   }
 
   /**

@@ -1,5 +1,6 @@
 /** The clock of one simulated process: virtual time, and a wall clock that may be off or jump. */
 import type { Clock, Timer } from "../../core/environment/environment.ts";
+import { sleepBy } from "../../core/environment/sleep.ts";
 import type { SimulatedProcess } from "./machine.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -28,19 +29,7 @@ export class SimulatedClock implements Clock {
   }
 
   sleep(ms: number, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const aborted = () => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      const timer = this.after(ms, () => {
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      });
-      signal?.addEventListener("abort", aborted, { once: true });
-    });
+    return sleepBy(this, ms, options);
   }
 
   /** An event at the same time, after those that are queued for it. */

@@ -1,6 +1,7 @@
 /** A clock that stands still until a test advances it; timers that come due then run in their order. */
 
 import type { Clock, Timer } from "../../core/environment/environment.ts";
+import { sleepBy } from "../../core/environment/sleep.ts";
 
 declare const setImmediate: (run: () => void) => unknown;
 
@@ -37,19 +38,7 @@ export class ManualClock implements Clock {
   }
 
   sleep(ms: number, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const aborted = () => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      const timer = this.after(ms, () => {
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      });
-      signal?.addEventListener("abort", aborted, { once: true });
-    });
+    return sleepBy(this, ms, options);
   }
 
   yield(): Promise<void> {

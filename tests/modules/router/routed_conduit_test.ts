@@ -1,21 +1,6 @@
 import assert from "node:assert/strict";
 import { Calls } from "../../../core/mod.ts";
-import { routed, type RouterWorld } from "./router_world.ts";
-
-/** Two segments with two gateways each. */
-const SEGMENTS = {
-  segments: { left: ["a1", "g1", "g2"], right: ["b1", "g3", "g4"] },
-  links: [
-    ["a1", "g1"],
-    ["a1", "g2"],
-    ["g1", "g3"],
-    ["g1", "g4"],
-    ["g2", "g3"],
-    ["g2", "g4"],
-    ["g3", "b1"],
-    ["g4", "b1"],
-  ],
-} as const;
+import { routed, type RouterWorld, SEGMENTS } from "./router_world.ts";
 
 async function dial(mesh: RouterWorld, from: string, to: string): Promise<Calls> {
   const conduit = await mesh.get(from).router.front.dial(`mesh:${to}`);

@@ -1,25 +1,10 @@
 import assert from "node:assert/strict";
 import { PRIORITY } from "../../../core/mod.ts";
-import { packetOf, routed, textOf } from "./router_world.ts";
+import { packetOf, routed, SEGMENTS, textOf } from "./router_world.ts";
 
 const LINE = {
   segments: { main: ["n1", "n2", "n3", "n4"] },
   links: [["n1", "n2"], ["n2", "n3"], ["n3", "n4"]],
-} as const;
-
-/** Two segments, each with two gateways, of which the first ones are linked to all. */
-const SEGMENTS = {
-  segments: { left: ["a1", "g1", "g2"], right: ["b1", "g3", "g4"] },
-  links: [
-    ["a1", "g1"],
-    ["a1", "g2"],
-    ["g1", "g3"],
-    ["g1", "g4"],
-    ["g2", "g3"],
-    ["g2", "g4"],
-    ["g3", "b1"],
-    ["g4", "b1"],
-  ],
 } as const;
 
 Deno.test("router: class low goes hop by hop over standing links, and answers come back", async () => {

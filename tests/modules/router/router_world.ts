@@ -35,6 +35,21 @@ export interface Plan {
   readonly links: readonly (readonly [string, string])[];
 }
 
+/** Two segments with two gateways each, of which each is linked to both of the other side. */
+export const SEGMENTS: Plan = {
+  segments: { left: ["a1", "g1", "g2"], right: ["b1", "g3", "g4"] },
+  links: [
+    ["a1", "g1"],
+    ["a1", "g2"],
+    ["g1", "g3"],
+    ["g1", "g4"],
+    ["g2", "g3"],
+    ["g2", "g4"],
+    ["g3", "b1"],
+    ["g4", "b1"],
+  ],
+};
+
 export class RouterWorld {
   readonly world: World;
   readonly board: Board;

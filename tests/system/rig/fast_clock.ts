@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Timer } from "../../../core/environment/environment.ts";
+import { sleepBy } from "../../../core/environment/sleep.ts";
 
 /** On a host: how many times faster, as text. No such file: as fast as the world. */
 export const FACTOR_FILE = "/run/minime-test-clock";
@@ -62,19 +63,7 @@ export class FastClock implements Clock {
   }
 
   sleep(ms: number, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const aborted = () => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      const timer = this.after(ms, () => {
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      });
-      signal?.addEventListener("abort", aborted, { once: true });
-    });
+    return sleepBy(this, ms, options);
   }
 
   yield(): Promise<void> {

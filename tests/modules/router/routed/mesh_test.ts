@@ -3,22 +3,8 @@
 import assert from "node:assert/strict";
 import { CallError, ConnectionError, fromHex, signRequest } from "../../../../core/mod.ts";
 import { numbered, takeAll, Taker } from "../../../core/conduit/messages.ts";
+import { SEGMENTS } from "../router_world.ts";
 import { inMesh } from "./mesh_world.ts";
-
-/** Two segments with two gateways each; every gateway is linked to all of both sides. */
-const SEGMENTS = {
-  segments: { left: ["a1", "g1", "g2"], right: ["b1", "g3", "g4"] },
-  links: [
-    ["a1", "g1"],
-    ["a1", "g2"],
-    ["g1", "g3"],
-    ["g1", "g4"],
-    ["g2", "g3"],
-    ["g2", "g4"],
-    ["g3", "b1"],
-    ["g4", "b1"],
-  ],
-} as const;
 
 Deno.test("routed session: a program talks to a node that its daemon cannot dial", async () => {
   await inMesh(SEGMENTS, async (mesh) => {
