@@ -73,6 +73,8 @@ export const PEERS_MAX = 32;
 export const LOOK_MS_MAX = 3_000;
 /** How long grow waits for the mesh that it needs. */
 export const GROW_MS_MAX = 10_000;
+/** How long nodes that the mesh sees up may take to say so themselves; only a frozen one takes longer. */
+export const ASK_MS_MAX = 2_000;
 /** How long the mesh may take to see a node that is up. */
 export const LINK_MS_MAX = 15_000;
 /** How often it is asked meanwhile. */

@@ -5,10 +5,12 @@
 
 import { CallError, ConnectionError, type Environment, errorText } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
+import { callGroup } from "../shared/group_client.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
 import { readMeshView } from "../shared/mesh_query.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
-import { LINK_MS_MAX, LINK_POLL_MS } from "./limits.ts";
+import { ASK_MS_MAX, LINK_MS_MAX, LINK_POLL_MS } from "./limits.ts";
 
 export interface Sighting {
   /** Nodes that the mesh sees up, of all that it knows, by name. */
@@ -23,14 +25,34 @@ type Context = {
   connect: CommandContext["connect"];
 };
 
-/** What the mesh sees up now; none when nobody answers, with the reason. */
+/**
+ * Who lives now; none when nobody answers, with the reason. What the mesh sees is a moment old, so
+ * those whom it sees up are asked: who was killed just now is not there any more.
+ */
 export async function livingNodes(
   context: Context,
   options: { readonly mesh: string; readonly timeoutMs: number },
 ): Promise<{ readonly nodes: readonly KnownNode[]; readonly unreachable: string | undefined }> {
-  const { seen, unreachable } = await sightNodes(context, { ...options, names: [] });
-  const now = Math.floor(context.env.clock.now());
-  return { nodes: [...seen.values()].map((view) => knownNode(view, now)), unreachable };
+  const { mesh, timeoutMs } = options;
+  const { env, signal } = context;
+  try {
+    await using client = await context.connect({ mesh, timeoutMs });
+    const view = await readMeshView(client, { signal, deadlineMs: timeoutMs });
+    const up = view.nodes.filter(({ state }) => state === "up");
+    const { failures } = await callGroup(client, {
+      targets: foldNodeset(up.map(({ name }) => name)),
+      steps: [{ verb: "core.ping" }],
+      reduce: { kind: "count" },
+      deadlineMs: ASK_MS_MAX,
+      signal,
+    });
+    // One that is frozen still has its place; one that cannot be reached does not.
+    const living = up.filter(({ name }) => failures.get(name)?.set !== "unreachable");
+    const now = Math.floor(env.clock.now());
+    return { nodes: living.map((node) => knownNode(node, now)), unreachable: undefined };
+  } catch (error) {
+    return { nodes: [], unreachable: reasonOf(context, error) };
+  }
 }
 
 /** The node as the mesh's home keeps it. */
@@ -66,8 +88,13 @@ export async function sightNodes(
       await clock.sleep(LINK_POLL_MS, { signal: context.signal });
     }
   } catch (error) {
-    context.signal.throwIfAborted();
-    if (!(error instanceof ConnectionError || error instanceof CallError)) throw error;
-    return { seen, unreachable: errorText(error) };
+    return { seen, unreachable: reasonOf(context, error) };
   }
+}
+
+/** Why the mesh could not be asked. Throws what says nothing about the mesh. */
+function reasonOf({ signal }: Pick<Context, "signal">, error: unknown): string {
+  signal.throwIfAborted();
+  if (error instanceof ConnectionError || error instanceof CallError) return errorText(error);
+  throw error;
 }
