@@ -51,8 +51,16 @@ export function createInitBoot(options: InitBootOptions): Module {
   let dialler: HostDialler | undefined;
   let host: ModuleHost | undefined;
   let hosts = options.hosts;
+  /** Reading the file, one after the other: an older state of it never wins over a newer one. */
+  let reading: Promise<unknown> = Promise.resolve();
 
-  async function reload(): Promise<v.InferOutput<typeof ReloadedSchema>> {
+  function reload(): Promise<v.InferOutput<typeof ReloadedSchema>> {
+    const next = reading.then(readAgain);
+    reading = next.catch(() => {}); // Whoever asked for it hears of it.
+    return next;
+  }
+
+  async function readAgain(): Promise<v.InferOutput<typeof ReloadedSchema>> {
     if (options.reload === undefined) {
       throw new CallError("refused", "This daemon has no mesh file: it was booted by somebody");
     }

@@ -19,8 +19,11 @@ export interface Daemon {
   readonly status: Promise<Deno.CommandStatus>;
   /** Lines of stderr so far. */
   readonly lines: readonly string[];
-  /** Resolves with the first line that matches, past or to come; rejects when it ends without. */
-  line(pattern: RegExp): Promise<string>;
+  /**
+   * Resolves with the line that is the `nth` to match, past or to come; rejects when it ends without.
+   * @default nth 1
+   */
+  line(pattern: RegExp, nth?: number): Promise<string>;
   kill(signal: Deno.Signal): void;
 }
 
@@ -134,10 +137,10 @@ function follow(child: Deno.ChildProcess): { daemon: Daemon; over: Promise<void>
     pid: child.pid,
     status: child.status,
     lines,
-    line: (pattern) =>
+    line: (pattern, nth = 1) =>
       new Promise((resolve, reject) => {
         const look = () => {
-          const found = lines.find((each) => pattern.test(each));
+          const found = lines.filter((each) => pattern.test(each))[nth - 1];
           if (found === undefined && !ended) return;
           waiting.delete(look);
           if (found !== undefined) resolve(found);

@@ -172,7 +172,8 @@ Deno.test("init daemon: reads its file again by reload and SIGHUP, and a wrong f
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /Unknown key "nonsense"/);
   first.kill("SIGHUP");
-  await first.line(/"The mesh file stays as it was: /);
+  // The first such line is of the command before.
+  await first.line(/"The mesh file stays as it was: /, 2);
 
   await Deno.writeTextFile(file, whole.replace('names = "n3"', 'names = "n7"'));
   assert.deepEqual(JSON.parse((await reload("--json")).stdout), {
