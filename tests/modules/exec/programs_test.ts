@@ -297,9 +297,11 @@ Deno.test("programs: signals reach the group of a run of the same user, and no o
 
 Deno.test("programs: a shutdown ends them all, politely first", async () => {
   await using scene = await makeScene();
-  const polite = scene.sh('trap "echo bye; exit 5" TERM; echo; sleep 65 & wait');
-  const deaf = scene.sh('trap "" TERM; sleep 66');
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const folder = await Deno.makeTempDir();
+  const polite = scene.sh(`trap "echo bye; exit 5" TERM; sleep 65 & : > ${folder}/polite; wait`);
+  const deaf = scene.sh(`trap "" TERM; : > ${folder}/deaf; sleep 66`);
+  await until(() => [...Deno.readDirSync(folder)].length === 2);
+  await Deno.remove(folder, { recursive: true });
   scene.stopping.abort();
   assert.deepEqual((await polite).end, { code: 5 });
   assert.deepEqual((await deaf).end, { code: 137, signal: "SIGKILL" });
