@@ -158,6 +158,11 @@ export class Minimed {
     this.#recheck();
   }
 
+  /** Who this daemon is. */
+  get self(): Identity {
+    return this.#options.self.identity;
+  }
+
   /** Endpoints on which it really listens. */
   endpoints(): readonly string[] {
     return this.#listeners.map(({ endpoint }) => endpoint);

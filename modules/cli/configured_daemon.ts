@@ -18,26 +18,26 @@ import {
   type Revocations,
   type SignedPolicy,
   type Trust,
-  UsageError,
   verifyPolicy,
   verifyRevocations,
 } from "../../core/mod.ts";
-import type { FileHost, ReadAgain } from "../init_boot/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { dialEndpoints, listenEndpoints, reachedEndpoints } from "../shared/host_endpoints.ts";
-import { type MeshFile, type MeshHost, parseMeshFile } from "../shared/mesh_file.ts";
+import { listenEndpoints, reachedEndpoints } from "../shared/host_endpoints.ts";
+import type { DaemonLogLevel } from "../shared/log_level.ts";
+import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
-import { type DaemonLogLevel, fileTarget, startLog, stderrTarget } from "./daemon_log.ts";
+import { othersOf, readOwnFile } from "./configured_file.ts";
+import { fileTarget, startLog, stderrTarget } from "./daemon_log.ts";
 import { DaemonPlace } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
+import { FileReload, LOG_LEVEL_DEFAULT } from "./file_reload.ts";
 import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { type KeptDocument, NodeState } from "./node_state.ts";
 import { openDesk } from "./registrar_desk.ts";
 import { hasJoined, joinByToken } from "./token_join.ts";
-import { findOwnHost } from "./own_host.ts";
 import { Supervision } from "./supervision.ts";
 
 /** As on the command line. */
@@ -50,7 +50,8 @@ export interface ConfiguredOptions {
   readonly keys?: string;
   /** Holds a token, with which to become a node unless we are one. @default none */
   readonly tokenFile?: string;
-  readonly logLevel: DaemonLogLevel;
+  /** @default what the file says */
+  readonly logLevel?: DaemonLogLevel;
   /** Where the log goes. @default stderr */
   readonly log?: string;
   /** Holds our pid from when we run until we stop. @default none */
@@ -67,7 +68,8 @@ export async function runConfigured(
   const hangUp = { run: () => {} };
   // From the beginning: before we run there is nothing to be read again, and no reason to stop.
   using _hangUp = context.takeHangUp(() => hangUp.run());
-  const { mesh, host } = await readFile(env, options);
+  const file = await readOwnFile(env, options);
+  const { mesh, host } = file;
   using primitives = await choosePrimitives();
   const folder = options.keys ?? folderOf(options.config);
   const { tokenFile } = options;
@@ -87,8 +89,12 @@ export async function runConfigured(
     statePaths(installedStateRoot(env), mesh.name, host.name),
   );
   const target = options.log === undefined ? stderrTarget(context) : fileTarget(env, options.log);
-  const logging = await startLog(target, options.logLevel);
+  const logging = await startLog(
+    target,
+    options.logLevel ?? host.logLevel ?? LOG_LEVEL_DEFAULT,
+  );
   try {
+    const reload = new FileReload({ ...options, env, keys: folder, logging, file });
     const state = await NodeState.open(env, place.paths.folder);
     const log = logging.log("daemon");
     const warn = (text: string) => log("warning", text);
@@ -122,15 +128,18 @@ export async function runConfigured(
         },
         documents: { keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes) },
         initBoot: {
-          hosts: othersOf(mesh, host),
+          hosts: othersOf(file),
           ...(desk === undefined ? {} : { desk }),
-          reload: () => readAgain(env, { options, mesh, host }),
+          reload: () => reload.run(),
         },
       },
       journal: state.journal,
       // A machine that lost its power may have lost the end of the journal too.
       requestsSinceMs: (await env.host()).booted,
-      onUp: (daemon) => whileUp(env, { daemon, hangUp, options, what: whatOf(mesh, host) }),
+      onUp: (daemon) => {
+        reload.up(daemon);
+        return whileUp(env, { daemon, hangUp, options, what: whatOf(mesh, host) });
+      },
     });
     return EXIT.ok;
   } finally {
@@ -174,48 +183,6 @@ async function whileUp(
     }),
   );
   return resources;
-}
-
-/** The file as it is now, and what of it cannot count before the next start. */
-async function readAgain(
-  env: Environment,
-  before: { readonly options: ConfiguredOptions } & Named,
-): Promise<ReadAgain> {
-  const { mesh, host } = await readFile(env, before.options);
-  const later: string[] = [];
-  const differs = (what: string, is: string, was: string) => {
-    if (is !== was) later.push(`The file changes ${what}: that counts from the next start on`);
-  };
-  differs("the name of the mesh", mesh.name, before.mesh.name);
-  differs("which host this machine is", host.name, before.host.name);
-  differs("the segment of this node", host.segment, before.host.segment);
-  differs(
-    "where this node listens",
-    listenEndpoints(host).join(),
-    listenEndpoints(before.host).join(),
-  );
-  return { hosts: othersOf(mesh, host), later };
-}
-
-interface Named {
-  readonly mesh: MeshFile;
-  readonly host: MeshHost;
-}
-
-async function readFile(
-  env: Environment,
-  { config, name }: ConfiguredOptions,
-): Promise<Named> {
-  let text: string;
-  try {
-    text = await env.files.readText(config);
-  } catch (cause) {
-    throw new UsageError(`Cannot read mesh file "${config}"`, { cause });
-  }
-  const mesh = parseMeshFile(text, { file: config });
-  const machine = { hostName: (await env.host()).name, addresses: env.network.addresses() };
-  const wanted = name === undefined ? {} : { name };
-  return { mesh, host: findOwnHost({ mesh, file: config, ...wanted }, machine) };
 }
 
 function folderOf(path: string): string {
@@ -279,13 +246,4 @@ async function ownEndpoints({ files }: Environment, host: MeshHost): Promise<rea
   return listenEndpoints(host).map((endpoint) =>
     hasIpv6 ? endpoint : endpoint.replace(/^tcp:\[::\]:/, "tcp:0.0.0.0:")
   );
-}
-
-/** Those that we may dial: of our segment, and between gateways. */
-function othersOf(mesh: MeshFile, self: MeshHost): FileHost[] {
-  return mesh.hosts
-    .filter(({ name, segment, gateway }) =>
-      name !== self.name && (segment === self.segment || (gateway && self.gateway))
-    )
-    .map((host) => ({ name: host.name, endpoints: dialEndpoints(host) }));
 }

@@ -21,7 +21,7 @@ export async function runDaemon(
     const { keys, tokenFile, log, logLevel, pidFile } = options;
     return await runConfigured(context, {
       config,
-      logLevel,
+      ...(logLevel === undefined ? {} : { logLevel }),
       ...(name === undefined ? {} : { name }),
       ...(keys === undefined ? {} : { keys }),
       ...(tokenFile === undefined ? {} : { tokenFile }),

@@ -1,6 +1,7 @@
 /** `minime daemon` as data: see daemon_command.ts. */
 
 import { command } from "../shared/command.ts";
+import { LOG_LEVELS } from "../shared/log_level.ts";
 import { choice, flag, list, text } from "../shared/option.ts";
 
 export const daemonOptions = {
@@ -23,7 +24,7 @@ export const daemonOptions = {
     placeholder: "FILE",
     completion: "files",
   }),
-  logLevel: choice("What is logged", ["debug", "info"], { default: "info" }),
+  logLevel: choice("What is logged; default: what the mesh file says, or info", LOG_LEVELS),
   pidFile: text("Keep the process id in this file from when the daemon runs until it stops", {
     placeholder: "FILE",
     completion: "files",

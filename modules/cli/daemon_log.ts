@@ -13,6 +13,7 @@ import {
 } from "@logtape/logtape";
 import type { Environment, Log } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
+import type { DaemonLogLevel } from "../shared/log_level.ts";
 
 /** When the file is larger it becomes `log.1`, whose old content is dropped. */
 const LOG_FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -26,14 +27,12 @@ export interface LogTarget {
   readonly json: boolean;
 }
 
-/** Levels that one can ask for. */
-export const LOG_LEVELS = ["debug", "info"] as const;
-export type DaemonLogLevel = (typeof LOG_LEVELS)[number];
-
 /** The log of this process. */
 export interface Logging {
   /** The logger of a component. */
   log(component: string): Log;
+  /** What is logged from now on. */
+  level: DaemonLogLevel;
   /** Resolves when all lines are written. */
   close(): Promise<void>;
 }
@@ -49,20 +48,26 @@ export async function startLog(
     reset: true,
     sinks: { target: (record: LogRecord) => queue.push(format(record)) },
     loggers: [
-      { category: ["minime"], lowestLevel: level, sinks: ["target"] },
+      // What is of a lower level than asked for is left out before it comes here.
+      { category: ["minime"], lowestLevel: "debug", sinks: ["target"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["target"] },
     ],
   });
-  return {
+  const logging: Logging = {
+    level,
     log: (component) => {
       const logger = getLogger(["minime", component]);
-      return (at, text, fields) => logger[at](literally(text), { ...fields });
+      return (at, text, fields) => {
+        if (at === "debug" && logging.level !== "debug") return;
+        logger[at](literally(text), { ...fields });
+      };
     },
     close: async () => {
       await queue.flushed();
       await dispose();
     },
   };
+  return logging;
 }
 
 /** Appends to a file that is turned over by size. */

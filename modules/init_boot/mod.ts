@@ -41,6 +41,8 @@ export interface InitBootOptions {
 /** The file as it is now. */
 export interface ReadAgain {
   readonly hosts: readonly FileHost[];
+  /** What counts from now on besides the hosts, in a few words each. */
+  readonly changed: readonly string[];
   /** What has changed and counts only from the next start on: whole sentences. */
   readonly later: readonly string[];
 }
@@ -82,9 +84,11 @@ export function createInitBoot(options: InitBootOptions): Module {
     hosts = read.hosts;
     dialler?.update(hosts);
     const count = added.length + removed.length + moved.length;
-    host?.log("info", `Mesh file read again: ${count} hosts are others`, { added, removed, moved });
+    const others = count === 0 ? [] : [`${count} hosts`];
+    const what = [...others, ...read.changed].join(", ") || "nothing";
+    host?.log("info", `Mesh file read again: ${what} changed`, { added, removed, moved });
     for (const text of read.later) host?.log("warning", text);
-    return { added, removed, moved, later: [...read.later] };
+    return { added, removed, moved, changed: [...read.changed], later: [...read.later] };
   }
 
   function desk(): TokenDesk {

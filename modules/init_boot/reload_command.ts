@@ -18,9 +18,10 @@ export async function runReload(
   try {
     const reply = v.parse(ReloadedSchema, await calls.request("init_boot.reload", {}));
     if (json) return out.json({ node, ...reply });
-    const parts = (["added", "removed", "moved"] as const)
+    const hosts = (["added", "removed", "moved"] as const)
       .flatMap((what) => reply[what].length === 0 ? [] : [`${foldNodeset(reply[what])} ${what}`]);
-    out.print(`"${node}" has read its mesh file: ${parts.join(", ") || "same hosts"}`);
+    const parts = [...hosts, ...reply.changed];
+    out.print(`"${node}" has read its mesh file: ${parts.join(", ") || "nothing has changed"}`);
     for (const text of reply.later) out.warn(text);
   } finally {
     await calls.close("client is done");

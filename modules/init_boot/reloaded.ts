@@ -9,6 +9,8 @@ export const ReloadedSchema = v.object({
   removed: Names,
   /** Others listen elsewhere now. */
   moved: Names,
+  /** What else counts from now on, in a few words each. */
+  changed: Names,
   /** What counts only from the next start on: whole sentences. */
   later: Names,
 });

@@ -71,7 +71,7 @@ interface Limits {
 export class Mesh {
   readonly counts: MeshCounts = newCounts();
   readonly #host: ModuleHost;
-  readonly #shape: TopologyOptions;
+  #shape: TopologyOptions;
   readonly #table = new NodeTable();
   readonly #states: NodeStates;
   readonly #watchers = new Watchers();
@@ -133,7 +133,7 @@ export class Mesh {
     this.#own = new OwnAdvert({
       host,
       log,
-      segment,
+      segment: () => this.#shape.self.segment,
       endpoints: (options.endpoints ?? reachableEndpoints(host.endpoints(), network))
         .slice(0, ADVERT_ENDPOINTS_MAX),
       incarnation: options.incarnation ?? 1,
@@ -153,6 +153,12 @@ export class Mesh {
 
   get view(): MeshView {
     return this.#states.view;
+  }
+
+  /** This node is of another segment from now on; links that are wanted there as well stay. */
+  move(segment: string): void {
+    this.#shape = { ...this.#shape, self: { ...this.#shape.self, segment } };
+    this.#own.changed();
   }
 
   watch(signal: AbortSignal): AsyncGenerator<MeshView | MeshChange, Record<never, never>, void> {

@@ -7,7 +7,7 @@
  */
 
 import * as v from "valibot";
-import { CallError, type Context, type Link, type Module, verb } from "../../core/mod.ts";
+import { CallError, type Context, isName, type Link, type Module, verb } from "../../core/mod.ts";
 import { MeshViewSchema } from "../shared/mesh_view.ts";
 import {
   DifferenceSchema,
@@ -72,6 +72,16 @@ export function createMesh(options: MeshOptions): Module {
         args: NOTHING,
         reply: DONE,
         handle: (_args, { signal }) => mesh().watch(signal),
+      }),
+      /** The mesh file gives this node another segment. */
+      move: verb({
+        action: "internal",
+        args: v.strictObject({ segment: v.pipe(v.string(), v.check(isName)) }),
+        reply: DONE,
+        handle: ({ segment }) => {
+          mesh().move(segment);
+          return {};
+        },
       }),
       links: verb({
         action: "read",

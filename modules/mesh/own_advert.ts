@@ -21,7 +21,8 @@ export interface OwnAdvertOptions {
     readonly env: { readonly clock: ModuleHost["env"]["clock"] };
   };
   readonly log: Log;
-  readonly segment: string;
+  /** Where we are now. */
+  readonly segment: () => string;
   readonly endpoints: readonly string[];
   readonly incarnation: number;
   /** Key ids of the nodes that we have links to now. */
@@ -127,7 +128,7 @@ export class OwnAdvert {
       instance: host.instance,
       leaving,
       version: VERSION,
-      segment,
+      segment: segment(),
       endpoints,
       // More could not be read by anybody; the rest is left out, and so not used, by all alike.
       links: [...links()].sort().slice(0, ADVERT_LINKS_MAX),

@@ -16,6 +16,7 @@ import { parse, TomlError } from "smol-toml";
 import { isName, parsePolicy, UsageError } from "../../core/mod.ts";
 import { parseDuration } from "./duration.ts";
 import { offsetOf } from "./excerpt.ts";
+import type { DaemonLogLevel } from "./log_level.ts";
 import { MESH_FILE_DEPTH_MAX } from "./limits.ts";
 import { buildMesh, draftHosts, type GroupDraft, type HostDraft } from "./mesh_file_build.ts";
 import {
@@ -66,6 +67,8 @@ export type MeshHost = {
   readonly schedule: boolean;
   /** How many processors programs may count on; absent: what the machine has. */
   readonly cpus?: number;
+  /** What the daemon logs; absent: what is built in. */
+  readonly logLevel?: DaemonLogLevel;
 };
 
 export type MeshGroup = { readonly name: string; readonly members: readonly string[] };

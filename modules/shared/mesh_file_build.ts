@@ -158,6 +158,7 @@ function hostOf(name: string, address: string, row: HostRow): MeshHost {
     ...(row.home === undefined ? {} : { home: row.home }),
     schedule: row.schedule ?? true,
     ...(row.cpus === undefined ? {} : { cpus: row.cpus }),
+    ...(row.log_level === undefined ? {} : { logLevel: row.log_level }),
   };
 }
 

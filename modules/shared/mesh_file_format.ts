@@ -70,6 +70,7 @@ function settingsTable(host: MeshHost): Record<string, unknown> {
     ...(host.home === undefined ? {} : { home: host.home }),
     ...(host.schedule ? {} : { schedule: false }),
     ...(host.cpus === undefined ? {} : { cpus: host.cpus }),
+    ...(host.logLevel === undefined ? {} : { log_level: host.logLevel }),
   };
 }
 

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { isName, isUnixUser, UsageError } from "../../core/mod.ts";
 import { parseDuration } from "./duration.ts";
+import { LOG_LEVELS } from "./log_level.ts";
 import { MESH_FILE_TEXT_CHARACTERS_MAX, NODESET_CHARACTERS_MAX } from "./limits.ts";
 import { describeValue, type MeshFileProblems } from "./mesh_file_errors.ts";
 import { isNodeCharacter } from "./nodeset_parse.ts";
@@ -41,6 +42,7 @@ export const SETTINGS = {
   home: v.optional(path),
   schedule: v.optional(v.boolean("must be true or false")),
   cpus: v.optional(integer("must be a number of processors, at least 1", 1, 65_535)),
+  log_level: v.optional(v.picklist(LOG_LEVELS, 'must be "debug" or "info"')),
 };
 
 export const HOST = {

@@ -37,6 +37,7 @@ const CLASSES = {
   "mesh.flood": "link",
   "mesh.forget": "guarded",
   "mesh.links": "read",
+  "mesh.move": "internal",
   "mesh.nodes": "read",
   "mesh.offer": "link",
   "mesh.stats": "read",

@@ -27,6 +27,7 @@ export interface Node {
   readonly keyId: string;
   readonly state: string;
   readonly endpoints: string[];
+  readonly segment: string;
 }
 
 const RUN_MS_MAX = 60_000;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type Daemon, InstalledMesh } from "../support/installed_mesh.ts";
 import { LocalMesh } from "../support/local_mesh.ts";
-import { until } from "../support/wait.ts";
+import { turn, until } from "../support/wait.ts";
 
 const RUNNING = /"message":"Running"/;
 
@@ -165,7 +165,7 @@ Deno.test("init daemon: reads its file again by reload and SIGHUP, and a wrong f
   await until(() => exists(pidFile), "the pid file is there");
   assert.equal(await Deno.readTextFile(pidFile), `${first.pid}\n`);
   const reload = (...args: readonly string[]) => mesh.local.run("reload", ...args);
-  assert.match((await reload()).stdout, /^"n1" has read its mesh file: same hosts$/m);
+  assert.match((await reload()).stdout, /^"n1" has read its mesh file: nothing has changed$/m);
 
   await Deno.writeTextFile(file, `${whole}nonsense = 1\n`);
   const wrong = await reload();
@@ -181,13 +181,15 @@ Deno.test("init daemon: reads its file again by reload and SIGHUP, and a wrong f
     added: ["n2", "n7"],
     removed: ["n3"],
     moved: [],
+    changed: [],
     later: [],
   });
-  await Deno.writeTextFile(file, `${whole}[defaults]\nsegment = "b"\n`);
-  first.kill("SIGHUP");
-  await first.line(
-    /"The file changes the segment of this node: that counts from the next start on"/,
+  await Deno.writeTextFile(
+    file,
+    whole.replace(/(listen = \["tcp:127.0.0.)1/, (_, start) => `${start}2`),
   );
+  first.kill("SIGHUP");
+  await first.line(/"The file changes where this node listens: .* from the next start on"/);
   // The daemon lives on through all of it.
   mesh.start("n2");
   await mesh.settled("n1", "n2");
@@ -203,3 +205,62 @@ Deno.test("init daemon: reads its file again by reload and SIGHUP, and a wrong f
   assert.equal((await first.status).code, 0);
   assert.equal(exists(pidFile), false);
 });
+
+Deno.test("init daemon: a reload moves a node, sets its log level and brings documents, links stay", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
+  const daemons = ["n1", "n2"].map((node) => mesh.start(node));
+  await mesh.settled("n1", "n2");
+  const before = await linkTimes(mesh);
+  const file = `${mesh.keys("n1")}/mesh.toml`;
+  const whole = await Deno.readTextFile(file);
+  const extra = '[defaults]\nsegment = "b"\nlog_level = "debug"\n' +
+    '[[policy.allow]]\nwho = ["group:ops"]\nverbs = ["core.shutdown"]\non = ["*"]\n';
+  for (const node of ["n1", "n2"]) {
+    await Deno.writeTextFile(`${mesh.keys(node)}/mesh.toml`, `${whole}${extra}`);
+  }
+  const reload = (node: string) => mesh.local.run("reload", "--name", node);
+  const first = await reload("n1");
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /"n1" has read its mesh file: segment "b", log level debug$/m);
+  // What the root key has not signed does not count, and the remedy is named.
+  assert.match(
+    first.stderr,
+    /policy in the file is not the one that counts.* mesh publish --config/,
+  );
+  await reload("n2");
+  const segments = async () => (await mesh.local.nodes()).map(({ segment }) => segment);
+  while ((await segments()).join() !== "b,b") await turn();
+  assert.deepEqual(await linkTimes(mesh), before);
+
+  // A signed policy beside the file counts from the reload on, at the neighbour too.
+  await mesh.local.must(
+    "mesh",
+    "provision",
+    "n1",
+    "--config",
+    file,
+    "--out",
+    `${mesh.local.folder}/x`,
+  );
+  const signed = `${mesh.local.folder}/x/n1/policy.signed`;
+  await Deno.copyFile(signed, `${mesh.keys("n1")}/policy.signed`);
+  const second = await reload("n1");
+  assert.match(second.stdout, /has read its mesh file: policy version 2$/m);
+  assert.doesNotMatch(second.stderr, /policy/);
+  await daemons[1]?.line(/Version 2 of policy counts now/);
+  await Deno.writeTextFile(`${mesh.keys("n1")}/policy.signed`, "nonsense");
+  const third = await reload("n1");
+  assert.equal(third.code, 1);
+  await daemons[0]?.line(/The mesh file stays as it was: /);
+});
+
+/** Since when each link stands: one that is made anew has another time. */
+async function linkTimes({ local }: InstalledMesh): Promise<unknown> {
+  // Its exit code says that a link is slow, which on a busy machine it may be.
+  const { stdout } = await local.run("status", "--json");
+  const { links } = JSON.parse(stdout) as {
+    links: { from: string; to: string; since: number }[];
+  };
+  assert.equal(links.length, 1);
+  return links.map(({ from, to, since }) => [from, to, since]);
+}

@@ -18,7 +18,7 @@ function scene(instance?: Uint8Array, simulation = new Simulation({ seed: "own" 
   const own = new OwnAdvert({
     host: { ...hostOf(keys, self), env: simulation.host("me") },
     log: (level, text) => logs.push(`${level}: ${text}`),
-    segment: "default",
+    segment: () => "default",
     endpoints: ["tcp:10.0.0.1:7117"],
     incarnation: 1,
     links: () => links,

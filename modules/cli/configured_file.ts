@@ -1,0 +1,39 @@
+/** The mesh file as a daemon reads it: at its start, and whenever it is told to. */
+
+import { type Environment, UsageError } from "../../core/mod.ts";
+import type { FileHost } from "../init_boot/mod.ts";
+import { dialEndpoints } from "../shared/host_endpoints.ts";
+import { type MeshFile, type MeshHost, parseMeshFile } from "../shared/mesh_file.ts";
+import { findOwnHost } from "./own_host.ts";
+
+/** The file, and who of it we are. */
+export interface OwnFile {
+  readonly mesh: MeshFile;
+  readonly host: MeshHost;
+}
+
+/** Rejects with UsageError for a file that cannot be used. */
+export async function readOwnFile(
+  env: Pick<Environment, "files" | "host" | "network">,
+  { config, name }: { readonly config: string; readonly name?: string },
+): Promise<OwnFile> {
+  let text: string;
+  try {
+    text = await env.files.readText(config);
+  } catch (cause) {
+    throw new UsageError(`Cannot read mesh file "${config}"`, { cause });
+  }
+  const mesh = parseMeshFile(text, { file: config });
+  const machine = { hostName: (await env.host()).name, addresses: env.network.addresses() };
+  const wanted = name === undefined ? {} : { name };
+  return { mesh, host: findOwnHost({ mesh, file: config, ...wanted }, machine) };
+}
+
+/** Those that we may dial: of our segment, and between gateways. */
+export function othersOf({ mesh, host: self }: OwnFile): FileHost[] {
+  return mesh.hosts
+    .filter(({ name, segment, gateway }) =>
+      name !== self.name && (segment === self.segment || (gateway && self.gateway))
+    )
+    .map((host) => ({ name: host.name, endpoints: dialEndpoints(host) }));
+}

@@ -1,0 +1,133 @@
+/**
+ * What a daemon does when its mesh file was read again: what can count at once does, without touching
+ * a link that stays; what cannot is named. Documents are taken first, because they may be refused.
+ */
+
+import {
+  CallError,
+  DOCUMENT_KINDS,
+  type Environment,
+  formatPolicy,
+  type Minimed,
+  parsePolicy,
+} from "../../core/mod.ts";
+import type { ReadAgain } from "../init_boot/mod.ts";
+import { listenEndpoints } from "../shared/host_endpoints.ts";
+import type { DaemonLogLevel } from "../shared/log_level.ts";
+import { readPrivateFile } from "../shared/private_folder.ts";
+import { certificateGroups } from "../shared/roles.ts";
+import { othersOf, type OwnFile, readOwnFile } from "./configured_file.ts";
+import type { Logging } from "./daemon_log.ts";
+
+/** What is logged unless somebody says otherwise. */
+export const LOG_LEVEL_DEFAULT: DaemonLogLevel = "info";
+
+export interface FileReloadOptions {
+  readonly env: Pick<Environment, "files" | "host" | "network" | "processes">;
+  readonly config: string;
+  /** As on the command line. */
+  readonly name?: string;
+  /** As on the command line: counts more than the file. */
+  readonly logLevel?: DaemonLogLevel;
+  /** The folder of keys. */
+  readonly keys: string;
+  readonly logging: Logging;
+  /** What the daemon was started with. */
+  readonly file: OwnFile;
+}
+
+/** From the daemon's start on. */
+export class FileReload {
+  readonly #options: FileReloadOptions;
+  /** The segment and groups that count now may be others than at the start. */
+  #segment: string;
+  #daemon: Minimed | undefined;
+
+  constructor(options: FileReloadOptions) {
+    this.#options = options;
+    this.#segment = options.file.host.segment;
+  }
+
+  /** The daemon runs. */
+  up(daemon: Minimed): void {
+    this.#daemon = daemon;
+  }
+
+  /** Rejects with MinimeError when the file or a document beside it cannot be used. */
+  async run(): Promise<ReadAgain> {
+    const daemon = this.#daemon;
+    if (daemon === undefined) throw new CallError("unreachable", "This daemon is not up yet");
+    const { env, config, name } = this.#options;
+    const file = await readOwnFile(env, { config, ...(name === undefined ? {} : { name }) });
+    const changed = [
+      ...await this.#takeDocuments(daemon),
+      ...await this.#move(daemon, file.host.segment),
+      ...this.#setLogLevel(file),
+    ];
+    return { hosts: othersOf(file), changed, later: this.#later(daemon, file) };
+  }
+
+  /** A new policy or revocation list may have been put beside the file. */
+  async #takeDocuments(daemon: Minimed): Promise<string[]> {
+    const { env, keys } = this.#options;
+    const changed: string[] = [];
+    for (const kind of DOCUMENT_KINDS) {
+      const bytes = await readPrivateFile(env, `${keys}/${kind}.signed`);
+      if (bytes === undefined) continue;
+      const reply = await daemon.caller("documents").request("documents.offer", { kind, bytes });
+      if (!(reply as { readonly adopted: boolean }).adopted) continue;
+      const { policyVersion, revocationVersion } = daemon.trust;
+      changed.push(`${kind} version ${kind === "policy" ? policyVersion : revocationVersion}`);
+    }
+    return changed;
+  }
+
+  async #move(daemon: Minimed, segment: string): Promise<string[]> {
+    if (segment === this.#segment) return [];
+    await daemon.caller("mesh").request("mesh.move", { segment });
+    this.#segment = segment;
+    return [`segment "${segment}"`];
+  }
+
+  #setLogLevel({ host }: OwnFile): string[] {
+    const { logging, logLevel } = this.#options;
+    const level = logLevel ?? host.logLevel ?? LOG_LEVEL_DEFAULT;
+    if (level === logging.level) return [];
+    logging.level = level;
+    return [`log level ${level}`];
+  }
+
+  #later(daemon: Minimed, { mesh, host }: OwnFile): string[] {
+    const { file: before, config } = this.#options;
+    const later: string[] = [];
+    const differs = (what: string, is: string, was: string) => {
+      if (is !== was) later.push(`The file changes ${what}: that counts from the next start on`);
+    };
+    differs("the name of the mesh", mesh.name, before.mesh.name);
+    differs("which host this machine is", host.name, before.host.name);
+    const listens = (each: OwnFile["host"]) => listenEndpoints(each).join();
+    differs("where this node listens", listens(host), listens(before.host));
+    const groups = certificateGroups(host).sort().join() || "none";
+    const certified = [...daemon.self.groups].sort().join() || "none";
+    if (groups !== certified) {
+      later.push(
+        `The file gives this node the groups ${groups}, its certificate ${certified}: those of the ` +
+          "certificate count",
+      );
+    }
+    if (isOtherPolicy(mesh.policy, daemon)) {
+      later.push(
+        "The policy in the file is not the one that counts, which the root key signs: where that " +
+          `is, run: minime mesh publish --config ${config.slice(config.lastIndexOf("/") + 1)}`,
+      );
+    }
+    return later;
+  }
+}
+
+/** A file without any says nothing about it. */
+function isOtherPolicy(policy: OwnFile["mesh"]["policy"], { trust }: Minimed): boolean {
+  if (Object.keys(policy).length === 0) return false;
+  return JSON.stringify(formatPolicy(parsePolicy(policy))) !==
+    JSON.stringify(formatPolicy(trust.policy));
+}
