@@ -5,6 +5,7 @@ import { createExec } from "./exec/mod.ts";
 import { createForward } from "./forward/mod.ts";
 import { createDocuments, type DocumentsOptions } from "./documents/mod.ts";
 import { createGroup } from "./group/mod.ts";
+import { createHooks, type HooksOptions } from "./hooks/mod.ts";
 import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
 import { createMailbox } from "./mailbox/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
@@ -17,6 +18,8 @@ export interface ModulesOptions {
   readonly mesh: MeshOptions;
   /** @default no mesh file: nobody is dialled by name */
   readonly initBoot?: InitBootOptions;
+  /** @default no hooks, for ever */
+  readonly hooks?: HooksOptions;
   /** @default documents are kept nowhere */
   readonly documents?: DocumentsOptions;
 }
@@ -32,6 +35,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createMailbox(),
     createForward(),
     createNetworkBoot(),
+    createHooks(options.hooks),
     createInitBoot(options.initBoot ?? { hosts: [] }),
   ];
 }

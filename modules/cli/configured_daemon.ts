@@ -127,6 +127,10 @@ export async function runConfigured(
           incarnation: state.incarnation,
         },
         documents: { keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes) },
+        hooks: {
+          mesh: mesh.name,
+          ...(mesh.hooks === undefined ? {} : { hooks: mesh.hooks }),
+        },
         initBoot: {
           hosts: othersOf(file),
           ...(desk === undefined ? {} : { desk }),

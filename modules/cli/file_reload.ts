@@ -14,6 +14,7 @@ import {
 import type { ReadAgain } from "../init_boot/mod.ts";
 import { listenEndpoints } from "../shared/host_endpoints.ts";
 import type { DaemonLogLevel } from "../shared/log_level.ts";
+import type { MeshHooks } from "../shared/mesh_file.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { certificateGroups } from "../shared/roles.ts";
 import { othersOf, type OwnFile, readOwnFile } from "./configured_file.ts";
@@ -39,13 +40,15 @@ export interface FileReloadOptions {
 /** From the daemon's start on. */
 export class FileReload {
   readonly #options: FileReloadOptions;
-  /** The segment and groups that count now may be others than at the start. */
+  /** What counts now may be others than at the start. */
   #segment: string;
+  #hooks: MeshHooks | undefined;
   #daemon: Minimed | undefined;
 
   constructor(options: FileReloadOptions) {
     this.#options = options;
     this.#segment = options.file.host.segment;
+    this.#hooks = options.file.mesh.hooks;
   }
 
   /** The daemon runs. */
@@ -63,6 +66,7 @@ export class FileReload {
       ...await this.#takeDocuments(daemon),
       ...await this.#move(daemon, file.host.segment),
       ...this.#setLogLevel(file),
+      ...await this.#setHooks(daemon, file.mesh.hooks),
     ];
     return { hosts: othersOf(file), changed, later: this.#later(daemon, file) };
   }
@@ -95,6 +99,13 @@ export class FileReload {
     if (level === logging.level) return [];
     logging.level = level;
     return [`log level ${level}`];
+  }
+
+  async #setHooks(daemon: Minimed, hooks: MeshHooks | undefined): Promise<string[]> {
+    if (JSON.stringify(hooks) === JSON.stringify(this.#hooks)) return [];
+    await daemon.caller("hooks").request("hooks.set", hooks === undefined ? {} : { hooks });
+    this.#hooks = hooks;
+    return [hooks === undefined ? "no hooks" : `hook "${hooks.program}"`];
   }
 
   #later(daemon: Minimed, { mesh, host }: OwnFile): string[] {

@@ -47,6 +47,7 @@ export function combineMesh(
       .sort((a, b) => compareNames(a.name, b.name)),
     boot: booted?.boot ?? BOOT_DEFAULTS,
     policy: booted?.policy ?? {},
+    ...(booted?.hooks === undefined ? {} : { hooks: booted.hooks }),
   };
 }
 

@@ -21,6 +21,8 @@ import { MESH_FILE_DEPTH_MAX } from "./limits.ts";
 import { buildMesh, draftHosts, type GroupDraft, type HostDraft } from "./mesh_file_build.ts";
 import {
   BOOT,
+  HOOK_EVENTS,
+  HOOKS,
   HOST,
   isTable,
   MESH,
@@ -38,6 +40,8 @@ export type MeshFile = {
   readonly boot: MeshBoot;
   /** As written, and known to be good for `parsePolicy`; `{}` when the file has none. */
   readonly policy: MeshPolicy;
+  /** Absent: nothing is run. */
+  readonly hooks?: MeshHooks;
 };
 
 export type MeshHost = {
@@ -81,7 +85,17 @@ export type MeshBoot = {
   readonly strictHostKey: "yes" | "accept-new";
 };
 
+/** The administrator's program for what becomes of nodes. */
+export type MeshHooks = {
+  readonly program: string;
+  readonly events: readonly (typeof HOOK_EVENTS)[number][];
+  readonly timeoutMs: number;
+};
+
 export type MeshPolicy = Readonly<Record<string, unknown>>;
+
+/** How long a hook may run unless the file says otherwise. */
+export const HOOK_MS_DEFAULT = 30_000;
 
 export const BOOT_DEFAULTS: MeshBoot = Object.freeze({
   window: 32,
@@ -104,10 +118,11 @@ export function parseMeshFile(text: string, options: { file: string }): MeshFile
   const groups = readGroups(problems, source["groups"]);
   const boot = readBoot(problems, source["boot"]);
   const policy = readPolicy(problems, source["policy"]);
+  const hooks = readHooks(problems, source["hooks"]);
   if (Array.isArray(source["hosts"]) && source["hosts"].length === 0) {
     problems.addAt(["hosts"], "A mesh needs at least one host");
   }
-  return buildMesh({ name: top?.name ?? "", drafts, groups, boot, policy }, problems);
+  return buildMesh({ name: top?.name ?? "", drafts, groups, boot, policy, ...hooks }, problems);
 }
 
 /** Syntax errors end it here: nothing after one can be trusted. */
@@ -176,6 +191,14 @@ function readBoot(problems: MeshFileProblems, value: unknown): MeshBoot {
     timeoutMs: ms(boot.timeout, BOOT_DEFAULTS.timeoutMs),
     strictHostKey: boot.strict_host_key ?? BOOT_DEFAULTS.strictHostKey,
   };
+}
+
+function readHooks(problems: MeshFileProblems, value: unknown): { readonly hooks?: MeshHooks } {
+  const row = isTable(value) ? readTable(problems, ["hooks"], value, HOOKS) : undefined;
+  if (row === undefined) return {};
+  const { program, events = HOOK_EVENTS, timeout } = row;
+  const timeoutMs = timeout === undefined ? HOOK_MS_DEFAULT : parseDuration(timeout);
+  return { hooks: { program, events: [...new Set(events)], timeoutMs } };
 }
 
 /** The core judges; each rule alone, so that a bad one hides no other's problem. */

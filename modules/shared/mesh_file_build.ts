@@ -4,7 +4,14 @@
  */
 import { isName, UsageError } from "../../core/mod.ts";
 import { MESH_HOSTS_MAX } from "./limits.ts";
-import type { MeshBoot, MeshFile, MeshGroup, MeshHost, MeshPolicy } from "./mesh_file.ts";
+import type {
+  MeshBoot,
+  MeshFile,
+  MeshGroup,
+  MeshHooks,
+  MeshHost,
+  MeshPolicy,
+} from "./mesh_file.ts";
 import { describeValue, type MeshFileProblems } from "./mesh_file_errors.ts";
 import { checkJumps } from "./mesh_file_jumps.ts";
 import { isAddress, NAME_RULE, type Settings } from "./mesh_file_schema.ts";
@@ -107,6 +114,7 @@ export function buildMesh(
     groups: readonly GroupDraft[];
     boot: MeshBoot;
     policy: MeshPolicy;
+    hooks?: MeshHooks;
   },
   problems: MeshFileProblems,
 ): MeshFile {
@@ -126,8 +134,9 @@ export function buildMesh(
   const hosts = drafts
     .map(({ host }) => ({ ...host, groups: groupsOf.get(host.name) ?? [] }))
     .sort((a, b) => compareNames(a.name, b.name));
-  const { name, boot, policy } = parts;
-  return frozen({ name, hosts, groups: members, boot, policy });
+  const { name, boot, policy, hooks } = parts;
+  const given = hooks === undefined ? {} : { hooks };
+  return frozen({ name, hosts, groups: members, boot, policy, ...given });
 }
 
 /** What a mesh file knows, for `parseNodeset`. An unknown group is an error with a suggestion. */

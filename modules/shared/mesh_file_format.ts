@@ -6,7 +6,15 @@
 import { stringify } from "smol-toml";
 import { canonicalKey } from "./canonical.ts";
 import { writeDuration } from "./duration.ts";
-import { BOOT_DEFAULTS, type MeshBoot, type MeshFile, type MeshHost } from "./mesh_file.ts";
+import {
+  BOOT_DEFAULTS,
+  HOOK_MS_DEFAULT,
+  type MeshBoot,
+  type MeshFile,
+  type MeshHooks,
+  type MeshHost,
+} from "./mesh_file.ts";
+import { HOOK_EVENTS } from "./mesh_file_schema.ts";
 import { compareNames } from "./names.ts";
 import { foldInOrder, foldNodeset, listNodeset } from "./nodeset.ts";
 
@@ -19,6 +27,7 @@ export function formatMeshFile(mesh: MeshFile): string {
     hosts: hostRows(mesh.hosts),
     ...(groups.length === 0 ? {} : { groups: Object.fromEntries(groups) }),
     ...(Object.keys(boot).length === 0 ? {} : { boot }),
+    ...(mesh.hooks === undefined ? {} : { hooks: hooksTable(mesh.hooks) }),
     ...(Object.keys(mesh.policy).length === 0 ? {} : { policy: mesh.policy }),
   });
 }
@@ -71,6 +80,14 @@ function settingsTable(host: MeshHost): Record<string, unknown> {
     ...(host.schedule ? {} : { schedule: false }),
     ...(host.cpus === undefined ? {} : { cpus: host.cpus }),
     ...(host.logLevel === undefined ? {} : { log_level: host.logLevel }),
+  };
+}
+
+function hooksTable({ program, events, timeoutMs }: MeshHooks): Record<string, unknown> {
+  return {
+    program,
+    ...(events.length === HOOK_EVENTS.length ? {} : { events: [...events] }),
+    ...(timeoutMs === HOOK_MS_DEFAULT ? {} : { timeout: writeDuration(timeoutMs) }),
   };
 }
 

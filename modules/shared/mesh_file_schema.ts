@@ -61,6 +61,18 @@ export const BOOT = {
   ),
 };
 
+/** What can become of a node. */
+export const HOOK_EVENTS = ["join", "leave", "failure"] as const;
+
+export const HOOKS = {
+  program: text('must be an absolute path such as "/etc/minime/on-node"', isAbsolutePath),
+  events: v.optional(v.array(
+    v.picklist(HOOK_EVENTS, 'must be "join", "leave" or "failure"'),
+    "must be a list of events",
+  )),
+  timeout: v.optional(duration),
+};
+
 const table = v.custom<Record<string, unknown>>(isTable, "must be a table");
 
 /** The whole file; the tables in it are read one by one, so that a bad one hides no other's problems. */
@@ -72,6 +84,7 @@ export const MESH = {
   groups: v.optional(table),
   boot: v.optional(table),
   policy: v.optional(table),
+  hooks: v.optional(table),
 };
 
 export type Settings = v.InferOutput<v.ObjectSchema<typeof SETTINGS, undefined>>;
@@ -148,6 +161,10 @@ function isPlain(value: string): boolean {
 
 function isPath(value: string): boolean {
   return isPlain(value) && !value.startsWith("-");
+}
+
+function isAbsolutePath(value: string): boolean {
+  return isPlain(value) && value.startsWith("/");
 }
 
 function isDuration(value: string): boolean {

@@ -5,7 +5,7 @@
 
 import * as v from "valibot";
 import { type Call, type Caller, CallError, errorText } from "../../core/mod.ts";
-import { MeshPicture, type NodeView } from "./mesh_view.ts";
+import { type MeshChange, MeshPicture, type NodeView } from "./mesh_view.ts";
 
 // The mesh module of this very daemon read each node strictly when it came in. Its objects are taken as
 // they are: of thousands of nodes every module that follows would have a copy otherwise.
@@ -19,10 +19,13 @@ export class MeshFollower {
   readonly #call: Call;
   readonly #done: Promise<void>;
 
-  /** `onEnd` is told why the stream ended, unless we stopped it; `onChange` after each change. */
+  /** `onEnd` is told why the stream ended, unless we stopped it; `onChange` after each change, with it. */
   constructor(
     mesh: Caller,
-    options: { readonly onEnd: (why: string) => void; readonly onChange?: () => void },
+    options: {
+      readonly onEnd: (why: string) => void;
+      readonly onChange?: (change: MeshChange) => void;
+    },
   ) {
     const first = Promise.withResolvers<MeshPicture>();
     this.picture = first.promise;
@@ -44,7 +47,7 @@ export class MeshFollower {
 
   async #follow(
     first: PromiseWithResolvers<MeshPicture>,
-    onChange?: () => void,
+    onChange?: (change: MeshChange) => void,
   ): Promise<void> {
     let picture: MeshPicture | undefined;
     for await (const item of this.#call) {
@@ -52,8 +55,9 @@ export class MeshFollower {
         picture = new MeshPicture(v.parse(ViewItem, item));
         first.resolve(picture);
       } else {
-        picture.apply(v.parse(ChangeItem, item));
-        onChange?.();
+        const change = v.parse(ChangeItem, item);
+        picture.apply(change);
+        onChange?.(change);
       }
     }
     throw new CallError("unreachable", "The mesh module ended the stream");

@@ -25,6 +25,7 @@ const CLASSES = {
   "documents.get": "read",
   "documents.offer": "root",
   "documents.versions": "read",
+  "hooks.set": "internal",
   "init_boot.join": "join",
   "init_boot.reload": "local",
   "init_boot.token": "guarded",

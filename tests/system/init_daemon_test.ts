@@ -254,6 +254,40 @@ Deno.test("init daemon: a reload moves a node, sets its log level and brings doc
   await daemons[0]?.line(/The mesh file stays as it was: /);
 });
 
+Deno.test("init daemon: a program of the administrator's is run when nodes join, fail and leave", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
+  const told = `${mesh.local.folder}/told`;
+  const program = `${mesh.local.folder}/hook`;
+  const script = `#!/bin/sh\necho "$MINIME_SELF: $MINIME_EVENT $MINIME_NODE" >>${told}\n`;
+  await Deno.writeTextFile(program, script, { mode: 0o700 });
+  const file = `${mesh.keys("n1")}/mesh.toml`;
+  const whole = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, `${whole}[hooks]\nprogram = "${program}"\n`);
+  const first = mesh.start("n1");
+  await first.line(RUNNING);
+  const ended = (event: string, nth = 1) =>
+    first.line(new RegExp(`Hook for ${event} of ..n2.. ended with exit code 0`), nth);
+  const second = mesh.start("n2");
+  await ended("join");
+  second.kill("SIGKILL");
+  await ended("failure");
+  const third = mesh.start("n2");
+  await ended("join", 2);
+  await mesh.settled("n1", "n2");
+  third.kill("SIGTERM");
+  await ended("leave");
+  const all = await Deno.readTextFile(told);
+  // On a busy machine a node may seem to be lost more than once.
+  assert.match(all, /^n1: join n2\n(n1: failure n2\n|n1: join n2\n)+n1: leave n2\n$/);
+
+  // From a reload on there are none.
+  await Deno.writeTextFile(file, whole);
+  assert.match((await mesh.local.run("reload")).stdout, /"n1" has read its mesh file: no hooks$/m);
+  mesh.start("n2");
+  await mesh.settled("n1", "n2");
+  assert.equal(await Deno.readTextFile(told), all);
+});
+
 /** Since when each link stands: one that is made anew has another time. */
 async function linkTimes({ local }: InstalledMesh): Promise<unknown> {
   // Its exit code says that a link is slow, which on a busy machine it may be.

@@ -27,6 +27,7 @@ listen = [ "tcp:[::]:7200", "unix:/run/minime.sock" ]
 home = "/srv/minime"
 schedule = false
 cpus = 4
+log_level = "debug"
 
 [[hosts]]
 names = "n[01-03]"
@@ -45,6 +46,11 @@ window = 8
 connect_timeout = "5s"
 timeout = "1m30s"
 strict_host_key = "accept-new"
+
+[hooks]
+program = "/etc/minime/on-node"
+events = [ "failure" ]
+timeout = "5s"
 
 [[policy.allow]]
 who = [ "group:ops" ]
@@ -141,4 +147,26 @@ Deno.test("mesh file format: what is written reads back to the same mesh", () =>
     ),
     { seed: 1, numRuns: 300 },
   );
+});
+
+Deno.test("mesh file: hooks are a program, for all events unless some are named", () => {
+  const read = (rows: string) =>
+    parseMeshFile(`name = "lab"\n[[hosts]]\nnames = "n1"\n[hooks]\n${rows}`, { file: "m" }).hooks;
+  assert.deepEqual(read('program = "/bin/true"'), {
+    program: "/bin/true",
+    events: ["join", "leave", "failure"],
+    timeoutMs: 30_000,
+  });
+  assert.deepEqual(read('program = "/bin/true"\nevents = ["join", "join"]\ntimeout = "1s"'), {
+    program: "/bin/true",
+    events: ["join"],
+    timeoutMs: 1_000,
+  });
+  const wrong: [rows: string, message: RegExp][] = [
+    ["", /m:4:1: Key "program" is missing/],
+    ['program = "true"', /Key "program" must be an absolute path such as .*, not "true"/],
+    ['program = "/x"\nevents = ["up"]', /Item 1 of "events" must be "join", "leave" or "failure"/],
+    ['program = "/x"\nrun = 1', /Unknown key "run"/],
+  ];
+  for (const [rows, message] of wrong) assert.throws(() => read(rows), message);
 });

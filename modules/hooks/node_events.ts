@@ -1,0 +1,28 @@
+/** Finds the events in what the mesh says of its nodes. Pure. */
+
+import type { MeshChange, NodeView } from "../shared/mesh_view.ts";
+import { eventOf, type NodeEvent } from "./node_event.ts";
+
+export class NodeEvents {
+  readonly #self: string;
+  readonly #onEvent: (event: NodeEvent) => void;
+  /** As last seen, by key id. */
+  readonly #nodes = new Map<string, NodeView>();
+
+  /** `self` is the key id of the node that looks: of itself it tells nothing. */
+  constructor(self: string, onEvent: (event: NodeEvent) => void) {
+    this.#self = self;
+    this.#onEvent = onEvent;
+  }
+
+  apply({ changed, forgotten }: MeshChange): void {
+    for (const node of changed) {
+      const before = this.#nodes.get(node.keyId);
+      this.#nodes.set(node.keyId, node);
+      if (node.keyId === this.#self) continue;
+      const event = eventOf(node, before);
+      if (event !== undefined) this.#onEvent(event);
+    }
+    for (const keyId of forgotten) this.#nodes.delete(keyId);
+  }
+}
