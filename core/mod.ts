@@ -52,6 +52,7 @@ export {
   type Module,
   type ModuleHost,
   type Principal,
+  type StopHow,
   type Verb,
   verb,
 } from "./daemon/module.ts";

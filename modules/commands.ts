@@ -5,7 +5,7 @@
 
 import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
-import { attach, exec, jobs, kill, logs, shell, wait } from "./exec/commands.ts";
+import { attach, exec, holder, jobs, kill, logs, shell, wait } from "./exec/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
 import { audit, mesh, reload, revoke, token, user } from "./init_boot/commands.ts";
 import { init } from "./init_boot/init_commands.ts";
@@ -47,4 +47,5 @@ export const commands: readonly (Command | CommandGroup)[] = [
   init,
   reload,
   audit,
+  holder,
 ];

@@ -1,7 +1,7 @@
 /** The modules of a daemon, in start order. Each is made anew for each daemon and shares nothing. */
 
 import type { Module } from "../core/mod.ts";
-import { createExec } from "./exec/mod.ts";
+import { createExec, type ExecOptions } from "./exec/mod.ts";
 import { createForward } from "./forward/mod.ts";
 import { createDocuments, type DocumentsOptions } from "./documents/mod.ts";
 import { createGroup } from "./group/mod.ts";
@@ -22,6 +22,8 @@ export interface ModulesOptions {
   readonly hooks?: HooksOptions;
   /** @default documents are kept nowhere */
   readonly documents?: DocumentsOptions;
+  /** @default there is no place for background jobs */
+  readonly exec?: ExecOptions;
 }
 
 export function createModules(options: ModulesOptions): Module[] {
@@ -31,7 +33,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createRouter(),
     createGroup(),
     createUptime(),
-    createExec(),
+    createExec(options.exec),
     createMailbox(),
     createForward(),
     createNetworkBoot(),

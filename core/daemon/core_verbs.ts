@@ -60,7 +60,7 @@ export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
       ),
       reply: v.object({ name: v.string() }),
       handle: (args) => {
-        host.shutdown(args?.reason ?? "asked to");
+        host.shutdown(args?.reason ?? "asked to", { forGood: true });
         return { name: host.self.name };
       },
     }),

@@ -32,7 +32,7 @@ import type { Incoming } from "./incoming.ts";
 import { Internals } from "./internals.ts";
 import { Lifecycle, type LifeState } from "./lifecycle.ts";
 import { LinkTable } from "./link_table.ts";
-import type { Module, ModuleHost } from "./module.ts";
+import type { Module, ModuleHost, StopHow } from "./module.ts";
 import { signForModule, verifyForModule } from "./module_signature.ts";
 import { signNodeRequest } from "./node_request.ts";
 import { shutDown } from "./shutdown.ts";
@@ -217,9 +217,9 @@ export class Minimed {
     }
   }
 
-  /** The orderly shutdown; every call gets the same promise. Never rejects. */
-  stop(reason: string): Promise<void> {
-    this.#stop ??= this.#shutDown(reason);
+  /** The orderly shutdown; every call gets the same promise, and the first says how. Never rejects. */
+  stop(reason: string, how: StopHow = {}): Promise<void> {
+    this.#stop ??= this.#shutDown(reason, how);
     return this.#stop;
   }
 
@@ -227,7 +227,7 @@ export class Minimed {
     await this.stop("disposed");
   }
 
-  async #shutDown(reason: string): Promise<void> {
+  async #shutDown(reason: string, how: StopHow): Promise<void> {
     if (this.#life.state === "new") {
       this.#life.move("stopped");
       this.#resolveStopped(reason);
@@ -240,6 +240,7 @@ export class Minimed {
       clock: this.#options.env.clock,
       log: this.#log,
       reason,
+      how,
       stopping: this.#stopping,
       dispatcher: this.#dispatcher,
       links: this.#links,
@@ -344,7 +345,7 @@ export class Minimed {
         return signNodeRequest(fields, { env, primitives, meshId, self });
       },
       verifyChain: (chain) => this.#verifyChain(chain),
-      shutdown: (reason) => void this.stop(reason),
+      shutdown: (reason, how) => void this.stop(reason, how),
     };
   }
 

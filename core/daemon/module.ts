@@ -174,7 +174,16 @@ export interface ModuleHost {
    */
   verifyChain(chain: readonly Uint8Array[]): Identity;
   /** Begins the orderly shutdown; resolves at once. */
-  shutdown(reason: string): void;
+  shutdown(reason: string, how?: StopHow): void;
+}
+
+/** In which sense a daemon stops. */
+export interface StopHow {
+  /**
+   * This node is taken down, not restarted: what else would wait here for the daemon's next life ends
+   * with it. @default false
+   */
+  readonly forGood?: boolean;
 }
 
 export interface Module {
@@ -182,5 +191,5 @@ export interface Module {
   readonly verbs: Readonly<Record<string, Verb>>;
   start(host: ModuleHost): Promise<void>;
   /** Also called after a start that failed half-way. */
-  stop(): Promise<void>;
+  stop(how: StopHow): Promise<void>;
 }

@@ -11,12 +11,13 @@ import type { Log } from "../log.ts";
 import type { Calls } from "./calls.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { LinkTable } from "./link_table.ts";
-import type { Module } from "./module.ts";
+import type { Module, StopHow } from "./module.ts";
 
 export interface ShutdownParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly reason: string;
+  readonly how: StopHow;
   readonly stopping: AbortController;
   readonly dispatcher: Dispatcher;
   readonly links: LinkTable;
@@ -47,7 +48,12 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
   // 4. Modules in reverse order: a module may rely on those started before it. They still have
   //    their links, so that they can say goodbye to the mesh.
   for (const module of [...parts.modules].reverse()) {
-    await within(parts, MODULE_STOP_MS_MAX, `Module "${module.name}"`, () => module.stop());
+    await within(
+      parts,
+      MODULE_STOP_MS_MAX,
+      `Module "${module.name}"`,
+      () => module.stop(parts.how),
+    );
   }
   // 5. Conduits, with a goodbye that tells the peers this is no failure.
   await within(parts, 2 * CLOSE_MS_MAX, "Conduits", async () => {

@@ -102,7 +102,13 @@ export class RealFiles implements Files {
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    return { [Symbol.dispose]: () => file.close() };
+    return {
+      [Symbol.dispose]: () => {
+        // Closing is not enough: the runtime may still hold a second descriptor of the same lock.
+        file.unlockSync();
+        file.close();
+      },
+    };
   }
 }
 

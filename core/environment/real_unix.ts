@@ -60,11 +60,16 @@ async function linkExclusively(temporary: string, path: string): Promise<void> {
   if (linked(temporary, path)) return;
   using folder = await Deno.open(folderOf(path) || ".");
   await folder.lock(true);
-  if (linked(temporary, path)) return;
-  await refuseIfUsed(path);
-  removeIf(path, () => true);
-  if (linked(temporary, path)) return;
-  throw taken(path, "another process took it just now");
+  try {
+    if (linked(temporary, path)) return;
+    await refuseIfUsed(path);
+    removeIf(path, () => true);
+    if (linked(temporary, path)) return;
+    throw taken(path, "another process took it just now");
+  } finally {
+    // Closing is not enough: the runtime may still hold a second descriptor of the same lock.
+    folder.unlockSync();
+  }
 }
 
 function linked(temporary: string, path: string): boolean {

@@ -20,7 +20,7 @@ export interface ServiceParts {
   readonly self: Self;
   readonly trust: Trust;
   readonly primitives: Primitives;
-  readonly modules: ModulesOptions;
+  readonly modules: Omit<ModulesOptions, "exec">;
   readonly place: DaemonPlace;
   readonly logging: Logging;
   /** @default none: a daemon whose key dies with it needs no memory of requests */
@@ -43,7 +43,11 @@ export async function serve(
     primitives,
     trust,
     self,
-    modules: createModules(parts.modules),
+    modules: createModules({
+      ...parts.modules,
+      // Where a key dies with its daemon, nobody comes back to its jobs.
+      exec: { folder: place.paths.folder, comesBack: journal !== undefined },
+    }),
     listen: listeners.map(({ address }) => formatEndpoint(address)),
     auditFolder: place.paths.audit,
     log: logging.log,

@@ -105,7 +105,7 @@ export class DocumentExchange {
     } catch (error) {
       if (!(error instanceof AuthenticationError) || error.reason !== "revoked") throw error;
       log("error", `${error.message}: this node stops`);
-      shutdown("our key is revoked");
+      shutdown("our key is revoked", { forGood: true });
     }
   }
 

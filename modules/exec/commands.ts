@@ -193,6 +193,22 @@ export const kill = command({
   load: () => import("./job_commands.ts").then((m) => m.runKill),
 });
 
+/** What a daemon starts with the first background job. */
+export const holder = command({
+  name: "__holder",
+  hidden: true,
+  brief: "Hold the background jobs of a node",
+  examples: [["minime __holder /var/lib/minime/lab/n1 n1", "as its daemon does"]],
+  options: {},
+  args: {
+    placeholder: "FOLDER NODE",
+    brief: "State folder and name of it",
+    minimum: 2,
+    maximum: 2,
+  },
+  load: () => import("./holder_command.ts").then((m) => m.runHolder),
+});
+
 function parseJob(given: string): string {
   if (isName(given)) return given;
   throw new UsageError(`"${given}" is no name for a job: lower case letters, digits and . _ -`);

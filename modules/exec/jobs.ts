@@ -1,19 +1,15 @@
 /**
- * Programs in the background: started by a user who then goes away, and found again by their name. The
- * last of their output and how they ended are kept for a while. They end with the daemon.
+ * Programs in the background, inside of the process that holds them (holder.ts): started by a user who
+ * then goes away, and found again by their name. The last of their output and how they ended are kept
+ * for a while; what there is at all is on record (job_records.ts) before it runs.
  */
 
-import {
-  CallError,
-  type Context,
-  errorText,
-  MinimeError,
-  type ModuleHost,
-} from "../../core/mod.ts";
+import { CallError, type Environment, errorText, type Log } from "../../core/mod.ts";
+import type { JobRecord, JobRecords } from "./job_records.ts";
 import { JOB_KEPT_MS, JOBS_KEPT_MAX } from "./limits.ts";
 import type { JobEnd, JobOrder, JobView, RunEnd, SignalName } from "./order.ts";
 import type { Chunk } from "./program.ts";
-import { type Programs, signedBy } from "./programs.ts";
+import type { Programs, Signed } from "./programs.ts";
 import { Ring } from "./ring.ts";
 
 interface Job {
@@ -24,73 +20,136 @@ interface Job {
   /** Unix ms. */
   readonly startedMs: number;
   readonly ring: Ring;
+  /** Of output, before this process held it. */
+  readonly earlierBytes: number;
   endedMs: number | undefined;
   end: RunEnd | undefined;
+  /** Resolves when it runs or never will. Never rejects. */
+  started: Promise<void>;
   /** Resolves when it has ended. Never rejects. */
   over: Promise<void>;
 }
 
 /** Nobody's: a job does not end because a caller has gone. */
 const NEVER = new AbortController().signal;
+const NO_INPUT: AsyncIterable<never> = { [Symbol.asyncIterator]: () => NOTHING };
+const NOTHING: AsyncIterator<never> = {
+  next: () => Promise.resolve({ done: true, value: undefined }),
+};
+
+/** Said of what ran when its holder died: the holder's warden has killed it. */
+const LOST: RunEnd = {
+  code: 125,
+  error: "Lost: the process that held it has died, or the machine was switched off",
+};
+
+export interface JobsParts {
+  readonly env: Pick<Environment, "clock">;
+  readonly log: Log;
+  readonly programs: Programs;
+  readonly records: JobRecords;
+}
 
 export class Jobs {
-  readonly #host: Pick<ModuleHost, "env" | "log">;
-  readonly #programs: Programs;
+  readonly #parts: JobsParts;
   /** By key id and name, in the order of their start. */
   readonly #jobs = new Map<string, Job>();
 
-  constructor(host: Pick<ModuleHost, "env" | "log">, programs: Programs) {
-    this.#host = host;
-    this.#programs = programs;
+  constructor(parts: JobsParts) {
+    this.#parts = parts;
   }
 
-  /** Resolves when it runs, or with its end when it could not be started. */
-  async start(order: JobOrder, context: Context): Promise<{ end?: RunEnd }> {
+  /** Takes over what is on record from a holder before this one. */
+  async restore(): Promise<void> {
+    const now = this.#parts.env.clock.now();
+    for (const record of await this.#parts.records.read()) {
+      const ring = new Ring();
+      ring.finish();
+      const { bytes: earlierBytes, endedMs = now, end = LOST, ...known } = record;
+      const nothing = Promise.resolve();
+      const job = { ...known, ring, earlierBytes, endedMs, end, started: nothing, over: nothing };
+      this.#jobs.set(keyOf(record), job);
+    }
+    this.#forget();
+    await this.#save();
+  }
+
+  /** Whether there is nothing here for which anybody could ask. */
+  get isEmpty(): boolean {
+    this.#forget();
+    return this.#jobs.size === 0;
+  }
+
+  /**
+   * Resolves when it runs, or with its end when it could not be started. The same run again is the
+   * same job: it is never started twice.
+   */
+  async start(
+    order: JobOrder,
+    by: Signed,
+    options: { readonly elsewhere: number },
+  ): Promise<{ end?: RunEnd }> {
     const { job: name, ...run } = order;
-    const { keyId } = signedBy(context).identity;
-    const key = `${keyId} ${name}`;
+    const { keyId } = by.identity;
+    const key = keyOf({ keyId, name });
     this.#forget();
     const known = this.#jobs.get(key);
+    if (known !== undefined && known.run === order.run) {
+      await known.started;
+      if (this.#jobs.get(key) === known) return startedAs(known);
+      throw new CallError("failed", `Job "${name}" could not be started`);
+    }
     if (known !== undefined && known.endedMs === undefined) {
       throw new CallError("failed", `Job "${name}" runs already`);
     }
-    const { promise: started, resolve } = Promise.withResolvers<void>();
+    const { promise: started, resolve: onStart } = Promise.withResolvers<void>();
     const job: Job = {
       name,
       keyId,
       run: order.run,
       argv: order.argv,
-      startedMs: this.#host.env.clock.now(),
+      startedMs: this.#parts.env.clock.now(),
       ring: new Ring(),
+      earlierBytes: 0,
       endedMs: undefined,
       end: undefined,
+      started,
       over: Promise.resolve(),
     };
-    const own: Context = { ...context, signal: NEVER, deadlineMs: 0 };
-    const following = this.#follow(job, this.#programs.run(run, own, resolve));
-    job.over = following.catch((error) => {
-      this.#host.log("warning", `Job "${name}" broke off: ${errorText(error)}`);
-    });
     this.#jobs.delete(key);
     this.#jobs.set(key, job);
     try {
+      await this.#save();
+      const context = { principal: by, signal: NEVER, bound: false, input: NO_INPUT };
+      const output = this.#parts.programs.run(run, context, { onStart, ...options });
+      const following = this.#follow(job, output);
+      job.over = following.catch((error) => {
+        this.#parts.log("warning", `Job "${name}" broke off: ${errorText(error)}`);
+      });
       await Promise.race([started, following]);
     } catch (error) {
-      this.#jobs.delete(key);
+      if (this.#jobs.get(key) === job) this.#jobs.delete(key);
+      await this.#trySave();
       throw error;
+    } finally {
+      onStart();
     }
-    const end = job.end as RunEnd | undefined;
-    return end?.error === undefined ? {} : { end };
+    return startedAs(job);
   }
 
-  list(context: Context): JobView[] {
-    const { keyId } = signedBy(context).identity;
+  /** Resolves when all have ended and their ends are on record. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#jobs.values()].map(({ over }) => over));
+  }
+
+  /** Those of the user of that key. */
+  list(keyId: string): JobView[] {
     this.#forget();
     return [...this.#jobs.values()].filter((job) => job.keyId === keyId).map((job) => ({
       job: job.name,
       argv: [...job.argv],
       startedMs: job.startedMs,
-      bytes: job.ring.written,
+      bytes: bytesOf(job),
       ...(job.endedMs === undefined ? {} : { endedMs: job.endedMs }),
       ...(job.end === undefined ? {} : { end: job.end }),
     }));
@@ -98,31 +157,38 @@ export class Jobs {
 
   /** Its output; and how it ended, if it has. */
   async *logs(
-    { job: name, follow }: { job: string; follow: boolean },
-    context: Context,
+    { keyId, job: name, follow }: { keyId: string; job: string; follow: boolean },
+    { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<Chunk, JobEnd, void> {
-    const job = this.#find(name, context);
+    const job = this.#find(keyId, name);
     if (job === undefined) return { found: false };
-    const cutBytes = yield* job.ring.read({ follow, signal: context.signal });
+    const cutBytes = yield* job.ring.read({ follow, signal });
     // The output is over a moment before the end is known.
-    if (follow && !context.signal.aborted) await job.over;
-    return { ...endOf(job), ...(cutBytes === 0 ? {} : { cutBytes }) };
+    if (follow && !signal.aborted) await job.over;
+    const missed = cutBytes + job.earlierBytes;
+    return { ...endOf(job), ...(missed === 0 ? {} : { cutBytes: missed }) };
   }
 
   /** When it has ended. */
-  async wait(name: string, context: Context): Promise<JobEnd> {
-    const job = this.#find(name, context);
+  async wait(
+    { keyId, job: name }: { keyId: string; job: string },
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<JobEnd> {
+    const job = this.#find(keyId, name);
     if (job === undefined) return { found: false };
     const { promise: gone, resolve } = Promise.withResolvers<void>();
-    context.signal.addEventListener("abort", () => resolve());
+    signal.addEventListener("abort", () => resolve());
     await Promise.race([job.over, gone]);
     return endOf(job);
   }
 
-  signal({ job: name, signal }: { job: string; signal: SignalName }, context: Context): JobEnd {
-    const job = this.#find(name, context);
+  /** To all of its processes. */
+  signal(
+    { keyId, job: name, signal }: { keyId: string; job: string; signal: SignalName },
+  ): JobEnd {
+    const job = this.#find(keyId, name);
     if (job === undefined) return { found: false };
-    this.#programs.signal({ run: job.run, signal }, context);
+    this.#parts.programs.signalOf(keyId, { run: job.run, signal });
     return endOf(job);
   }
 
@@ -137,28 +203,69 @@ export class Jobs {
         }
       }
     } catch (error) {
-      if (error instanceof MinimeError) job.end = { code: 125, error: errorText(error) };
+      job.end = { code: 125, error: errorText(error) };
       throw error;
     } finally {
-      job.endedMs = this.#host.env.clock.now();
+      job.endedMs = this.#parts.env.clock.now();
       job.ring.finish();
+      // Who waits for the end hears of it when no crash can make it another one.
+      await this.#trySave();
     }
   }
 
-  #find(name: string, context: Context): Job | undefined {
+  #find(keyId: string, name: string): Job | undefined {
     this.#forget();
-    return this.#jobs.get(`${signedBy(context).identity.keyId} ${name}`);
+    return this.#jobs.get(keyOf({ keyId, name }));
   }
 
   /** What ended long ago, and the oldest when there are many. */
   #forget(): void {
-    const now = this.#host.env.clock.now();
+    const now = this.#parts.env.clock.now();
     const ended = [...this.#jobs].filter(([, { endedMs }]) => endedMs !== undefined);
     const tooMany = ended.length - JOBS_KEPT_MAX;
     for (const [index, [key, { endedMs = 0 }]] of ended.entries()) {
       if (index < tooMany || now - endedMs > JOB_KEPT_MS) this.#jobs.delete(key);
     }
   }
+
+  async #save(): Promise<void> {
+    await this.#parts.records.save(() => [...this.#jobs.values()].map(recordOf));
+  }
+
+  /** What is not on record is told as lost by the next holder, should there be one. */
+  async #trySave(): Promise<void> {
+    try {
+      await this.#save();
+    } catch (error) {
+      this.#parts.log("warning", `Jobs are not on record: ${errorText(error)}`);
+    }
+  }
+}
+
+function keyOf({ keyId, name }: Pick<Job, "keyId" | "name">): string {
+  return `${keyId} ${name}`;
+}
+
+function recordOf(job: Job): JobRecord {
+  const { name, keyId, run, argv, startedMs, endedMs, end } = job;
+  return {
+    name,
+    keyId,
+    run,
+    argv,
+    startedMs,
+    bytes: bytesOf(job),
+    ...(endedMs === undefined ? {} : { endedMs }),
+    ...(end === undefined ? {} : { end }),
+  };
+}
+
+function bytesOf({ earlierBytes, ring }: Job): number {
+  return earlierBytes + ring.written;
+}
+
+function startedAs({ end }: Job): { end?: RunEnd } {
+  return end?.error === undefined ? {} : { end };
 }
 
 function endOf({ end }: Job): JobEnd {

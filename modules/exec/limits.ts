@@ -54,6 +54,18 @@ export const RING_BYTES_MAX = 256 * 1024;
 /** How long a job that has ended is remembered, and how many of them on one node. */
 export const JOB_KEPT_MS = 86_400_000;
 export const JOBS_KEPT_MAX = 256;
+/** How often the holder of jobs looks whether it holds anything, before it ends itself. */
+export const HOLDER_CHECK_MS = 60_000;
+/** How long it may take to start: a whole program on a busy machine. */
+export const HOLDER_START_MS_MAX = 15_000;
+/** How long it may take to answer what needs no waiting. */
+export const HOLDER_ANSWER_MS_MAX = 10_000;
+/** How often a daemon that goes down for good looks whether the holder's process is gone. */
+export const HOLDER_GONE_CHECK_MS = 20;
+/** Holders that die or end under one request before it fails. */
+export const HOLDER_TRIES_MAX = 3;
+/** Of a job's command line on record; output and all words are the living holder's. */
+export const RECORD_ARGV_CHARACTERS_MAX = 1_024;
 /** How long nodes may take to say what they know of jobs. */
 export const JOB_MS_MAX = 10_000;
 /** Sessions at once; each has keys of its own, here and at its node. */

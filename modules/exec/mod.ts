@@ -6,7 +6,7 @@
 
 import { CallError, type Module, verb } from "../../core/mod.ts";
 import * as v from "valibot";
-import { Jobs } from "./jobs.ts";
+import { type ExecOptions, HeldJobs } from "./held_jobs.ts";
 import {
   JobEndSchema,
   JobOrderSchema,
@@ -23,10 +23,13 @@ import {
 } from "./order.ts";
 import { Programs } from "./programs.ts";
 
-export function createExec(): Module {
-  let running: { readonly programs: Programs; readonly jobs: Jobs } | undefined;
+export type { ExecOptions } from "./held_jobs.ts";
 
-  function here(): { readonly programs: Programs; readonly jobs: Jobs } {
+/** Without options it has no place for background jobs. */
+export function createExec(options?: ExecOptions): Module {
+  let running: { readonly programs: Programs; readonly jobs: HeldJobs } | undefined;
+
+  function here(): { readonly programs: Programs; readonly jobs: HeldJobs } {
     if (running !== undefined) return running;
     throw new CallError("busy", "The exec module has not started yet");
   }
@@ -40,7 +43,11 @@ export function createExec(): Module {
         reply: RunEndSchema,
         checksInput: true,
         outcome: outcomeOf,
-        handle: (order, context) => here().programs.run(order, context),
+        async *handle(order, context) {
+          const { programs, jobs } = here();
+          const elsewhere = await jobs.countOf(context);
+          return yield* programs.run(order, context, { elsewhere });
+        },
       }),
       signal: verb({
         action: "guarded",
@@ -82,11 +89,11 @@ export function createExec(): Module {
     },
     start(host) {
       const programs = new Programs(host);
-      running = { programs, jobs: new Jobs(host, programs) };
+      running = { programs, jobs: new HeldJobs(host, programs, options) };
       return Promise.resolve();
     },
-    async stop() {
-      await running?.programs.stop();
+    async stop(how) {
+      await Promise.all([running?.programs.stop(), running?.jobs.stop(how)]);
     },
   };
 }

@@ -27,8 +27,26 @@ import { inTerminal, TerminalOutput } from "./terminal.ts";
 import { type Place, variablesOf } from "./variables.ts";
 import { Warden } from "./warden.ts";
 
-type Signed = Extract<Principal, { kind: "signed" }>;
-type Host = Pick<ModuleHost, "env" | "log" | "self" | "stopping" | "verify">;
+type SignedPrincipal = Extract<Principal, { kind: "signed" }>;
+/** On whose authority a program runs. */
+export type Signed = Omit<SignedPrincipal, "identity"> & {
+  readonly identity: Pick<SignedPrincipal["identity"], "keyId" | "name" | "signPublicKey">;
+};
+/** Of what a handler gets. */
+export type RunContext = Pick<Context, "signal" | "bound" | "input"> & {
+  readonly principal: Signed | Exclude<Principal, SignedPrincipal>;
+};
+type Host = Pick<ModuleHost, "env" | "log" | "stopping" | "verify"> & {
+  readonly self: { readonly name: string };
+};
+
+/** Of one run. */
+export interface RunOptions {
+  /** It runs. */
+  readonly onStart?: () => void;
+  /** Programs of the same user that another process runs on this node. @default 0 */
+  readonly elsewhere?: number;
+}
 
 /** From the order to the end. */
 interface Run {
@@ -57,12 +75,12 @@ export class Programs {
   /** Output as it comes, unless it is collected; ends the program when it is left early. */
   async *run(
     order: RunOrder,
-    context: Context,
-    onStart: () => void = () => {},
+    context: RunContext,
+    { onStart = () => {}, elsewhere = 0 }: RunOptions = {},
   ): AsyncGenerator<Chunk, RunEnd, void> {
     const principal = signedBy(context);
     const name = `${principal.identity.keyId} ${order.run}`;
-    const run = this.#enter(name, principal);
+    const run = this.#enter(name, principal, elsewhere);
     try {
       const program = await this.#start(order, principal);
       if (!(program instanceof Program)) return program;
@@ -78,13 +96,22 @@ export class Programs {
   }
 
   /** False when that user has no such run here, or it is over. */
-  signal(order: { run: string; signal: SignalName }, context: Context): boolean {
-    const { identity } = signedBy(context);
-    const run = this.#runs.get(`${identity.keyId} ${order.run}`);
+  signal(order: { run: string; signal: SignalName }, context: RunContext): boolean {
+    return this.signalOf(signedBy(context).identity.keyId, order);
+  }
+
+  /** The same for the user of that key. */
+  signalOf(keyId: string, order: { run: string; signal: SignalName }): boolean {
+    const run = this.#runs.get(`${keyId} ${order.run}`);
     if (run === undefined) return false;
     if (run.program !== undefined) return run.program.signal(order.signal);
     run.early.push(order.signal);
     return true;
+  }
+
+  /** How many run for the user of that key. */
+  countOf(keyId: string): number {
+    return [...this.#runs.values()].filter((run) => run.keyId === keyId).length;
   }
 
   /** Resolves when nothing runs any more. */
@@ -100,14 +127,13 @@ export class Programs {
   }
 
   /** At once, so that who asks for many at the same time is counted right. */
-  #enter(name: string, { identity, rule, maxProcesses }: Signed): Run {
+  #enter(name: string, { identity, rule, maxProcesses }: Signed, elsewhere: number): Run {
     const { keyId } = identity;
     if (this.#runs.has(name)) throw new CallError("invalid", "There is a run of that name");
     if (this.#runs.size >= PROGRAMS_MAX) {
       throw new CallError("busy", `${PROGRAMS_MAX} programs run here already`);
     }
-    const own = [...this.#runs.values()].filter((run) => run.keyId === keyId).length;
-    if (maxProcesses !== undefined && own >= maxProcesses) {
+    if (maxProcesses !== undefined && this.countOf(keyId) + elsewhere >= maxProcesses) {
       const text = `Rule ${rule} lets user "${identity.name}" run ${maxProcesses} at once here`;
       throw new CallError("refused", text);
     }
@@ -176,7 +202,7 @@ export class Programs {
   async *#attend(
     program: Program,
     order: RunOrder,
-    context: Context,
+    context: RunContext,
   ): AsyncGenerator<Chunk, RunEnd, void> {
     const { env, stopping } = this.#host;
     const { timeoutMs, collectBytes, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
@@ -226,7 +252,7 @@ export class Programs {
 
   #inputOf(
     order: RunOrder,
-    context: Context,
+    context: RunContext,
     terminal: TerminalOutput | undefined,
   ): AsyncIterable<Uint8Array> | undefined {
     if (order.stdin === undefined) return undefined;
@@ -259,7 +285,7 @@ export class Programs {
 }
 
 /** The verb is guarded, so no other principal gets here. */
-export function signedBy({ principal }: Pick<Context, "principal">): Signed {
+export function signedBy({ principal }: Pick<RunContext, "principal">): Signed {
   if (principal.kind === "signed") return principal;
   throw new CallError("refused", "Programs run on the word of a user only");
 }

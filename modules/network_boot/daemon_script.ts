@@ -14,9 +14,11 @@ lives() {
   [ -n "$started" ] && [ "\${20}" = "$started" ] && [ "$1" != Z ]
 }
 # Sets pid and start from a daemon's folder; pid is empty when it does not run.
-find_daemon() {
+find_daemon() { find_process "$1/pid"; }
+# The same from any pid file.
+find_process() {
   pid= start=
-  { read -r pid start <"$1/pid"; } 2>/dev/null
+  { read -r pid start <"$1"; } 2>/dev/null
   case $pid in
   '' | *[!0-9]*) pid= ;;
   *) lives "$pid" "$start" || pid= ;;

@@ -1,8 +1,8 @@
 /**
  * What `minime wipe` runs on a host: one fixed POSIX sh script, fed to `sh` on stdin behind lines
- * that set its variables. It asks the daemon of one node to stop, kills it when it does not, and
- * removes its state folder. It signals nobody but the process that the pid file names, which must
- * have started when the file says. Run again it finds nothing and says so.
+ * that set its variables. It asks the daemon of one node to stop, kills it when it does not, does the
+ * same with the holder of its background jobs, and removes its state folder. It signals nobody but the
+ * processes that the pid files name, which must have started when the files say. Run again it finds nothing and says so.
  *
  * Answer, one line: `MINIME-WIPE word value`, where word is one of {@link WIPE_WORDS}.
  */
@@ -100,14 +100,26 @@ if [ -n "$pid" ]; then
   fi
 fi
 
+# What a daemon that died has left: the process that holds background jobs ends them all.
+daemon=$pid
+find_process "$folder/jobs.pid"
+if [ -n "$pid" ] && kill -s TERM "$pid" 2>/dev/null; then
+  if ! wait_for_end "$grace"; then
+    kill -s KILL "$pid" 2>/dev/null
+    wait_for_end ${WIPE_KILL_SECONDS}
+  fi
+fi
+
 if [ -e "$folder" ] || [ -h "$folder" ]; then
   [ "$result" != nothing ] || result=removed
   # The socket may lie elsewhere, where a path is short enough.
-  socket=
-  { IFS= read -r socket <"$folder/sock.path"; } 2>/dev/null
-  case $socket in
-  /*/minime/*.sock | /tmp/minime-*/*.sock) rm -f "$socket" ;;
-  esac
+  for pointer in sock jobs; do
+    socket=
+    { IFS= read -r socket <"$folder/$pointer.path"; } 2>/dev/null
+    case $socket in
+    /*/minime/*.sock | /tmp/minime-*/*.sock) rm -f "$socket" ;;
+    esac
+  done
   if ! error=$(rm -rf "$folder" 2>&1); then
     say left "$(printf '%s' "$error" | tail -n 1)"
     exit 0
@@ -124,7 +136,7 @@ if [ "$binary" = yes ] && [ -d "$bin" ]; then
   fi
   rmdir "\${bin%/bin}" 2>/dev/null
 fi
-say "$result" "$pid"
+say "$result" "$daemon"
 exit 0
 }
 `;

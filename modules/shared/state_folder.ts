@@ -18,6 +18,9 @@ type Needs = Pick<Environment, "files" | "processes">;
 /** sun_path has 108 bytes with the NUL at its end; Deno takes 107. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
+/** The daemon's own. */
+const SOCKET = "sock";
+
 const SYSTEM_STATE_ROOT = "/var/lib/minime";
 
 /** Where the parts of one daemon's state are. */
@@ -56,7 +59,7 @@ export function statePaths(root: string, mesh: string, node: string): StatePaths
     pid: `${folder}/pid`,
     log: `${folder}/log`,
     audit: `${folder}/audit`,
-    socketPointer: `${folder}/sock.path`,
+    socketPointer: socketPointer(folder, SOCKET),
   };
 }
 
@@ -69,28 +72,47 @@ export async function makeStateFolder(
   paths: StatePaths,
 ): Promise<{ socket: string; elsewhere: string | undefined }> {
   await makePrivateFolder(env, paths.folder);
-  const wanted = `${paths.folder}/sock`;
-  if (fits(wanted)) {
-    await env.files.remove(paths.socketPointer);
-    return { socket: wanted, elsewhere: undefined };
-  }
-  const folder = await socketFolder(env);
-  const socket = `${folder}/${shortName(paths.folder)}`;
-  await env.files.write(paths.socketPointer, socket, { mode: 0o600 });
-  const elsewhere = `The socket lies at "${socket}", because "${wanted}" is longer than ` +
-    `${SOCKET_PATH_BYTES_MAX} bytes`;
-  return { socket, elsewhere };
+  return await placeSocket(env, paths.folder, SOCKET);
 }
 
 /** For clients: where the daemon's socket is, or undefined when there is no such state folder. */
 export async function findSocket(env: Needs, paths: StatePaths): Promise<string | undefined> {
   if (!await checkPrivateFolder(env, paths.folder)) return undefined;
-  const pointer = await readPrivateFile(env, paths.socketPointer);
-  if (pointer === undefined) return `${paths.folder}/sock`;
+  return await findPlacedSocket(env, paths.folder, SOCKET);
+}
+
+/** For who listens: where the socket of that name lies, which belongs to the private folder. */
+export async function placeSocket(
+  env: Needs,
+  folder: string,
+  name: string,
+): Promise<{ socket: string; elsewhere: string | undefined }> {
+  const wanted = `${folder}/${name}`;
+  const pointer = socketPointer(folder, name);
+  if (fits(wanted)) {
+    await env.files.remove(pointer);
+    return { socket: wanted, elsewhere: undefined };
+  }
+  const socket = `${await socketFolder(env)}/${shortName(wanted)}`;
+  await env.files.write(pointer, socket, { mode: 0o600 });
+  const elsewhere = `The socket lies at "${socket}", because "${wanted}" is longer than ` +
+    `${SOCKET_PATH_BYTES_MAX} bytes`;
+  return { socket, elsewhere };
+}
+
+/** For who dials: where {@link placeSocket} has put it. */
+export async function findPlacedSocket(env: Needs, folder: string, name: string): Promise<string> {
+  const pointer = await readPrivateFile(env, socketPointer(folder, name));
+  if (pointer === undefined) return `${folder}/${name}`;
   const socket = new TextDecoder().decode(pointer);
   // The file is ours, its content is checked all the same: the folder may have been cleaned and taken.
   await checkPrivateFolder(env, socket.slice(0, socket.lastIndexOf("/")));
   return socket;
+}
+
+/** The file that says where a socket lies when it does not lie in the folder. */
+export function socketPointer(folder: string, name: string): string {
+  return `${folder}/${name}.path`;
 }
 
 /** A node that has a state folder on this machine, whether it runs or not. */
