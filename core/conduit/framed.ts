@@ -211,7 +211,7 @@ export class FramedConduit implements Conduit {
   }
 
   #encode(body: unknown): Uint8Array {
-    return body === undefined ? EMPTY : this.#codec.encode(body).slice();
+    return body === undefined ? EMPTY : this.#codec.encode(body);
   }
 
   /** Writes until nothing is queued. Only one runs at a time. */

@@ -134,8 +134,11 @@ export class Dispatcher {
       const run = (step: AllowedStep) => this.#runGuarded(step, context, bound);
       return this.#runSteps(steps, context, run, onItem);
     };
-    const outcomeOf = ({ verb }: Step, result: StepResult) =>
-      result.ok ? this.#table.get(verb)?.outcome?.(result.value) : undefined;
+    const outcomeOf = ({ verb }: Step, result: StepResult) => {
+      const outcome = this.#table.get(verb)?.outcome;
+      if (outcome === undefined) return undefined;
+      return result.ok ? outcome(result.value) : `${result.class}: ${result.message}`;
+    };
     try {
       const forNodes = (verb: string) => this.#table.get(verb)?.forNodes === true;
       return await this.#guard.run(bytes, { ...guarded, forNodes, run, outcomeOf });

@@ -17,6 +17,10 @@ import {
 } from "../limits.ts";
 
 const ENCODER_BYTES_START = 512;
+/** Of a large body's bytes and texts, for what goes around them. */
+const SIZE_SLACK = 1.125;
+/** How deep bytes and texts are looked for: as deep as what nodes stream has them. */
+const SIZE_DEPTH_MAX = 5;
 /** Above this the buffer that a coder holds on to is given back: a daemon has many quiet conduits. */
 const BYTES_KEPT = 8 * 1024;
 /** The smallest value, nil. */
@@ -43,16 +47,19 @@ export class Codec {
   #encoder = newEncoder();
   #decoder = newDecoder();
 
-  /**
-   * The bytes are valid until the next call: copy what you keep.
-   * Throws ProtocolError for values that MessagePack cannot carry.
-   */
+  /** Bytes of their own. Throws ProtocolError for values that MessagePack cannot carry. */
   encode(value: unknown): Uint8Array {
     try {
-      const bytes = this.#encoder.encodeSharedRef(value);
+      const expected = contentBytes(value, 0);
+      // A buffer that grows by doubling costs four times as much, and a copy.
+      const isLarge = expected > BYTES_KEPT;
+      const encoder = isLarge ? newEncoder(Math.ceil(expected * SIZE_SLACK)) : this.#encoder;
+      const bytes = encoder.encodeSharedRef(value);
       // Only a body of so many bytes can have too many values.
       if (bytes.length > BODY_CONTAINERS_MAX) checkShape(bytes);
-      if (bytes.length > BYTES_KEPT) this.#encoder = newEncoder();
+      if (isLarge) return bytes;
+      if (bytes.length <= BYTES_KEPT) return bytes.slice();
+      this.#encoder = newEncoder();
       return bytes;
     } catch (cause) {
       this.#encoder = newEncoder();
@@ -88,13 +95,22 @@ function newDecoder(): Decoder<undefined> {
   });
 }
 
-function newEncoder(): Encoder<undefined> {
+function newEncoder(bytesStart = ENCODER_BYTES_START): Encoder<undefined> {
   return new Encoder({
     extensionCodec: STRICT,
     maxDepth: BODY_DEPTH_MAX,
     ignoreUndefined: true,
-    initialBufferSize: ENCODER_BYTES_START,
+    initialBufferSize: bytesStart,
   });
+}
+
+/** Of the bytes and texts in it: a lower bound, for what is large. */
+function contentBytes(value: unknown, depth: number): number {
+  if (value instanceof Uint8Array || typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null || depth === SIZE_DEPTH_MAX) return 0;
+  let bytes = 0;
+  for (const each of Object.values(value)) bytes += contentBytes(each, depth + 1);
+  return bytes;
 }
 
 /**

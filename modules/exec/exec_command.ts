@@ -12,12 +12,13 @@ import { EventOutput } from "./event_output.ts";
 import { Execution, signalFailure } from "./execution.ts";
 import { FolderOutput } from "./folder_output.ts";
 import { printDifferences, printFolded } from "./fold_output.ts";
-import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT } from "./limits.ts";
+import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT, SESSIONS_MAX } from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
 import type { RunOrderInput } from "./order.ts";
 import type { Outcome } from "./outcome.ts";
 import { PrivateExecution } from "./private_execution.ts";
 import { runTerminal } from "./shell_command.ts";
+import { type InputShare, SharedInput } from "./shared_input.ts";
 import type { OutputSink } from "./sink.ts";
 import { Stdin } from "./stdin.ts";
 
@@ -72,17 +73,17 @@ export async function runExec(
       ? { onProgress: (done: number) => out.progress(`${done} of ${nodes.length} nodes`) }
       : {}),
   };
-  const inTurns = fanout < nodes.length || (options.private && nodes.length > 1);
+  const atOnce = Math.min(fanout, options.private ? SESSIONS_MAX : fanout);
   const input = stdin === undefined || stdin.isEmpty
     ? undefined
-    : inTurns
+    : atOnce < nodes.length
     ? await stdin.all()
     : stdin.bytes();
   const execution = options.private
     ? new PrivateExecution({
       ...common,
       context,
-      ...(input === undefined ? {} : { stdin: () => each(input) }),
+      ...(input === undefined ? {} : { stdin: sharesOf(input, nodes.length) }),
     })
     : new Execution({ ...common, client, env, ...(input === undefined ? {} : { stdin: input }) });
   const { outcome, wasKilled } = await attend(context, execution);
@@ -99,7 +100,19 @@ function report({ out, env }: CommandContext, outcome: Outcome): number {
   return outcome.exitCode;
 }
 
-async function* each<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void, void> {
+/** What was read already is there for each anew. */
+function sharesOf(
+  input: readonly Uint8Array[] | AsyncIterable<Uint8Array>,
+  readers: number,
+): () => InputShare {
+  if (Symbol.asyncIterator in input) {
+    const shared = new SharedInput(input, readers);
+    return () => shared.open();
+  }
+  return () => ({ bytes: each(input), [Symbol.dispose]: () => {} });
+}
+
+async function* each<T>(items: Iterable<T>): AsyncGenerator<T, void, void> {
   yield* items;
 }
 
@@ -167,6 +180,7 @@ function orderOf(
   args: readonly string[],
 ): Omit<RunOrderInput, "run" | "nodeset"> {
   const [line = "", ...more] = args;
+  if (line === "") throw new UsageError("The command is empty");
   const own = more.length === 0 ? [] : ["sh", ...more];
   const argv = options.shell ? ["/bin/sh", "-c", line, ...own] : [...args];
   const { chdir, umask, timeout, killAfter } = options;

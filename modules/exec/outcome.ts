@@ -5,11 +5,9 @@
 
 import * as v from "valibot";
 import { EXIT } from "../shared/exit_code.ts";
-import { failureLines } from "../shared/group_report.ts";
+import { failureLines, linesByNode } from "../shared/group_report.ts";
 import type { FailureSet, GroupResult, NodeFailure } from "../shared/group_result.ts";
 import { compareNames } from "../shared/names.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
-import { printable } from "../shared/text.ts";
 import { type RunEnd, RunEndSchema } from "./order.ts";
 
 /** When nothing ran anywhere, for one and the same reason. */
@@ -62,16 +60,9 @@ export class Outcome {
 
   /** "n[1-3]: exit 2", one for each kind of failure. */
   lines(options: { readonly now: number }): string[] {
-    const kinds = new Map<string, string[]>();
-    for (const [name, end] of this.ends) {
-      const text = endText(end);
-      if (text === undefined) continue;
-      const names = kinds.get(text);
-      if (names === undefined) kinds.set(text, [name]);
-      else names.push(name);
-    }
+    const ends = [...this.ends].map(([name, end]) => ({ name, end }));
     return [
-      ...[...kinds].map(([text, names]) => printable(`${foldNodeset(names)}: ${text}`)),
+      ...linesByNode(ends, ({ end }) => endText(end)),
       ...failureLines(this.failures.values(), options),
     ];
   }

@@ -18,6 +18,7 @@ import { SESSIONS_MAX } from "./limits.ts";
 import type { RunOrderInput, SignalName } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { runInSession, type SendSignal } from "./session_run.ts";
+import type { InputShare } from "./shared_input.ts";
 import type { OutputSink } from "./sink.ts";
 
 export interface PrivateExecutionOptions {
@@ -27,8 +28,8 @@ export interface PrivateExecutionOptions {
   readonly as: string;
   readonly connectMs: number;
   readonly fanout: number;
-  /** For each program anew. @default nothing */
-  readonly stdin?: () => AsyncIterable<Uint8Array>;
+  /** For each program anew; let go of when that one has ended. @default nothing */
+  readonly stdin?: () => InputShare;
   readonly sink: OutputSink | undefined;
   readonly onProgress?: (done: number) => void;
 }
@@ -66,13 +67,14 @@ export class PrivateExecution {
   async #runOn(node: string): Promise<void> {
     if (this.#stopped) return this.outcome.fail(node, "Interrupted before it was started");
     const { context, nodes, order, as, connectMs, stdin, sink, onProgress } = this.#options;
+    using input = stdin?.();
     try {
       const end = await runInSession(context, {
         node,
         order: { ...order, nodeset: foldNodeset(nodes) },
         as,
         connectMs,
-        ...(stdin === undefined ? {} : { input: stdin() }),
+        ...(input === undefined ? {} : { input: input.bytes }),
         signal: this.#cancelled.signal,
         onStart: (send) => void this.#running.set(node, send),
         onOutput: (chunk) => sink?.take(node, chunk),

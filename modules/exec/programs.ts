@@ -222,7 +222,8 @@ export class Programs {
     const input = this.#inputOf(order, context, terminal);
     if (input !== undefined) {
       // Whatever becomes of it, the program's end is waited for below.
-      void program.feed(input).catch((error) => {
+      const ready = terminal?.ready ?? Promise.resolve();
+      void ready.then(() => program.feed(input)).catch((error) => {
         if (context.signal.aborted) return;
         broken = { error };
         program.stop("SIGKILL", 0);
@@ -245,6 +246,7 @@ export class Programs {
         ...collected?.result(),
       };
     } finally {
+      terminal?.end();
       await program.end();
       await this.#warden.forget(program.pid);
     }

@@ -42,14 +42,23 @@ export function inTerminal(
   };
 }
 
-/** Takes the terminal's name out of the output; knows how to change its size from then on. */
+/**
+ * Takes the terminal's name out of the output; knows how to change its size from then on. Keys wait
+ * for the name: the terminal would echo them before it.
+ */
 export class TerminalOutput {
+  /** Resolves when its name is known, or that there is none. */
+  readonly ready: Promise<void>;
   readonly #processes: Pick<Environment["processes"], "spawn">;
+  readonly #resolveReady: () => void;
   #head: Uint8Array | undefined = new Uint8Array(0);
   #name: string | undefined;
 
   constructor(processes: Pick<Environment["processes"], "spawn">) {
     this.#processes = processes;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ready = promise;
+    this.#resolveReady = resolve;
   }
 
   /** What the program itself wrote; undefined when there is nothing of that in it. */
@@ -65,12 +74,18 @@ export class TerminalOutput {
       return undefined;
     }
     this.#head = undefined;
+    this.#resolveReady();
     const name = /^(\/dev\/pts\/\d+)\r?$/.exec(new TextDecoder().decode(whole.subarray(0, end)));
     // What is no name was said by somebody who could not make a terminal.
     if (name === null) return [STDOUT, whole];
     this.#name = name[1];
     const rest = whole.subarray(end + 1);
     return rest.length === 0 ? undefined : [STDOUT, rest];
+  }
+
+  /** Nothing more comes out. Idempotent. */
+  end(): void {
+    this.#resolveReady();
   }
 
   /** The kernel tells the programs there. */

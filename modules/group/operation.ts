@@ -14,6 +14,7 @@ import {
   errorText,
   type Link,
   type Links,
+  PRIORITY,
   ProtocolError,
 } from "../../core/mod.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
@@ -264,6 +265,7 @@ export class Operation {
     return link.stream("group.relay", args, {
       deadlineMs: leftMs + slackMs,
       signal: this.#cancelled.signal,
+      ...(work.stream || work.input ? { priority: PRIORITY.bulk } : {}),
     });
   }
 

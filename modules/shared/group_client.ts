@@ -4,7 +4,7 @@
  */
 
 import * as v from "valibot";
-import { type Caller, CallError, UsageError } from "../../core/mod.ts";
+import { type Caller, CallError, PRIORITY, UsageError } from "../../core/mod.ts";
 import type { Call } from "../../core/mod.ts";
 import type { GroupCallInput } from "./group_request.ts";
 import {
@@ -44,6 +44,8 @@ export async function callGroup(caller: Caller, options: GroupCallOptions): Prom
     // The account of what timed out still has to come back.
     deadlineMs: deadlineMs + 2 * GROUP_SLACK_MS,
     ...(signal === undefined ? {} : { signal }),
+    // Signals, and what others ask, overtake what is streamed.
+    ...(onItems === undefined && input === undefined ? {} : { priority: PRIORITY.bulk }),
   });
   const result = new GroupResult();
   const take = async ({ items }: GroupPart) => {

@@ -3,6 +3,7 @@
 import { formatDuration } from "./duration.ts";
 import { EXIT, exitCodeOf } from "./exit_code.ts";
 import type { FailureSet, GroupResult, NodeFailure } from "./group_result.ts";
+import { compareNames } from "./names.ts";
 import { foldNodeset } from "./nodeset.ts";
 import type { Output } from "./output.ts";
 import { printable } from "./text.ts";
@@ -14,16 +15,34 @@ const WORDS: Readonly<Record<FailureSet, string>> = {
   timedOut: "timed out",
 };
 
+/** In a reason, instead of the name of the node that says it; no name has such characters. */
+const OWN_NAME = '"\0"';
+
 /** Lines for stderr, one for each kind of failure: "n[3-4]: refused: Policy has no rule …". */
 export function failureLines(failures: Iterable<NodeFailure>, options: { now: number }): string[] {
+  return linesByNode(failures, (failure) => failureText(failure, options.now));
+}
+
+/**
+ * Nodes for which the same is to be said share a line, also where each says its own name; by name.
+ * What has no text is left out.
+ */
+export function linesByNode<T extends { readonly name: string }>(
+  all: Iterable<T>,
+  textOf: (one: T) => string | undefined,
+): string[] {
   const kinds = new Map<string, string[]>();
-  for (const failure of failures) {
-    const text = failureText(failure, options.now);
+  for (const one of [...all].sort((a, b) => compareNames(a.name, b.name))) {
+    const text = textOf(one)?.replaceAll(`"${one.name}"`, OWN_NAME);
+    if (text === undefined) continue;
     const names = kinds.get(text);
-    if (names === undefined) kinds.set(text, [failure.name]);
-    else names.push(failure.name);
+    if (names === undefined) kinds.set(text, [one.name]);
+    else names.push(one.name);
   }
-  return [...kinds].map(([text, names]) => printable(`${foldNodeset(names)}: ${text}`));
+  return [...kinds].map(([text, names]) => {
+    const nodes = foldNodeset(names);
+    return printable(`${nodes}: ${text.replaceAll(OWN_NAME, `"${nodes}"`)}`);
+  });
 }
 
 /** Prints all that did not answer; the exit code says whether some or all did not, or were not let. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import * as v from "valibot";
 import type { Peer } from "../../../core/conduit/conduit.ts";
 import { type Context, verb } from "../../../core/daemon/module.ts";
+import { CallError } from "../../../core/errors.ts";
 import { type Court, court, SIGNED } from "./court.ts";
 
 const GROUP: Peer = { kind: "internal", module: "group" };
@@ -87,6 +88,24 @@ Deno.test("carried: what became of it is in the audit, beside the decision", asy
       "alice",
       "read 0",
     ]);
+  });
+});
+
+Deno.test("carried: what failed after it was allowed is in the audit too", async () => {
+  await court(async (bench) => {
+    bench.dispatcher.add("exec", {
+      run: verb({
+        action: "guarded",
+        args: v.optional(v.unknown()),
+        reply: v.number(),
+        outcome: String,
+        handle: () => {
+          throw new CallError("refused", "Too many run here");
+        },
+      }),
+    });
+    await assert.rejects(bench.ask("exec.run", bench.sign("exec.run"), SIGNED), /Too many/);
+    assert.equal(bench.outcomes[0]?.outcome, "refused: Too many run here");
   });
 });
 

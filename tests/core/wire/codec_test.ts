@@ -48,6 +48,18 @@ Deno.test("codec: binary values outlive the buffer they came in, which the next 
   assert.deepEqual(value, { steps: bytes(1, 2, 3), more: [bytes(4)] });
 });
 
+Deno.test("codec: what was encoded is not touched by what is encoded next", () => {
+  const codec = new Codec();
+  for (const size of [10, 8_000, 300_000]) {
+    const items = Array.from({ length: 4 }, (_, place) => [1, place, [1, new Uint8Array(size)]]);
+    const first = codec.encode({ items });
+    const copy = first.slice();
+    codec.encode(new Uint8Array(2 * size).fill(0xff));
+    assert.deepEqual(first, copy, `${size} bytes`);
+    assert.deepEqual(codec.decode(first), { items });
+  }
+});
+
 Deno.test("codec: bytes that are owned are not copied", () => {
   const owned = encode(bytes(1, 2, 3)).slice();
   const value = new Codec().decode(owned, { owned: true }) as Uint8Array;

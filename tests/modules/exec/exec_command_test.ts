@@ -210,6 +210,9 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
       "n3: 2 of 3",
       "n3: 5",
     ]]);
+    const much = new Uint8Array(1_200_000).fill(0x61);
+    const copies = await withInput(mesh, much, "exec", "--private", "-bw", N4, "wc", "-c");
+    assert.match(copies.stdout, /^-+\nn\[1-4\] \(4\)\n-+\n1200000\n$/);
     const folded = await exec("--private", "-b", "-w", N4, "echo", "same");
     assert.match(folded.stdout, /\nn\[1-4\] \(4\)\n-+\nsame\n$/);
     const refused = await exec("--private", "-w", "n3", "--user", "nobody", "true");

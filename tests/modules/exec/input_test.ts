@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { testPrimitives } from "../../support/mesh_keys.ts";
+import { quiet } from "../../support/wait.ts";
 import { INPUT_DOMAIN, inputBytes } from "../../../modules/exec/input.ts";
+import { SharedInput } from "../../../modules/exec/shared_input.ts";
 import { inDomain, makeScene, RUN_ID, type Scene } from "./scene.ts";
 
 type Piece = [Uint8Array, Uint8Array];
@@ -75,4 +77,43 @@ Deno.test("input: a program that does not read it ends all the same", async () =
 Deno.test("input: without it a program reads nothing", async () => {
   await using scene = await makeScene();
   assert.equal((await scene.run(["cat"])).stdout, "");
+});
+
+Deno.test("shared input: all get all of it, the slowest sets the pace, who has left keeps nobody", async () => {
+  let read = 0;
+  const source = async function* () {
+    for (; read < 100; read++) yield await Promise.resolve(Uint8Array.of(read));
+  };
+  const shared = new SharedInput(source(), 3);
+  const shares = Array.from({ length: 3 }, () => shared.open());
+  const [fast, slow, gone] = shares.map(({ bytes }) => bytes[Symbol.asyncIterator]());
+  const numberOf = (result: IteratorResult<Uint8Array> | undefined) => result?.value?.[0];
+  assert.equal(numberOf(await fast?.next()), 0);
+  assert.equal(numberOf(await gone?.next()), 0);
+  shares[2]?.[Symbol.dispose]();
+  let next = fast?.next();
+  await quiet();
+  assert.ok(read < 5, `${read} were read ahead of the slowest`);
+  for (let i = 0; i < 100; i++) {
+    assert.equal(numberOf(await slow?.next()), i);
+    if (i === 0) continue;
+    assert.equal(numberOf(await next), i);
+    next = fast?.next();
+  }
+  assert.deepEqual(await Promise.all([slow?.next(), next].map(async (one) => (await one)?.done)), [
+    true,
+    true,
+  ]);
+});
+
+Deno.test("shared input: when the source fails, nobody takes it for the end", async () => {
+  const source = async function* () {
+    yield await Promise.resolve(Uint8Array.of(1));
+    throw new Error("disk is gone");
+  };
+  const { bytes } = new SharedInput(source(), 1).open();
+  const all = async () => {
+    for await (const _ of bytes) { /* read */ }
+  };
+  await assert.rejects(all, /disk is gone/);
 });

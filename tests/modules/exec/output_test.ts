@@ -135,3 +135,20 @@ Deno.test("outcome: where nothing ran, the reason is the exit code", () => {
   );
   assert.equal(code("refused", "unreachable"), 125);
 });
+
+Deno.test("outcome: nodes of which the same is to be said share a line, and are sorted", () => {
+  const outcome = new Outcome();
+  for (const name of ["n10", "n9", "n1"]) {
+    const reason = `Policy has no rule for "n1" which allows it on "${name}"`;
+    outcome.failures.set(name, { name, set: "refused", reason });
+  }
+  for (const [name, code] of [["b", 2], ["a2", 1], ["a1", 1]] as const) {
+    outcome.ends.set(name, { code });
+  }
+  assert.deepEqual(outcome.lines({ now: 0 }), [
+    "a[1-2]: exit 1",
+    "b: exit 2",
+    'n1: refused: Policy has no rule for "n1" which allows it on "n1"',
+    'n[9-10]: refused: Policy has no rule for "n1" which allows it on "n[9-10]"',
+  ]);
+});

@@ -67,6 +67,23 @@ Deno.test("terminal: keys reach the program, and so does a new size of the windo
   assert.equal(text, "begun\r\nresized\r\nword\r\ngot word\r\n");
 });
 
+Deno.test("terminal: keys that are there before the program wait until the terminal is", async () => {
+  await using scene = await makeScene();
+  // Once they were echoed before the terminal's name, which then was taken for output.
+  const input = async function* () {
+    yield encoder.encode("early\r");
+    yield await Promise.resolve({ rows: 41, columns: 121 });
+  };
+  const line = 'read x; until [ "$(stty size)" = "41 121" ]; do sleep 0.02; done; echo "got $x"';
+  const { stdout, end } = await scene.sh(line, {
+    terminal: size,
+    stdin: "bound",
+    bound: true,
+    input: input(),
+  });
+  assert.deepEqual([stdout, end], ["early\r\ngot early\r\n", { code: 0 }]);
+});
+
 Deno.test("terminal: output that does not begin with a terminal's name is left as it is", () => {
   const take = (...texts: string[]) => {
     const output = new TerminalOutput({ spawn: () => Promise.reject(new Error("unused")) });
