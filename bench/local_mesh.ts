@@ -4,7 +4,7 @@
  */
 
 import type { NodeView } from "../modules/shared/mesh_view.ts";
-import { outputOf, timeProcess } from "./process.ts";
+import { type OnOutput, outputOf, readOutput, timeProcess } from "./process.ts";
 import type { Program } from "./programs.ts";
 
 const MESH = "bench";
@@ -39,6 +39,16 @@ export class LocalMesh implements AsyncDisposable {
   async time(args: readonly string[], options: { readonly local: boolean }): Promise<number> {
     return await timeProcess([...this.#program.argv, ...args], { env: this.#env(options.local) });
   }
+
+  /** Reads what a command writes. */
+  readonly read = async (args: readonly string[], onOutput: OnOutput): Promise<void> => {
+    await readOutput([...this.#program.argv, ...args], { env: this.#env(true), onOutput });
+  };
+
+  /** The same of a shell of this machine, without us. */
+  readonly readShell = async (args: readonly string[], onOutput: OnOutput): Promise<void> => {
+    await readOutput(["/bin/sh", ...args], { onOutput });
+  };
 
   /** As one of them sees all; links are key ids. */
   async nodes(): Promise<NodeView[]> {

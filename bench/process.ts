@@ -40,6 +40,33 @@ export async function memoryOf(pid: number): Promise<{ resident: number; anonymo
   return { resident: kib("VmRSS") * 1024, anonymous: kib("RssAnon") * 1024 };
 }
 
+/** Largest resident memory in bytes since it started, or since that was reset. */
+export async function peakMemoryOf(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/** From now on its peak is counted anew. */
+export async function resetPeakMemory(pid: number): Promise<void> {
+  await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** Told of each piece of a program's output; the next one is read when it has resolved. */
+export type OnOutput = (bytes: number, pid: number) => Promise<void> | void;
+
+/** Reads what it writes, piece by piece. Throws when it fails, with what it said. */
+export async function readOutput(
+  argv: readonly string[],
+  options: ProcessOptions & { readonly onOutput: OnOutput },
+): Promise<void> {
+  const child = command(argv, options, "piped").spawn();
+  const said = new Response(child.stderr).bytes();
+  for await (const piece of child.stdout) await options.onOutput(piece.length, child.pid);
+  const { code } = await child.status;
+  if (code !== 0) throw failure(argv, code, await said);
+  await said;
+}
+
 /** Seconds of CPU that it has used since it started. */
 export async function cpuOf(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);

@@ -1,6 +1,7 @@
 /**
- * Hosts with sshd for the peers and for boot: the rig of the system tests, whose origin runs pdsh and
- * clush. Both come from Debian's packages `pdsh` and `clustershell` and are installed when missing.
+ * Hosts with sshd for the peers and for boot: the rig of the system tests, whose origin runs pdsh,
+ * clush and taktuk. They come from Debian's packages `pdsh`, `clustershell` and `taktuk` and are
+ * installed when missing.
  */
 
 import { requirements, Rig } from "../tests/system/rig/mod.ts";
@@ -8,7 +9,7 @@ import { outputOf } from "./process.ts";
 import { print } from "./table.ts";
 
 const PEER_MS_MAX = 180_000;
-const PEERS = [["pdsh", "pdsh"], ["clush", "clustershell"]] as const;
+const PEERS = [["pdsh", "pdsh"], ["clush", "clustershell"], ["taktuk", "taktuk"]] as const;
 
 export async function startHosts(count: number): Promise<Rig> {
   const missing = requirements();

@@ -10,6 +10,7 @@ import { exec } from "./exec.ts";
 import { links } from "./links.ts";
 import { machineText } from "./machine.ts";
 import { memory } from "./memory.ts";
+import { output } from "./output.ts";
 import { routed } from "./routed.ts";
 import { router } from "./router.ts";
 import { simulation } from "./simulation.ts";
@@ -27,6 +28,7 @@ const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
     router,
     uptime,
     exec,
+    output,
     boot,
     cold,
     convergence,
