@@ -16,6 +16,8 @@ async function run(
   const folder = await Deno.makeTempDir();
   const program = `${folder}/hook`;
   if (script !== undefined) {
+    // It may be ended before it has written anything.
+    await Deno.writeTextFile(`${folder}/output`, "");
     await Deno.writeTextFile(program, `#!/bin/sh\nexec >${folder}/output\n${script}\n`, {
       mode: 0o700,
     });
