@@ -9,6 +9,7 @@ import { attach, exec, holder, jobs, kill, logs, shell, wait } from "./exec/comm
 import { halt, shrink } from "./halt/commands.ts";
 import { audit, mesh, reload, revoke, token, user } from "./init_boot/commands.ts";
 import { init } from "./init_boot/init_commands.ts";
+import { log } from "./log/commands.ts";
 import { recv, send } from "./mailbox/commands.ts";
 import { nodes, ping, status } from "./mesh/commands.ts";
 import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
@@ -46,6 +47,7 @@ export const commands: readonly (Command | CommandGroup)[] = [
   token,
   init,
   reload,
+  log,
   audit,
   holder,
 ];

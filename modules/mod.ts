@@ -7,6 +7,7 @@ import { createDocuments, type DocumentsOptions } from "./documents/mod.ts";
 import { createGroup } from "./group/mod.ts";
 import { createHooks, type HooksOptions } from "./hooks/mod.ts";
 import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
+import { createLog, type LogRing } from "./log/mod.ts";
 import { createMailbox } from "./mailbox/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
 import { createNetworkBoot } from "./network_boot/mod.ts";
@@ -20,6 +21,8 @@ export interface ModulesOptions {
   readonly initBoot?: InitBootOptions;
   /** @default no hooks, for ever */
   readonly hooks?: HooksOptions;
+  /** What the daemon logs. @default its log cannot be read from elsewhere */
+  readonly log?: LogRing;
   /** @default documents are kept nowhere */
   readonly documents?: DocumentsOptions;
   /** @default there is no place for background jobs */
@@ -34,6 +37,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createGroup(),
     createUptime(),
     createExec(options.exec),
+    createLog(options.log),
     createMailbox(),
     createForward(),
     createNetworkBoot(),

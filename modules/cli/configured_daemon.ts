@@ -90,6 +90,7 @@ export async function runConfigured(
   );
   const target = options.log === undefined ? stderrTarget(context) : fileTarget(env, options.log);
   const logging = await startLog(
+    env,
     target,
     options.logLevel ?? host.logLevel ?? LOG_LEVEL_DEFAULT,
   );

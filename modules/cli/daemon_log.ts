@@ -12,6 +12,7 @@ import {
   type LogRecord,
 } from "@logtape/logtape";
 import type { Environment, Log } from "../../core/mod.ts";
+import { LogRing } from "../log/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import type { DaemonLogLevel } from "../shared/log_level.ts";
 
@@ -31,6 +32,8 @@ export interface LogTarget {
 export interface Logging {
   /** The logger of a component. */
   log(component: string): Log;
+  /** The last lines, for those who ask over the mesh. */
+  readonly ring: LogRing;
   /** What is logged from now on. */
   level: DaemonLogLevel;
   /** Resolves when all lines are written. */
@@ -39,6 +42,7 @@ export interface Logging {
 
 /** Sets up logging for this process. */
 export async function startLog(
+  { clock }: Pick<Environment, "clock">,
   target: LogTarget,
   level: DaemonLogLevel = "info",
 ): Promise<Logging> {
@@ -53,13 +57,16 @@ export async function startLog(
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["target"] },
     ],
   });
+  const ring = new LogRing();
   const logging: Logging = {
+    ring,
     level,
     log: (component) => {
       const logger = getLogger(["minime", component]);
       return (at, text, fields) => {
         if (at === "debug" && logging.level !== "debug") return;
         logger[at](literally(text), { ...fields });
+        ring.push({ time: clock.now(), level: at, component, text }, fields);
       };
     },
     close: async () => {

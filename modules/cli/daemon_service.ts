@@ -45,6 +45,7 @@ export async function serve(
     self,
     modules: createModules({
       ...parts.modules,
+      log: logging.ring,
       // Where a key dies with its daemon, nobody comes back to its jobs.
       exec: { folder: place.paths.folder, comesBack: journal !== undefined },
     }),

@@ -76,7 +76,7 @@ async function runDaemon(context: CommandContext, options: EnrolOptions): Promis
       ...accept(context, { admit, keys, primitives }),
       primitives,
       place,
-      logging: await startLog(fileTarget(env, paths.log)),
+      logging: await startLog(env, fileTarget(env, paths.log)),
       modules: {
         mesh: { segment: admit.segment, endpoints: admit.endpoints, peers: admit.peers },
       },

@@ -1,6 +1,14 @@
 /** Daemons of this user on this machine, reached by their unix sockets: no key and no home are needed. */
 
-import { Calls, type Environment, errorText, isName, UnixFront } from "../../core/mod.ts";
+import {
+  Calls,
+  ConnectionError,
+  type Environment,
+  errorText,
+  isName,
+  UnixFront,
+  UsageError,
+} from "../../core/mod.ts";
 import type { Output } from "./output.ts";
 import { findSocket, type LocalNode, localNodes, stateRoots } from "./state_folder.ts";
 
@@ -42,6 +50,30 @@ export async function localMeshes(
     for (const name of (await env.files.list(root)).filter(isName)) names.add(name);
   }
   return [...names].sort();
+}
+
+/** The one daemon that is meant: of that name, or the only one. @throws UsageError, ConnectionError */
+export async function onlyLocalDaemon(
+  needs: LocalNeeds & { readonly meshName: string | undefined },
+  node: string | undefined,
+): Promise<LocalDaemon> {
+  const { env, meshName } = needs;
+  const meshes = meshName === undefined ? await localMeshes(env) : [meshName];
+  const found: (LocalDaemon & { readonly mesh: string })[] = [];
+  for (const mesh of meshes) {
+    for await (const daemon of localDaemons(needs, { mesh, node })) found.push({ ...daemon, mesh });
+  }
+  const [first] = found;
+  if (first !== undefined && found.length === 1) return first;
+  for (const { calls } of found) void calls.close("client is done");
+  if (first === undefined) {
+    const what = node === undefined ? "No daemon" : `No daemon "${node}"`;
+    throw new ConnectionError("other", `${what} that is yours answers on this machine`);
+  }
+  const names = found.map(({ name, mesh }) => `${name} of mesh "${mesh}"`).join(", ");
+  throw new UsageError(`Several daemons run on this machine: ${names}`, {
+    hint: `Say which: --name ${first.name}, --mesh ${first.mesh}`,
+  });
 }
 
 async function reach(

@@ -29,6 +29,8 @@ const CLASSES = {
   "init_boot.join": "join",
   "init_boot.reload": "local",
   "init_boot.token": "guarded",
+  "log.own": "local",
+  "log.read": "guarded",
   "mailbox.put": "guarded",
   "mailbox.receive": "local",
   "mailbox.send": "local",
