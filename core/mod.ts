@@ -43,7 +43,7 @@ export {
   type Documents,
   type SignedDocument,
 } from "./daemon/documents.ts";
-export type { Link, LinkChange, Links, NodePeer, Teller } from "./daemon/links.ts";
+export type { BulkHalf, Link, LinkChange, Links, NodePeer, Teller } from "./daemon/links.ts";
 export { Minimed, type MinimedOptions } from "./daemon/minimed.ts";
 export {
   type ActionClass,

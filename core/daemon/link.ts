@@ -11,7 +11,7 @@ import { LINK_DRAIN_MS } from "../limits.ts";
 import { PRIORITY, type Priority } from "../wire/message.ts";
 import type { Call, CallOptions } from "./call.ts";
 import type { Calls } from "./calls.ts";
-import type { Link, NodePeer, Teller } from "./links.ts";
+import type { BulkHalf, Link, NodePeer } from "./links.ts";
 
 /** A conduit of a link, and the calls on it. */
 export interface LinkConduit {
@@ -34,7 +34,7 @@ export class StandingLink implements Link {
   /** All that are open, bulk halves and surplus ones too, in the order in which they came. */
   readonly #conduits = new Set<LinkConduit>();
   #carrier: LinkConduit;
-  #opening: Promise<Teller> | undefined;
+  #opening: Promise<BulkHalf> | undefined;
   #bulkCame: (() => void) | undefined;
   readonly #options: LinkOptions;
   /** The peer's wall clock, less our monotonic one. */
@@ -103,7 +103,7 @@ export class StandingLink implements Link {
     return this.#carrier.calls.tell(verb, args, priority);
   }
 
-  bulk(): Promise<Teller> {
+  bulk(): Promise<BulkHalf> {
     const here = this.#bulkCalls();
     if (here !== undefined) return Promise.resolve(here);
     this.#opening ??= this.#openBulk().finally(() => this.#opening = undefined);
@@ -141,7 +141,7 @@ export class StandingLink implements Link {
     return [...this.#conduits].find(({ peer }) => peer.bulk)?.calls;
   }
 
-  async #openBulk(): Promise<Teller> {
+  async #openBulk(): Promise<BulkHalf> {
     const { clock, dialBulk } = this.#options;
     const came = new Promise<void>((resolve) => this.#bulkCame = resolve);
     await dialBulk(this);

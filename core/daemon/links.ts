@@ -22,6 +22,12 @@ export interface Teller extends Caller {
   tell(verb: string, args: unknown, priority?: Priority): Promise<void>;
 }
 
+/** The conduit for bulk that a link has now. */
+export interface BulkHalf extends Teller {
+  /** Resolves when it is over, which the link may outlive; what was under way on it is lost. */
+  readonly done: Promise<CloseReason>;
+}
+
 export interface Link extends Teller {
   readonly peer: NodePeer;
   /** True when this end dialled. */
@@ -46,7 +52,7 @@ export interface Link extends Teller {
    * The second conduit to the same peer, for bulk: what waits in the kernel's send buffer cannot be
    * overtaken, so control and bulk do not share one. Opened at first use, by whichever end can dial.
    */
-  bulk(): Promise<Teller>;
+  bulk(): Promise<BulkHalf>;
   close(text: string): Promise<void>;
 }
 

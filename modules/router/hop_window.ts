@@ -39,6 +39,14 @@ export class HopWindow {
     this.#timed = undefined;
   }
 
+  /** What was handed over last was not taken by the conduit. */
+  returned(bytes: number): void {
+    this.#underWay = Math.max(0, this.#underWay - bytes);
+    if (this.#timed === undefined) return;
+    this.#timed.bytes -= bytes;
+    if (this.#timed.bytes <= 0) this.#timed = undefined;
+  }
+
   /** What was under way is lost. */
   clear(): void {
     this.#underWay = 0;

@@ -24,13 +24,16 @@ export const INLET_BYTES_MAX = 16 * 1024 * 1024;
 /** Flows with something waiting, for one hop, and of that from one neighbour. */
 export const FLOWS_MAX = 4_096;
 export const INLET_FLOWS_MAX = FLOWS_MAX / 8;
-/** Handed to the conduit of one hop and not yet taken there: what nobody can overtake any more. */
-export const HOP_WINDOW_BYTES_MIN = 256 * 1024;
+/**
+ * Handed to the conduit of one hop and not yet taken there: what nobody can overtake any more, and
+ * what a daemon works off in one go before it sees what else has come. Three packets keep a hop busy.
+ */
+export const HOP_WINDOW_BYTES_MIN = 128 * 1024;
 /** On long ways: 200 MB/s over 20 ms. */
 export const HOP_WINDOW_BYTES_MAX = 4 * 1024 * 1024;
 export const HOP_BYTES_PER_MS = 200_000;
 /** A hop reports what it has taken in pieces of this size, well within the window. */
-export const HOP_REPORT_BYTES = HOP_WINDOW_BYTES_MIN / 4;
+export const HOP_REPORT_BYTES = HOP_WINDOW_BYTES_MIN / 2;
 /** With a full window and no report for so long, what is under way was lost. */
 export const HOP_STALL_MS = 2_000;
 /** Refusals that one neighbour may cause; above that its packets are dropped, and counted. */

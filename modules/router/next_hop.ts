@@ -60,11 +60,14 @@ export interface NextHopOptions {
 interface Sender {
   readonly priority: Priority;
   busy: boolean;
-  /** By which the bytes under way go; with another one nothing of them comes any more. */
-  link: Link | undefined;
+  /** By which the bytes under way go; when it is over nothing of them comes any more. */
+  way: Way | undefined;
   window: HopWindow;
   wake: (() => void) | undefined;
 }
+
+/** A link, or the bulk half of one. */
+type Way = Pick<Teller, "tell">;
 
 /** Its neighbour, by whatever link or conduit on demand there is. */
 export class NextHop {
@@ -74,7 +77,7 @@ export class NextHop {
     (priority) => ({
       priority,
       busy: false,
-      link: undefined,
+      way: undefined,
       window: new HopWindow(),
       wake: undefined,
     }),
@@ -151,23 +154,40 @@ export class NextHop {
     const link = found instanceof Promise ? await found : found;
     const { bytes } = waiting.packet;
     const { priority } = sender;
-    const teller = priority === PRIORITY.bulk ? await this.#bulkOf(link) : link;
-    if (sender.link !== link) {
-      sender.link = link;
-      sender.window = new HopWindow();
+    const way = priority === PRIORITY.bulk ? await this.#bulkOf(sender, link) : link;
+    if (way === link) this.#take(sender, link, link.closed);
+    if (priority === PRIORITY.control) return await way.tell(FORWARD_VERB, bytes, priority);
+    const { window } = sender;
+    window.handed(bytes.length, this.#options.clock.monotonic());
+    try {
+      await way.tell(FORWARD_VERB, bytes, priority);
+    } catch (error) {
+      window.returned(bytes.length);
+      throw error;
     }
-    if (priority !== PRIORITY.control) {
-      sender.window.handed(bytes.length, this.#options.clock.monotonic());
-    }
-    await teller.tell(FORWARD_VERB, bytes, priority);
+  }
+
+  /** From now on that way is taken. What was under way on another one, or is when it ends, is lost. */
+  #take(sender: Sender, way: Way, over: Promise<unknown>): void {
+    if (sender.way === way) return;
+    sender.way = way;
+    sender.window = new HopWindow();
+    void over.then(() => {
+      if (sender.way !== way) return;
+      sender.way = undefined;
+      sender.window.clear();
+      wakeUp(sender);
+    });
   }
 
   /** Where there can be no bulk half, its work is done by the carrier. */
-  async #bulkOf(link: Link): Promise<Teller> {
+  async #bulkOf(sender: Sender, link: Link): Promise<Way> {
     const now = this.#options.clock.monotonic();
     if (now < this.#noBulkUntil) return link;
     try {
-      return await link.bulk();
+      const half = await link.bulk();
+      this.#take(sender, half, half.done);
+      return half;
     } catch (error) {
       if (!(error instanceof CallError)) {
         throw new CallError("unreachable", errorText(error), { cause: error });

@@ -41,6 +41,17 @@ Deno.test("hop window: a report counts for the time only when it covers what was
   assert.equal(window.size, 12 * HOP_BYTES_PER_MS);
 });
 
+Deno.test("hop window: what the conduit gave back is neither under way nor timed", () => {
+  const window = new HopWindow();
+  window.handed(HOP_WINDOW_BYTES_MIN, 0);
+  assert.ok(window.full);
+  window.returned(HOP_WINDOW_BYTES_MIN);
+  assert.ok(!window.full);
+  window.handed(1_000, 100);
+  window.taken(1_000, 104);
+  assert.equal(window.size, 4 * HOP_BYTES_PER_MS);
+});
+
 Deno.test("hop window: is bounded, whatever the hop reports", () => {
   const window = new HopWindow();
   window.handed(1_000, 0);
