@@ -3,7 +3,11 @@
  * under test, each node a process of `minime daemon --config` with ports of its own on loopback.
  */
 
+import { until } from "../system/rig/wait.ts";
 import { LocalMesh } from "./local_mesh.ts";
+
+/** Servers of the machine mostly have lower ones. */
+const FIRST_PORT = 12_000;
 
 export interface InstalledMeshOptions {
   readonly nodes: readonly string[];
@@ -74,17 +78,16 @@ export class InstalledMesh implements AsyncDisposable {
     return daemon;
   }
 
-  /** Resolves when the mesh, as `via` sees it, has exactly these nodes up. */
+  /** Resolves when the mesh, as the node that commands find first sees it, has exactly these up. */
   async settled(...up: readonly string[]): Promise<void> {
-    for (;;) {
+    const wanted = [...up].sort().join();
+    await until(`exactly ${wanted} are up`, async () => {
       const { code, stdout } = await this.local.run("nodes", "--json");
-      if (code === 0) {
-        const { nodes } = JSON.parse(stdout) as { nodes: { name: string; state: string }[] };
-        const names = nodes.filter(({ state }) => state === "up").map(({ name }) => name);
-        if (names.sort().join() === [...up].sort().join()) return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      if (code !== 0) return false;
+      const { nodes } = JSON.parse(stdout) as { nodes: { name: string; state: string }[] };
+      const names = nodes.filter(({ state }) => state === "up").map(({ name }) => name);
+      return names.sort().join() === wanted;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,15 +105,24 @@ function meshFile(name: string, { nodes, hostKeys = {}, more = "" }: InstalledMe
   return `name = "${name}"\n${rows.join("")}${more}`;
 }
 
-/** Free a moment ago: nobody else on this machine takes ports by number. */
+/**
+ * Free a moment ago, and not of those that the kernel gives to whoever dials: a daemon that starts
+ * later would find its port taken by a connection of the others.
+ */
 function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  const ports = listeners.map(({ addr }) => addr.port);
+  const range = Deno.readTextFileSync("/proc/sys/net/ipv4/ip_local_port_range");
+  const below = Number(/^\d+/.exec(range)?.[0]);
+  const listeners: Deno.TcpListener[] = [];
+  while (listeners.length < count) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (below - FIRST_PORT));
+    try {
+      listeners.push(Deno.listen({ hostname: "127.0.0.1", port }));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
   for (const listener of listeners) listener.close();
-  return ports;
+  return listeners.map(({ addr }) => addr.port);
 }
 
 function follow(child: Deno.ChildProcess): { daemon: Daemon; over: Promise<void> } {

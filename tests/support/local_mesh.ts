@@ -4,6 +4,8 @@
  */
 
 import { type Binary, commandOf, ensureBinary } from "../../tools/binary.ts";
+import { stateOf } from "../system/rig/process.ts";
+import { until } from "./wait.ts";
 
 export interface LocalMeshOptions {
   /** As a nodeset. @default "n[1-4]" */
@@ -30,7 +32,10 @@ export interface Node {
   readonly segment: string;
 }
 
-const RUN_MS_MAX = 60_000;
+const RUN_MS_MAX = 120_000;
+
+/** The states of a process that has got a signal which nobody can refuse, see {@link stateOf}. */
+const SETTLED: ReadonlyMap<Deno.Signal, string> = new Map([["SIGKILL", "-Z"], ["SIGSTOP", "T-"]]);
 
 export class LocalMesh implements AsyncDisposable {
   readonly folder: string;
@@ -151,10 +156,15 @@ export class LocalMesh implements AsyncDisposable {
     }
   }
 
+  /** Resolves when the kernel has ended or stopped the process, where that is what the signal does. */
   async signal(node: string, signal: Deno.Signal): Promise<void> {
     const pid = await this.pidOf(node);
     if (pid === undefined) throw new Error(`Node "${node}" does not run`);
     Deno.kill(pid, signal);
+    const wanted = SETTLED.get(signal);
+    if (wanted !== undefined) {
+      await until(() => wanted.includes(stateOf(pid)), `"${node}" has got ${signal}`);
+    }
   }
 
   /** Pids of all living processes that were started in this mesh's folder. */

@@ -2,8 +2,10 @@
 
 declare const setImmediate: (run: () => void) => unknown;
 
-/** Far more turns than anything in this process needs that is not stuck. */
-const TURNS_MAX = 200_000;
+/** More turns than what is under way in this process needs; what takes longer waits for others. */
+const EAGER_TURNS = 20_000;
+/** What waits for the kernel, a timer or another process may take so long on a busy machine. */
+const WAIT_MS_MAX = 60_000;
 const QUIET_TURNS = 20;
 
 /** One turn of the event loop, the network included. */
@@ -13,11 +15,15 @@ export function turn(): Promise<void> {
 
 /** Resolves as soon as the condition holds; throws when it never does. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
+  const start = performance.now();
   for (let turns = 0; !condition(); turns++) {
-    if (turns === TURNS_MAX) throw new Error(`Waited in vain until ${what}`);
+    if (turns > EAGER_TURNS && performance.now() - start > WAIT_MS_MAX) {
+      throw new Error(`Waited in vain until ${what}`);
+    }
     // Now and then for real, so that a busy kernel gets its turn too.
-    if (turns % 64 === 63) await new Promise((resolve) => setTimeout(resolve, 1));
-    else await turn();
+    if (turns % 64 === 63 || turns > EAGER_TURNS) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    } else await turn();
   }
 }
 

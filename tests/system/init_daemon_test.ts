@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type Daemon, InstalledMesh } from "../support/installed_mesh.ts";
 import { LocalMesh } from "../support/local_mesh.ts";
 import { turn, until } from "../support/wait.ts";
+import { until as patiently } from "./rig/wait.ts";
 
 const RUNNING = /"message":"Running"/;
 
@@ -37,14 +38,19 @@ Deno.test("init daemon: nodes of the file find each other in any order, and come
   await mesh.settled("n2", "n3");
   mesh.start("n1");
   await mesh.settled("n1", "n2", "n3");
-  const { nodes } = await mesh.local.json("nodes") as { nodes: Record<string, unknown>[] };
-  assert.deepEqual(nodes.map(({ incarnation }) => incarnation), [2, 1, 1]);
+  await patiently("all know its next life", async () => {
+    const { nodes } = await mesh.local.json("nodes") as { nodes: { incarnation: number }[] };
+    return nodes.map(({ incarnation }) => incarnation).join() === "2,1,1";
+  });
   // SIGTERM is an orderly end: the others see it leave.
   second.kill("SIGTERM");
   assert.equal((await second.status).code, 0);
+  await patiently(
+    "n2 has left",
+    async () =>
+      (await mesh.local.nodes()).some(({ name, state }) => name === "n2" && state === "left"),
+  );
   await mesh.settled("n1", "n3");
-  const left = (await mesh.local.nodes()).find(({ name }) => name === "n2");
-  assert.equal(left?.state, "left");
 });
 
 Deno.test("init daemon: one name runs once, and its port must be free", async () => {

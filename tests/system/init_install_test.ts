@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { commandOf, ensureBinary } from "../../tools/binary.ts";
 import { InstalledMesh } from "../support/installed_mesh.ts";
 import { LoneMachine } from "../support/lone_machine.ts";
-import { systemTest } from "./rig/mod.ts";
+import { systemTest, until } from "./rig/mod.ts";
 
 const built = await ensureBinary();
 
@@ -115,7 +115,7 @@ systemTest(
     // Killed, it is known as dead; started again, it is the same node in its next life.
     const pid = await Deno.readTextFile(machine.path("/run/minime-lab.pid"));
     await machine.run(["kill", "-9", pid.trim()]);
-    assert.equal((await service("status")).code, 1);
+    await until("it is known as dead", async () => (await service("status")).code === 1);
     assert.equal((await service("start")).code, 0);
     await mesh.settled("n1");
     assert.equal(
@@ -126,8 +126,11 @@ systemTest(
     const reload = await minime("reload");
     assert.match(reload.stdout, /^"n1" has read its mesh file: same hosts$/m);
     assert.equal((await service("reload")).code, 0);
-    const log = await Deno.readTextFile(machine.path("/var/log/minime-lab.log"));
-    assert.match(log, /Mesh file read again/);
+    // The first such line is of the command before.
+    await until("the signal has done the same", async () => {
+      const log = await Deno.readTextFile(machine.path("/var/log/minime-lab.log"));
+      return log.split("Mesh file read again").length > 2;
+    });
 
     const again = await minime(
       "init",

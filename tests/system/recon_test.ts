@@ -64,7 +64,7 @@ address = "n1"
 port = 7118
 user = "stranger"
 [boot]
-connect_timeout = "2s"
+connect_timeout = "5s"
 `,
   );
   const looked = ["n1", "n6", "n7", "n8", "n11"].map(host);
@@ -178,7 +178,7 @@ systemTest(
     await using rig = await Rig.start({ hosts: ["n1", "n2", "n3", "n4"] });
     await rig.origin.writeFile(
       FILE,
-      'name = "lab"\n[[hosts]]\nnames = "n[1-4]"\n[boot]\nconnect_timeout = "2s"\n',
+      'name = "lab"\n[[hosts]]\nnames = "n[1-4]"\n',
     );
     const state = "/root/.local/state/minime";
     await using _polite = await daemonOn(rig.host("n1"), "exec sleep 600");

@@ -59,8 +59,12 @@ async function runSegments(test: Deno.TestContext): Promise<void> {
     assert.ok(copies > 1 && copies < 4.5, `${copies} copies were sent`);
     assert.deepEqual(await answering(rig), all);
     // No line through a gateway is left, and no socket of one.
-    assert.deepEqual(rig.origin.processes().filter(({ argv }) => argv[0] === "ssh"), []);
-    assert.equal((await rig.origin.must(["ls", "/tmp/minime-0"])).trim(), "");
+    await until(
+      "both are gone",
+      async () =>
+        rig.origin.processes().every(({ argv }) => argv[0] !== "ssh") &&
+        (await rig.origin.must(["ls", "/tmp/minime-0"])).trim() === "",
+    );
   });
 
   await test.step("nodes --toml: is the file that booted it", async () => {
@@ -121,7 +125,8 @@ async function runSegments(test: Deno.TestContext): Promise<void> {
   await test.step("shrink and grow: a host behind gateways leaves and comes back", async () => {
     const shrunk = await rig.minime(["shrink", "-w", "c2"]);
     assert.equal(shrunk.code, 0, shrunk.stdout + shrunk.stderr);
-    assert.deepEqual(daemonsOf(rig.host("c2")), []);
+    // From here a daemon is seen by its port, which closes a moment before the process is gone.
+    await until("its daemon is gone", () => daemonsOf(rig.host("c2")).length === 0);
     assert.deepEqual(await answering(rig), all.filter((name) => name !== "c2"));
     await using _fault = await noSshd(rig.host("gc1"));
     const grown = await rig.minime(["grow", "-w", "c2"], { timeoutMs: BOOT_MS_MAX });
@@ -132,7 +137,6 @@ async function runSegments(test: Deno.TestContext): Promise<void> {
   await test.step("halt: everything is down, behind the gateways too", async () => {
     const { code, stdout, stderr } = await rig.minime(["halt"]);
     assert.equal(code, 0, stdout + stderr);
-    assert.deepEqual(rig.hosts.flatMap(daemonsOf), []);
     // What was logged in to reach others has noticed that nobody needs it any more.
     await until("nothing is left", () => rig.hosts.every((host) => host.pids().length === 0));
   });

@@ -33,6 +33,9 @@ export interface HostProcess {
 
 export const HOST_PATH = "/usr/bin:/bin:/usr/sbin:/sbin";
 
+/** The states of a process that has got a signal which nobody can refuse. */
+const SETTLED: ReadonlyMap<string, string> = new Map([["KILL", "ZX"], ["STOP", "TZX"]]);
+
 export class Host {
   readonly name: string;
   readonly interfaces: readonly Interface[];
@@ -189,9 +192,24 @@ export class Host {
       .map(({ pid }) => pid);
   }
 
-  /** Sends a signal ("KILL", "STOP", ...) to processes of the host. */
+  /**
+   * Sends a signal ("KILL", "STOP", ...) to processes of the host, and waits until the kernel has ended
+   * or stopped them, where that is what it does. Who is to be killed may be gone already.
+   */
   async signal(signal: string, ...pids: readonly number[]): Promise<void> {
-    await this.must(["kill", "-s", signal, "--", ...pids.map(String)]);
+    const argv = ["kill", "-s", signal, "--", ...pids.map(String)];
+    if (signal === "KILL") await this.run(argv);
+    else await this.must(argv);
+    const isSettled = SETTLED.get(signal);
+    if (isSettled !== undefined) {
+      await until(
+        `${pids.join()} have got SIG${signal}`,
+        () =>
+          this.processes().every(({ pid, state }) =>
+            !pids.includes(pid) || isSettled.includes(state)
+          ),
+      );
+    }
     // `nsenter` stops when its program does, and would sleep on when only its program is woken.
     const wrappers = childrenOf(Deno.pid).filter((wrapper) =>
       childrenOf(wrapper).some((inner) => pids.includes(this.#pidInside(inner) ?? 0))

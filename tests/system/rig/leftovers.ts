@@ -9,7 +9,7 @@ import { isGone, killPid } from "./process.ts";
 /** Not below /tmp, which hosts cover by their own. */
 const BASE = "/var/tmp";
 const NAME = /^minime-rig-([0-9]+)-[0-9]+$/;
-const END_MS_MAX = 10_000;
+const END_MS_MAX = 30_000;
 const POLL_MS = 5;
 
 /** Makes a new rig's folder, owned by this process. */

@@ -12,13 +12,13 @@ export interface RunResult {
 export interface RunOptions {
   /** Bytes or text for the program's stdin. @default nothing: end of file at once */
   readonly stdin?: string | Uint8Array<ArrayBuffer>;
-  /** After this many milliseconds the program is killed and the run rejects. @default 30000 */
+  /** After this many milliseconds the program is killed and the run rejects. @default 60000 */
   readonly timeoutMs?: number;
 }
 
-const RUN_MS_DEFAULT = 30_000;
-/** `nsenter` forks the program within a few milliseconds; a loaded machine may take longer. */
-const FORK_MS_MAX = 5_000;
+const RUN_MS_DEFAULT = 60_000;
+/** `nsenter` forks the program within a few milliseconds; a loaded machine may take much longer. */
+const FORK_MS_MAX = 30_000;
 const POLL_MS = 5;
 
 /** The environment of the tools that the rig itself uses. */

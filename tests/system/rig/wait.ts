@@ -1,6 +1,7 @@
 /** Waiting for what somebody else does, in tests: by looking again, never by guessing a time. */
 
-const WAIT_MS_DEFAULT = 15_000;
+/** Nothing here is slow, but the machine may be. */
+const WAIT_MS_DEFAULT = 60_000;
 const POLL_MS = 10;
 
 /** Resolves once `holds` does; rejects, naming what was waited for, when it never does. */
