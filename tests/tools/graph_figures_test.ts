@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { runs } from "../support/fuzz.ts";
 import { figuresOf, type Neighbours, vertexConnectivity } from "../../tools/graph_figures.ts";
 
 function graphOf(nodes: number, edges: readonly (readonly [number, number])[]): number[][] {
@@ -56,6 +57,6 @@ Deno.test("graph figures: connectivity is that of all sets of nodes tried", () =
       const graph = graphOf(nodes, edges);
       assert.equal(vertexConnectivity(graph), connectivityByTrial(graph));
     }),
-    { numRuns: 300 },
+    runs(300),
   );
 });

@@ -94,7 +94,8 @@ for (const [name, play] of STAGES) {
       assert.equal(random.bytes(0).length, 0);
       const long = random.bytes(200_003);
       assert.equal(long.length, 200_003);
-      assert.ok(new Set(long.subarray(-3_000)).size === 256);
+      // So many that all values are there, not only most of the time.
+      assert.ok(new Set(long.subarray(-30_000)).size === 256);
       assert.notDeepEqual(random.bytes(16), random.bytes(16));
       return Promise.resolve();
     }));

@@ -1,10 +1,16 @@
 /** `minime exec` as a user types it, on four daemons of this machine. */
 
 import assert from "node:assert/strict";
+import { Dice, SEED } from "../../support/fuzz.ts";
 import { LocalMesh, type Result } from "../../support/local_mesh.ts";
 import { until } from "../group/daemons.ts";
 
 const N4 = "n[1-4]";
+
+/** A time to sleep that no other run of these tests has. */
+function seconds(whole: number): string {
+  return `${whole}.${Deno.pid}`;
+}
 
 /** Pids of processes whose command line holds that word. */
 function running(word: string): number[] {
@@ -81,7 +87,7 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
   });
 
   await step("binary output survives -N and --outdir bit for bit", async () => {
-    const bytes = crypto.getRandomValues(new Uint8Array(50_000));
+    const bytes = new Dice(SEED).bytes(50_000);
     await Deno.writeFile(`${mesh.folder}/bytes`, bytes);
     const child = mesh.spawn("exec", "-N", "-w", "n3", "cat", `${mesh.folder}/bytes`);
     assert.deepEqual((await child.output()).stdout, bytes);
@@ -172,28 +178,35 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
   });
 
   await step("^C asks the programs, and what they still say is printed", async () => {
-    const line = 'trap "echo bye; exit 4" INT; echo ready; sleep 1001 & wait';
+    const line = `trap "echo bye; exit 4" INT; echo ready; sleep ${seconds(1001)} & wait`;
     const child = mesh.spawn("exec", "-w", N4, "-s", line);
-    await until(() => running("1001").length === 4);
+    await until(() => running(seconds(1001)).length === 4);
     child.kill("SIGINT");
     const { code, stdout } = await child.output();
     const text = new TextDecoder().decode(stdout);
     assert.equal(code, 4);
     assert.equal(text.match(/^n\d: bye$/gm)?.length, 4);
-    await until(() => running("1001").length === 0);
+    await until(() => running(seconds(1001)).length === 0);
   });
 
   await step("^C twice kills what does not listen", async () => {
-    const child = mesh.spawn("exec", "-w", N4, "-s", 'trap "" INT; sleep 1002; echo no');
-    await until(() => running("1002").length === 4);
+    const line = `trap "" INT; sleep ${seconds(1002)}; echo no`;
+    const child = mesh.spawn("exec", "-w", N4, "-s", line);
+    await until(() => running(seconds(1002)).length === 4);
     child.kill("SIGINT");
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    assert.equal(running("1002").length, 4);
-    child.kill("SIGINT");
-    const { code, stderr } = await child.output();
-    assert.equal(code, 130);
-    assert.match(new TextDecoder().decode(stderr), /n\[1-4\]: killed by SIGKILL/);
-    await until(() => running("1002").length === 0);
+    let told = "";
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      // Two signals that nobody has taken yet would be one.
+      const isFirst = !told.includes("again to kill them");
+      told += text;
+      if (!isFirst || !told.includes("again to kill them")) continue;
+      assert.equal(running(seconds(1002)).length, 4);
+      child.kill("SIGINT");
+    }
+    await child.stdout.cancel();
+    assert.equal((await child.status).code, 130);
+    assert.match(told, /n\[1-4\]: killed by SIGKILL/);
+    await until(() => running(seconds(1002)).length === 0);
   });
 
   await step("--private does the same in sessions that end in the nodes", async () => {
@@ -217,29 +230,29 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     assert.match(folded.stdout, /\nn\[1-4\] \(4\)\n-+\nsame\n$/);
     const refused = await exec("--private", "-w", "n3", "--user", "nobody", "true");
     assert.deepEqual([refused.code, refused.stderr.startsWith("minime: n3: refused: ")], [5, true]);
-    const child = mesh.spawn("exec", "--private", "-w", N4, "-s", "sleep 1010 & wait");
-    await until(() => running("1010").length === 4);
+    const child = mesh.spawn("exec", "--private", "-w", N4, "-s", `sleep ${seconds(1010)} & wait`);
+    await until(() => running(seconds(1010)).length === 4);
     child.kill("SIGINT");
     assert.equal((await child.output()).code, 130);
-    await until(() => running("1010").length === 0);
+    await until(() => running(seconds(1010)).length === 0);
   });
 
   await step("when the client dies, the programs end", async () => {
-    const child = mesh.spawn("exec", "-w", N4, "-s", "sleep 1003 & wait");
-    await until(() => running("1003").length === 4);
+    const child = mesh.spawn("exec", "-w", N4, "-s", `sleep ${seconds(1003)} & wait`);
+    await until(() => running(seconds(1003)).length === 4);
     child.kill("SIGKILL");
     await child.output();
-    await until(() => running("1003").length === 0);
+    await until(() => running(seconds(1003)).length === 0);
   });
 
   await step("when nobody reads the output any more, the programs end", async () => {
-    const child = mesh.spawn("exec", "-w", N4, "-s", "yes; sleep 1004");
+    const child = mesh.spawn("exec", "-w", N4, "-s", `yes ${seconds(1004)}`);
     const reader = child.stdout.getReader();
     await reader.read();
     await reader.cancel();
     await child.stderr.cancel();
     assert.equal((await child.status).code, 141);
-    await until(() => running("yes").length === 0);
+    await until(() => running(seconds(1004)).length === 0);
   });
 
   await step("a slow reader slows the programs, and nobody's memory grows", async () => {
@@ -256,10 +269,10 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
   await step(
     "when a daemon is killed, its programs end, and the node is told as lost",
     async () => {
-      const child = mesh.spawn("exec", "-w", N4, "-s", "sleep 1005 & wait");
-      await until(() => running("1005").length === 4);
+      const child = mesh.spawn("exec", "-w", N4, "-s", `sleep ${seconds(1005)} & wait`);
+      await until(() => running(seconds(1005)).length === 4);
       await mesh.signal("n4", "SIGKILL");
-      await until(() => running("1005").length === 3);
+      await until(() => running(seconds(1005)).length === 3);
       child.kill("SIGTERM");
       const { code, stderr } = await child.output();
       assert.equal(code, 143);
@@ -268,11 +281,11 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
   );
 
   await step("an orderly halt ends what runs", async () => {
-    const child = mesh.spawn("exec", "-w", "n[2-3]", "-s", "sleep 1006 & wait");
-    await until(() => running("1006").length === 2);
+    const child = mesh.spawn("exec", "-w", "n[2-3]", "-s", `sleep ${seconds(1006)} & wait`);
+    await until(() => running(seconds(1006)).length === 2);
     await mesh.run("halt");
     await child.output();
-    assert.equal(running("1006").length, 0);
+    await until(() => running(seconds(1006)).length === 0);
   });
 });
 

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { viewsOf } from "../../../modules/exec/job_commands.ts";
 import { LocalMesh } from "../../support/local_mesh.ts";
+import { until } from "../../support/wait.ts";
+import { lives } from "./scene.ts";
 
 Deno.test("jobs: listed by node, whoever answered first", () => {
   const job = { job: "j", argv: ["true"], startedMs: 1, bytes: 0 };
@@ -98,6 +100,6 @@ Deno.test("jobs: on three nodes, as a user handles them", async (t) => {
     let pid = "";
     while (pid === "") pid = (await mesh.must("logs", "-N", "-w", "n1", "last")).trim();
     await mesh.run("halt");
-    await assert.rejects(Deno.stat(`/proc/${pid}`), Deno.errors.NotFound);
+    await until(() => !lives(Number(pid)), "it has ended");
   });
 });

@@ -7,6 +7,7 @@ import { LineOutput } from "../../../modules/exec/line_output.ts";
 import { LineSplitter } from "../../../modules/exec/line_splitter.ts";
 import { LINE_BYTES_MAX } from "../../../modules/exec/limits.ts";
 import { Outcome } from "../../../modules/exec/outcome.ts";
+import { runs } from "../../support/fuzz.ts";
 import { GroupResult } from "../../../modules/shared/group_result.ts";
 
 const encoder = new TextEncoder();
@@ -19,15 +20,18 @@ function joined(parts: readonly Uint8Array[]): string {
 const PIECES = fc.array(fc.uint8Array({ maxLength: 30 }).map((bytes) => bytes.map((b) => b % 13)));
 
 Deno.test("lines: however bytes are cut, whole lines come out, and all of them", () => {
-  fc.assert(fc.property(PIECES, (pieces) => {
-    const splitter = new LineSplitter();
-    const lines = pieces.flatMap((piece) => splitter.push(piece));
-    for (const line of lines) assert.equal(line.indexOf(10), line.length - 1);
-    const rest = splitter.finish();
-    assert.equal(rest?.includes(10) ?? false, false);
-    assert.equal(joined([...lines, ...rest === undefined ? [] : [rest]]), joined(pieces));
-    assert.equal(splitter.finish(), undefined);
-  }));
+  fc.assert(
+    fc.property(PIECES, (pieces) => {
+      const splitter = new LineSplitter();
+      const lines = pieces.flatMap((piece) => splitter.push(piece));
+      for (const line of lines) assert.equal(line.indexOf(10), line.length - 1);
+      const rest = splitter.finish();
+      assert.equal(rest?.includes(10) ?? false, false);
+      assert.equal(joined([...lines, ...rest === undefined ? [] : [rest]]), joined(pieces));
+      assert.equal(splitter.finish(), undefined);
+    }),
+    runs(100),
+  );
 });
 
 Deno.test("lines: one without an end does not gather for ever", () => {
@@ -92,11 +96,14 @@ function patched(a: readonly string[], text: string): string[] {
 
 Deno.test("diff: applied to the one text it gives the other", () => {
   const text = fc.array(fc.constantFrom("a", "b", "c", "d"), { maxLength: 40 });
-  fc.assert(fc.property(text, text, (a, b) => {
-    const difference = diffLines(a, b);
-    assert.equal(difference === "", a.join() === b.join());
-    assert.deepEqual(patched(a, difference), b);
-  }));
+  fc.assert(
+    fc.property(text, text, (a, b) => {
+      const difference = diffLines(a, b);
+      assert.equal(difference === "", a.join() === b.join());
+      assert.deepEqual(patched(a, difference), b);
+    }),
+    runs(100),
+  );
 });
 
 Deno.test("outcome: the exit code is the largest, and what never ran counts", () => {

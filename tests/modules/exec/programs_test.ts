@@ -2,10 +2,49 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { RunEnd } from "../../../modules/exec/order.ts";
+import { DRAIN_MS, KILL_AFTER_MS_SHUTDOWN } from "../../../modules/exec/limits.ts";
+import { type Chunk, STDOUT } from "../../../modules/exec/program.ts";
+import { runs } from "../../support/fuzz.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { until } from "../group/daemons.ts";
-import { lives, makeScene, userName } from "./scene.ts";
+import { lives, makeScene, type Scene, userName } from "./scene.ts";
 
 const IS_ROOT = Deno.uid() === 0;
+
+type Output = AsyncGenerator<Chunk, RunEnd, void>;
+
+/** The next that it writes to stdout; what a shell complains of is nobody's business here. */
+async function nextText(output: Output): Promise<string> {
+  for (;;) {
+    const { done, value } = await output.next();
+    if (done) throw new Error(`It has ended: ${JSON.stringify(value)}`);
+    if (value[0] === STDOUT) return new TextDecoder().decode(value[1]);
+  }
+}
+
+async function endOf(output: Output): Promise<RunEnd> {
+  for (;;) {
+    const { done, value } = await output.next();
+    if (done) return value;
+  }
+}
+
+/** By a clock that the test advances: however busy the machine is, no time is over too early. */
+async function byManualClock(
+  run: (scene: Scene, clock: ManualClock) => Promise<void>,
+): Promise<void> {
+  const clock = new ManualClock();
+  await using scene = await makeScene({ clock });
+  try {
+    await run(scene, clock);
+  } finally {
+    let isOver = false;
+    const stopping = scene.programs.stop().finally(() => isOver = true);
+    while (!isOver) await clock.advance(KILL_AFTER_MS_SHUTDOWN);
+    await stopping;
+  }
+}
 
 Deno.test("programs: argv is passed untouched", async () => {
   await using scene = await makeScene();
@@ -19,7 +58,7 @@ Deno.test("programs: argv is passed untouched", async () => {
       assert.deepEqual(stdout, expected.map((w) => `${w}\0`).join(""));
       assert.deepEqual(end, { code: 0 });
     }),
-    { numRuns: 40, examples: [[["", " ", "'\"$HOME`x`\\", "\n", "ä€𝄞", "-n", "*"]]] },
+    { ...runs(40), examples: [[["", " ", "'\"$HOME`x`\\", "\n", "ä€𝄞", "-n", "*"]]] },
   );
   const many = Array.from({ length: 10 }, () => "x".repeat(100_000));
   const { stdout } = await scene.run(["/bin/sh", "-c", "echo $# ${#9}", "sh", ...many]);
@@ -226,18 +265,20 @@ Deno.test("programs: a slow reader slows the program, and no output gathers", as
 });
 
 Deno.test("programs: out of time it is asked to end, and killed when it does not", async () => {
-  await using scene = await makeScene();
-  assert.deepEqual((await scene.run(["sleep", "60"], { timeoutMs: 50 })).end, {
-    code: 143,
-    signal: "SIGTERM",
-    timedOut: true,
+  await byManualClock(async (scene, clock) => {
+    const limits = { timeoutMs: 50, killAfterMs: 100 };
+    const sleeper = scene.stream(["/bin/sh", "-c", "echo ready; exec sleep 60"], limits);
+    assert.equal(await nextText(sleeper), "ready\n");
+    await clock.advance(50);
+    assert.deepEqual(await endOf(sleeper), { code: 143, signal: "SIGTERM", timedOut: true });
+    const line = 'trap "echo no" TERM; echo ready; while :; do sleep 0.01; done';
+    const stubborn = scene.stream(["/bin/sh", "-c", line], limits);
+    assert.equal(await nextText(stubborn), "ready\n");
+    await clock.advance(50);
+    assert.equal(await nextText(stubborn), "no\n");
+    await clock.advance(100);
+    assert.deepEqual(await endOf(stubborn), { code: 137, signal: "SIGKILL", timedOut: true });
   });
-  const stubborn = await scene.sh('trap "echo no" TERM; while :; do sleep 0.01; done', {
-    timeoutMs: 50,
-    killAfterMs: 100,
-  });
-  assert.deepEqual(stubborn.end, { code: 137, signal: "SIGKILL", timedOut: true });
-  assert.match(stubborn.stdout, /^no\n/);
 });
 
 Deno.test("programs: when nobody wants it any more, its whole group is ended", async () => {
@@ -264,20 +305,31 @@ Deno.test("programs: one whose reader leaves is killed", async () => {
 });
 
 Deno.test("programs: what a program leaves behind in its group ends soon after it", async () => {
-  await using scene = await makeScene();
-  const { stdout, end } = await scene.sh("(sleep 0.1; echo late) & sleep 62 & echo $!");
-  const [pid, late] = stdout.split("\n");
-  assert.equal(late, "late");
-  assert.deepEqual(end, { code: 0 });
-  await until(() => !lives(Number(pid)));
+  await byManualClock(async (scene, clock) => {
+    const line = "(while kill -0 $$ 2>&-; do sleep 0.01; done; echo late) & sleep 62 & echo $!";
+    const output = scene.stream(["/bin/sh", "-c", line]);
+    const pid = Number(await nextText(output));
+    assert.equal(await nextText(output), "late\n");
+    assert.equal(lives(pid), true);
+    const over = endOf(output);
+    await until(() => clock.timers > 0);
+    await clock.advance(DRAIN_MS);
+    assert.deepEqual(await over, { code: 0 });
+    await until(() => !lives(pid));
+  });
 });
 
 Deno.test("programs: a daemon in a session of its own lives on, and nobody waits for it", async () => {
-  await using scene = await makeScene();
-  const { stdout } = await scene.sh("setsid sh -c 'echo $$; exec sleep 63' &");
-  const pid = Number(stdout);
-  assert.equal(lives(pid), true);
-  Deno.kill(pid, "SIGKILL");
+  await byManualClock(async (scene, clock) => {
+    const output = scene.stream(["/bin/sh", "-c", "setsid sh -c 'echo $$; exec sleep 63' &"]);
+    const pid = Number(await nextText(output));
+    const over = endOf(output);
+    await until(() => clock.timers > 0);
+    await clock.advance(DRAIN_MS);
+    assert.deepEqual(await over, { code: 0 });
+    assert.equal(lives(pid), true);
+    Deno.kill(pid, "SIGKILL");
+  });
 });
 
 Deno.test("programs: signals reach the group of a run of the same user, and no other", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RING_BYTES_MAX } from "../../../modules/exec/limits.ts";
+import { runs } from "../../support/fuzz.ts";
 import { Ring } from "../../../modules/exec/ring.ts";
 
 const signal = new AbortController().signal;
@@ -31,7 +32,7 @@ Deno.test("ring: keeps the last bytes, and a reader learns how many it missed", 
         assert.deepEqual(bytes, all.slice(missed));
       },
     ),
-    { numRuns: 20 },
+    runs(20),
   );
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { withEscape } from "../../../modules/exec/escape.ts";
 import { inTerminal, TerminalOutput } from "../../../modules/exec/terminal.ts";
+import { runs } from "../../support/fuzz.ts";
 import { LocalMesh } from "../../support/local_mesh.ts";
 import { makeScene } from "./scene.ts";
 
@@ -22,7 +23,7 @@ Deno.test("terminal: the words of a command pass its shell untouched", async () 
       const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", line] }).output();
       assert.equal(decoder.decode(stdout), words.map((each) => `${each}\0`).join(""));
     }),
-    { numRuns: 25, examples: [[["it's", "'", '"$HOME"`x`', "; exec ", "\n"]]] },
+    { ...runs(25), examples: [[["it's", "'", '"$HOME"`x`', "; exec ", "\n"]]] },
   );
 });
 

@@ -202,9 +202,8 @@ Deno.test("forward: more than may be at once wait, and all are served", async ()
 
 Deno.test("forward: a closed port is told, its client is reset, and the forward goes on", async () => {
   await using mesh = await start();
-  const closed = await network.listen(LOOPBACK);
-  const nobody = portOf(closed);
-  closed.close();
+  // One that the kernel gives to nobody else.
+  const nobody = 1;
   await using server = await serve(answerAtEnd);
   await using forwarding = new Forwarding(mesh, [
     ...["0", `n2:127.0.0.1:${nobody}`],
@@ -250,13 +249,14 @@ Deno.test("forward: a slow reader holds the writer at the far end, in both direc
   const [port = 0] = await forwarding.ports();
   const pipe = await dial(port);
   const pouring = pour(pipe, "client");
+  await until(() => sent.server > 0 && sent.client > 0);
   // Both writers come to a halt, far from what they have to say.
   for (let before = -1; before !== sent.server + sent.client;) {
     before = sent.server + sent.client;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  assert.ok(sent.server > 0 && sent.server < TOO_MUCH_BYTES, `${sent.server}`);
-  assert.ok(sent.client > 0 && sent.client < TOO_MUCH_BYTES, `${sent.client}`);
+  assert.ok(sent.server < TOO_MUCH_BYTES, `${sent.server}`);
+  assert.ok(sent.client < TOO_MUCH_BYTES, `${sent.client}`);
   go.resolve();
   const all = await readAll(pipe);
   await pouring;

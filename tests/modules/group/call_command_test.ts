@@ -13,7 +13,7 @@ const DEFAULTS: Options = {
   group: [],
   all: false,
   reduce: { kind: "fold" },
-  timeout: 5_000,
+  timeout: 60_000,
   sign: false,
   json: false,
 };

@@ -47,7 +47,8 @@ Deno.test("group: a relay that swallows what it carries costs the time, and its 
   const result = await callGroup(mesh.get("n1").group, {
     targets: "",
     steps: say,
-    deadlineMs: 50,
+    // Time for n1 to answer, on a machine that does much else.
+    deadlineMs: 1_500,
   });
   assert.deepEqual([...result.answered], ["n1"]);
   for (const name of ["n2", "n3"]) {
@@ -69,14 +70,14 @@ Deno.test("group: a relay takes only whole and well-formed work", async () => {
   const work = {
     id: "0".repeat(32),
     reduce: { kind: "fold" },
-    startBy: Date.now(),
+    startBy: Date.now() + 60_000,
     bytesPerNodeMax: 10,
   };
   const args = {
     work: { ...work, steps: say },
     mine: [0, 0],
     names: "n2",
-    deadlineMs: 100,
+    deadlineMs: 60_000,
     slackMs: 0,
     via: ["n1"],
     avoid: [],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { auditLine, outcomeLine } from "../../../core/security/audit.ts";
+import { runs } from "../../support/fuzz.ts";
 import { parseAuditLine } from "../../../modules/init_boot/audit_line.ts";
 
 const WHO = {
@@ -30,7 +31,7 @@ Deno.test("audit line: reads what the daemon writes", () => {
 Deno.test("audit line: whatever else a line holds, it is left out and nothing fails", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => parseAuditLine(text) === undefined),
-    { numRuns: 2_000 },
+    runs(2_000),
   );
   const whole = auditLine({
     ...WHO,

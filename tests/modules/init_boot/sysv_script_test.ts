@@ -28,7 +28,8 @@ class Machine implements AsyncDisposable {
   readonly script: string;
   readonly pidFile: string;
 
-  constructor(config = "fine") {
+  /** `stopSeconds`: how long the script waits for the daemon to stop. */
+  constructor(config = "fine", stopSeconds = 30) {
     this.script = `${this.folder}/minime-lab`;
     this.pidFile = `${this.folder}/minime-lab.pid`;
     Deno.writeTextFileSync(`${this.folder}/program`, FAKE, { mode: 0o755 });
@@ -42,7 +43,7 @@ class Machine implements AsyncDisposable {
     Deno.writeTextFileSync(
       this.script,
       text.replaceAll("=/run/", `=${this.folder}/`).replaceAll("=/var/log/", `=${this.folder}/`)
-        .replace("stop_max=30", "stop_max=1"),
+        .replace("stop_max=30", `stop_max=${stopSeconds}`),
       { mode: 0o755 },
     );
   }
@@ -144,7 +145,7 @@ Deno.test({
   name: "sysv script: one that does not stop is killed in the end",
   ignore,
   async fn() {
-    await using machine = new Machine("stubborn");
+    await using machine = new Machine("stubborn", 1);
     await machine.run("start");
     assert.deepEqual(await machine.run("stop"), [
       0,

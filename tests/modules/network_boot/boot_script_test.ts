@@ -203,14 +203,14 @@ for (const shell of SHELLS) {
         }
       })();
       const ticket = "0123456789abcdef0123456789abcdef";
-      await visit.dialogue.say(`GET 127.0.0.1 1 10 2\n${ticket}`);
+      await visit.dialogue.say(`GET 127.0.0.1 1 60 20\n${ticket}`);
       assert.deepEqual(await visit.answer(), {
         word: "AGAIN",
         text: "cannot reach 127.0.0.1 port 1",
       });
-      await visit.dialogue.say(`GET 127.0.0.1 ${port} 10 2\n${ticket}`);
+      await visit.dialogue.say(`GET 127.0.0.1 ${port} 60 20\n${ticket}`);
       assert.equal((await visit.answer()).word, "AGAIN");
-      await visit.dialogue.say(`GET 127.0.0.1 ${port} 10 2\n${ticket}`);
+      await visit.dialogue.say(`GET 127.0.0.1 ${port} 60 20\n${ticket}`);
       assert.equal((await visit.answer()).word, "HAVE");
       await serving;
       assert.deepEqual(tickets, [`${ticket}\n`, `${ticket}\n`]);
@@ -236,7 +236,7 @@ for (const shell of SHELLS) {
           await connection.read(new Uint8Array(64));
           for (let at = 0; at < packed.length;) at += await connection.write(packed.subarray(at));
         })();
-        await visit.dialogue.say(`GET 127.0.0.1 ${listener.addr.port} 10 2\n${"0".repeat(32)}`);
+        await visit.dialogue.say(`GET 127.0.0.1 ${listener.addr.port} 60 20\n${"0".repeat(32)}`);
         // With a full disk this would be the end, and for a reason that is not true.
         assert.equal((await visit.answer()).word, "AGAIN");
         // It may have hung up on us in the middle.

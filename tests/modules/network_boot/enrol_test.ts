@@ -10,7 +10,7 @@ import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
 const real = createRealEnvironment();
 
 /** What a daemon says that is a shell script: boot must name what is wrong with it. */
-async function enrolWith(script: string, timeoutMs = 20_000): Promise<unknown> {
+async function enrolWith(script: string, timeoutMs = 60_000): Promise<unknown> {
   const primitives = await testPrimitives();
   const now = Math.floor(real.clock.now());
   const keys = new MeshKeys(primitives, { random: real.random, now: () => now });

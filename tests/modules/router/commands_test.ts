@@ -18,7 +18,7 @@ function trace(
   options: Partial<Parameters<typeof runTrace>[1]>,
   ...args: string[]
 ) {
-  const all = { class: undefined, count: 2, timeout: 1_000, json: false, ...options };
+  const all = { class: undefined, count: 2, timeout: 30_000, json: false, ...options };
   return runCommand(mesh, (context) => runTrace(context, all, args));
 }
 
@@ -104,7 +104,7 @@ Deno.test("ping: -R goes by the router's packets, and shows the way of each answ
   const options = {
     count: 2,
     interval: 1,
-    timeout: 2_000,
+    timeout: 30_000,
     record: true,
     class: "low",
     json: false,
@@ -120,7 +120,7 @@ Deno.test("ping: -R goes by the router's packets, and shows the way of each answ
 
 Deno.test("ping: -R in class high takes the links when the direct way failed a moment ago", async () => {
   await using mesh = await start();
-  const options = { count: 2, interval: 1, timeout: 2_000, record: true, json: false } as const;
+  const options = { count: 2, interval: 1, timeout: 30_000, record: true, json: false } as const;
   // It listens no more, and its links are as they were, as far as anybody was told.
   mesh.board.freeze();
   await mesh.get("n4").daemon.stop("gone");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { runs } from "../../support/fuzz.ts";
 import {
   areLinked,
   type Claimant,
@@ -77,27 +78,30 @@ Deno.test("ways: a detour avoids nodes and edges, or there is none", () => {
 Deno.test("ways: a path is as long as the way says, over edges that are there and allowed", () => {
   const size = 9;
   const edge = fc.tuple(fc.nat(size - 1), fc.nat(size - 1)).filter(([a, b]) => a !== b);
-  fc.assert(fc.property(
-    fc.array(edge, { minLength: 1, maxLength: 24 }),
-    fc.array(edge, { maxLength: 4 }),
-    fc.array(fc.nat(size - 1), { maxLength: 2 }),
-    (edges, closed, nodes) => {
-      const graph = graphOf(edges.map(([a, b]) => `n${a}-n${b}`).join(" "));
-      const avoidNodes = nodes.map((n) => `n${n}`);
-      const avoidEdges = closed.map(([a, b]): Edge => [`n${a}`, `n${b}`]);
-      const ways = waysFrom(graph, "n0", { avoidNodes, avoidEdges });
-      for (const to of graph.keys()) {
-        if (to === "n0") continue;
-        const path = pathTo(graph, { self: "n0", to }, { avoidNodes, avoidEdges });
-        assert.equal(path?.length, ways.get(to)?.distance);
-        let from = "n0";
-        for (const hop of path ?? []) {
-          assert(areLinked(graph, from, hop));
-          assert(!avoidNodes.includes(hop));
-          assert(!avoidEdges.some((one) => one.includes(from) && one.includes(hop)));
-          from = hop;
+  fc.assert(
+    fc.property(
+      fc.array(edge, { minLength: 1, maxLength: 24 }),
+      fc.array(edge, { maxLength: 4 }),
+      fc.array(fc.nat(size - 1), { maxLength: 2 }),
+      (edges, closed, nodes) => {
+        const graph = graphOf(edges.map(([a, b]) => `n${a}-n${b}`).join(" "));
+        const avoidNodes = nodes.map((n) => `n${n}`);
+        const avoidEdges = closed.map(([a, b]): Edge => [`n${a}`, `n${b}`]);
+        const ways = waysFrom(graph, "n0", { avoidNodes, avoidEdges });
+        for (const to of graph.keys()) {
+          if (to === "n0") continue;
+          const path = pathTo(graph, { self: "n0", to }, { avoidNodes, avoidEdges });
+          assert.equal(path?.length, ways.get(to)?.distance);
+          let from = "n0";
+          for (const hop of path ?? []) {
+            assert(areLinked(graph, from, hop));
+            assert(!avoidNodes.includes(hop));
+            assert(!avoidEdges.some((one) => one.includes(from) && one.includes(hop)));
+            from = hop;
+          }
         }
-      }
-    },
-  ));
+      },
+    ),
+    runs(100),
+  );
 });

@@ -17,7 +17,7 @@ const DEFAULTS: Options = {
   fold: false,
   watch: false,
   interval: 1,
-  timeout: 5_000,
+  timeout: 60_000,
   json: false,
 };
 
@@ -28,7 +28,10 @@ function uptime(mesh: TestMesh, options: Partial<Options> = {}, signal?: AbortSi
 }
 
 async function killed(mesh: TestMesh, name: string): Promise<void> {
+  const { keyId } = mesh.get(name).host.self;
+  const others = mesh.daemons.filter((other) => other.name !== name);
   mesh.get(name).kill();
+  await until(() => others.every(({ host }) => host.links.get(keyId) === undefined));
   await until(() =>
     mesh.board.view("n1").nodes.some((node) => node.name === name && node.state === "down")
   );
