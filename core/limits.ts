@@ -109,6 +109,7 @@ export const CLOCK_SKEW_MS_MAX = 30_000;
 /** Sizes of fixed fields in signed documents (SECURITY.md 4). */
 export const MESH_ID_BYTES = 16;
 export const KEY_ID_BYTES = 32;
+export const PSK_BYTES = 32;
 /** Random, so that ids of different users never meet by chance. */
 export const REQUEST_ID_BYTES = 16;
 /** Largest certificate, in bytes (SECURITY.md 4). */

@@ -58,6 +58,7 @@ export {
 } from "./daemon/module.ts";
 export * from "./security/certificate.ts";
 export * from "./security/chain.ts";
+export * from "./security/mesh_secrets.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";
 export { choosePrimitives } from "./crypto/choose_primitives.ts";
 export type { Primitives } from "./crypto/primitives.ts";

@@ -8,6 +8,7 @@ import { createGroup } from "./group/mod.ts";
 import { createHooks, type HooksOptions } from "./hooks/mod.ts";
 import { createInitBoot, type InitBootOptions } from "./init_boot/mod.ts";
 import { createLog, type LogRing } from "./log/mod.ts";
+import { createKeys, type KeysOptions } from "./keys/mod.ts";
 import { createMailbox } from "./mailbox/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
 import { createNetworkBoot } from "./network_boot/mod.ts";
@@ -23,6 +24,8 @@ export interface ModulesOptions {
   readonly hooks?: HooksOptions;
   /** What the daemon logs. @default its log cannot be read from elsewhere */
   readonly log?: LogRing;
+  /** @default the renewed certificate is kept nowhere, and none is made for others */
+  readonly keys?: KeysOptions;
   /** @default documents are kept nowhere */
   readonly documents?: DocumentsOptions;
   /** @default there is no place for background jobs */
@@ -40,6 +43,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createLog(options.log),
     createMailbox(),
     createForward(),
+    createKeys(options.keys ?? {}),
     createNetworkBoot(),
     createHooks(options.hooks),
     createInitBoot(options.initBoot ?? { hosts: [] }),

@@ -37,6 +37,7 @@ import {
   PROTOCOL_NEWEST,
   PROTOCOL_OLDEST,
 } from "../security/hello.ts";
+import { findSecret, secretsAt } from "../security/mesh_secrets.ts";
 import { HandshakeState, XX_PSK0 } from "../crypto/noise.ts";
 import { NoiseFrameCipher } from "./noise_frame_cipher.ts";
 import type { Primitives } from "../crypto/primitives.ts";
@@ -91,7 +92,7 @@ export async function initiateHandshake(
     : context.self.identity.type === "node"
     ? CONDUIT_KIND.link
     : CONDUIT_KIND.client;
-  const secret = context.trust.secrets[0] as MeshSecret;
+  const [secret] = secretsAt(context.trust, context.clock.now()) as [MeshSecret];
   const preamble = encodePreamble({ kind, pskId: secret.id });
   using noise = createNoise(context, "initiator", preamble, secret);
   const reader = new PipeReader(pipe, context.clock, options.signal);
@@ -140,7 +141,7 @@ export async function respondHandshake(
   const isJoining = preamble.kind === CONDUIT_KIND.join;
   const secret = isJoining
     ? context.joining?.(preamble.pskId)
-    : context.trust.secrets.find(({ id }) => equalBytes(id, preamble.pskId));
+    : findSecret(context.trust, { id: preamble.pskId, now: context.clock.now() });
   if (secret === undefined) {
     throw new AuthenticationError("wrong-mesh", `Peer ${pipe.remote} names an unknown PSK`);
   }

@@ -1,7 +1,7 @@
 /** What the core itself executes: hello, ping, stats, shutdown, and what modules need of it. */
 
 import * as v from "valibot";
-import { CallError } from "../errors.ts";
+import { AuthenticationError, CallError, errorText } from "../errors.ts";
 import { LISTED_NAMES_MAX, NAME_CHARACTERS_MAX, STEPS_MAX } from "../limits.ts";
 import { PROTOCOL_NEWEST } from "../security/hello.ts";
 import { VERSION } from "../version.ts";
@@ -87,6 +87,27 @@ export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
         stream
           ? dispatcher.executeStreaming(steps, context, listedNames)
           : dispatcher.execute(steps, context, listedNames),
+    }),
+    /** The peer shows its renewed certificate: what stands between us goes on with it. */
+    renewed: verb({
+      action: "link",
+      args: v.strictObject({
+        chain: v.pipe(v.array(v.instance(Uint8Array)), v.minLength(1), v.maxLength(2)),
+      }),
+      reply: v.strictObject({}),
+      handle: ({ chain }, { peer }) => {
+        try {
+          const identity = host.verifyChain(chain);
+          if (peer.kind !== "node" || identity.keyId !== peer.identity.keyId) {
+            throw new CallError("refused", "A node shows its own certificate alone");
+          }
+          for (const table of [links, onDemand]) table.renew(identity);
+          return {};
+        } catch (error) {
+          if (!(error instanceof AuthenticationError)) throw error;
+          throw new CallError("refused", errorText(error), { cause: error });
+        }
+      },
     }),
     /** The peer wants the bulk half of the link and cannot dial us itself. */
     bulk: verb({

@@ -1,18 +1,27 @@
 /**
- * The signed documents that a daemon believes in, as they came: policy and revocation list. Each
+ * The signed documents that a daemon believes in, as they came: policy, revocation list, and the
+ * mesh's PSKs once they were changed. Each
  * replaces an older one as a whole; two halves of a partition agree afterwards, because the order of
  * documents is total. Who brings a document does not matter: its signature does.
  */
 
 import type { Primitives } from "../crypto/primitives.ts";
 import { CLOCK_SKEW_MS_MAX } from "../limits.ts";
+import { verifyMeshSecrets } from "../security/mesh_secrets.ts";
 import { verifyPolicy } from "../security/policy_document.ts";
 import { type DocumentOrder, isNewer, verifyRevocations } from "../security/revocation.ts";
 import type { Trust } from "../security/trust.ts";
 import { equalBytes } from "../wire/bytes.ts";
 
-export type DocumentKind = "policy" | "revocations";
-export const DOCUMENT_KINDS: readonly DocumentKind[] = ["policy", "revocations"];
+export type DocumentKind = "policy" | "revocations" | "secrets";
+export const DOCUMENT_KINDS: readonly DocumentKind[] = ["policy", "revocations", "secrets"];
+
+/** Where each lies in what a daemon believes. */
+const PLACES = {
+  policy: "policyDocument",
+  revocations: "revocationList",
+  secrets: "secretsDocument",
+} as const satisfies Record<DocumentKind, keyof Trust>;
 
 /** A document that counts. */
 export interface SignedDocument extends DocumentOrder {
@@ -50,8 +59,7 @@ export class TrustedDocuments implements Documents {
   }
 
   current(kind: DocumentKind): SignedDocument | undefined {
-    const { policyDocument, revocationList } = this.#options.trust();
-    return kind === "policy" ? policyDocument : revocationList;
+    return this.#options.trust()[PLACES[kind]];
   }
 
   isNews(kind: DocumentKind, bytes: Uint8Array): boolean {
@@ -71,11 +79,19 @@ export class TrustedDocuments implements Documents {
     // In a mesh every document comes over every link.
     if (current !== undefined && equalBytes(current.bytes, bytes)) return undefined;
     const trust = this.#options.trust();
-    const later = kind === "policy" ? this.#policy(trust, bytes) : this.#revocations(trust, bytes);
-    const document = later[kind === "policy" ? "policyDocument" : "revocationList"];
+    const later = this.#with(kind, trust, bytes);
+    const document = later[PLACES[kind]];
     return current === undefined || isNewer(document as SignedDocument, current)
       ? later
       : undefined;
+  }
+
+  #with(kind: DocumentKind, trust: Trust, bytes: Uint8Array): Trust {
+    if (kind === "policy") return this.#policy(trust, bytes);
+    if (kind === "revocations") return this.#revocations(trust, bytes);
+    const { meshId, rootPublicKey } = trust;
+    const verifying = { bytes, meshId, rootPublicKey };
+    return { ...trust, secretsDocument: verifyMeshSecrets(this.#options.primitives, verifying) };
   }
 
   #policy(trust: Trust, bytes: Uint8Array): Trust {

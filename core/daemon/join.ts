@@ -1,14 +1,17 @@
-/** Dials a registrar with a token, as somebody who has no certificate yet. */
+/**
+ * Dials a registrar as somebody who has no certificate that counts: with a token, or with the mesh's
+ * PSK where one has expired.
+ */
 
+import type { Expectation } from "../conduit/handshake.ts";
 import { TcpFront } from "../conduit/tcp.ts";
 import type { Environment } from "../environment/environment.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import { type Certificate, signCertificate } from "../security/certificate.ts";
 import { meshIdOf } from "../security/chain.ts";
-import { joinSecretOf, type JoinToken } from "../security/join_token.ts";
 import { POLICY_LIMITS_DEFAULT } from "../security/policy.ts";
 import { NO_REVOCATIONS } from "../security/revocation.ts";
-import type { Self, Trust } from "../security/trust.ts";
+import type { MeshSecret, Self, Trust } from "../security/trust.ts";
 import { VerifiedCertificates } from "../security/verified_certificates.ts";
 import { Calls } from "./calls.ts";
 
@@ -26,15 +29,21 @@ export async function dialRegistrar(
   env: Pick<Environment, "clock" | "network" | "random">,
   primitives: Primitives,
   options: {
-    readonly token: JoinToken;
+    readonly rootPublicKey: Uint8Array;
+    /** Who we want to be. */
+    readonly name: string;
+    /** Of a token, or the mesh's. */
+    readonly secret: MeshSecret;
     readonly keys: JoinKeys;
     readonly endpoint: string;
+    /** Who is to answer. */
+    readonly expect: Expectation;
     readonly signal: AbortSignal;
   },
 ): Promise<Calls> {
-  const { token, keys, endpoint, signal } = options;
+  const { rootPublicKey, name, secret, keys, endpoint, expect, signal } = options;
   const { clock, network, random } = env;
-  const meshId = meshIdOf(primitives, token.rootPublicKey);
+  const meshId = meshIdOf(primitives, rootPublicKey);
   const now = Math.floor(clock.now());
   const request = signCertificate(primitives, {
     issuerSeed: keys.signSeed,
@@ -42,7 +51,7 @@ export async function dialRegistrar(
       type: "request",
       serial: 0n,
       meshId,
-      name: token.name,
+      name,
       signPublicKey: primitives.signPublicKey(keys.signSeed),
       dhPublicKey: primitives.dhPublicKey(keys.dhSecret),
       notBefore: now,
@@ -52,8 +61,8 @@ export async function dialRegistrar(
   });
   const trust: Trust = {
     meshId,
-    rootPublicKey: token.rootPublicKey,
-    secrets: [joinSecretOf(primitives, token.secret)],
+    rootPublicKey,
+    secrets: [secret],
     revocations: NO_REVOCATIONS,
     revocationVersion: 0,
     policy: { rules: [], limits: POLICY_LIMITS_DEFAULT },
@@ -66,7 +75,6 @@ export async function dialRegistrar(
     log: () => {},
     context: () => ({ clock, random, primitives, trust, self }),
   });
-  const expect = { keyId: token.registrarKeyId };
   const conduit = await front.dial(endpoint, { expect, join: true, signal });
   return new Calls({ conduit, clock, dialled: true });
 }

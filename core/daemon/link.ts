@@ -16,7 +16,8 @@ import type { BulkHalf, Link, NodePeer } from "./links.ts";
 /** A conduit of a link, and the calls on it. */
 export interface LinkConduit {
   readonly calls: Calls;
-  readonly peer: NodePeer;
+  /** Its identity is replaced when the peer renews its certificate. */
+  peer: NodePeer;
   readonly dialled: boolean;
   readonly endpoint: string;
 }
@@ -123,6 +124,11 @@ export class StandingLink implements Link {
   /** For the table alone: this conduit, one of ours, carries the link from now on. */
   carryBy(conduit: LinkConduit): void {
     this.#carrier = conduit;
+  }
+
+  /** For the table alone: the peer has renewed its certificate. */
+  renew(identity: NodePeer["identity"]): void {
+    for (const conduit of this.#conduits) conduit.peer = { ...conduit.peer, identity };
   }
 
   /** For the table alone: the conduit is over. Returns another one that could carry the link. */

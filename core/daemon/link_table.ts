@@ -19,6 +19,8 @@ import type { Link, LinkChange, Links, NodePeer } from "./links.ts";
 
 /** Asks the other end to dial the bulk half of the link. */
 const BULK_VERB = "core.bulk";
+/** Shows the other end our renewed certificate. */
+const RENEWED_VERB = "core.renewed";
 
 export interface LinkTableOptions {
   readonly clock: Clock;
@@ -119,6 +121,21 @@ export class LinkTable implements Links {
     for (const link of this.#links.values()) {
       const text = why(link.peer.identity);
       if (text !== undefined) void link.close(text);
+    }
+  }
+
+  /** The peer, if it is linked, is who this newer certificate says. */
+  renew(identity: Identity): void {
+    this.#links.get(identity.keyId)?.renew(identity);
+  }
+
+  /** Shows all peers our renewed chain. Who does not take it loses the conduit when the old one ends. */
+  tellRenewed(chain: readonly Uint8Array[]): void {
+    for (const link of this.#links.values()) {
+      link.request(RENEWED_VERB, { chain }).catch((error) => {
+        const { name } = link.peer.identity;
+        this.#options.log("info", `"${name}" does not take our certificate: ${errorText(error)}`);
+      });
     }
   }
 

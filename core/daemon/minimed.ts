@@ -16,11 +16,11 @@ import { limitedLog } from "../limited_log.ts";
 import type { Log } from "../log.ts";
 import { AuditLog } from "../security/audit.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
+import { findSecret } from "../security/mesh_secrets.ts";
 import { Journal } from "../security/journal.ts";
 import type { JournalFile } from "../security/journal_file.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import type { Self, Trust } from "../security/trust.ts";
-import { encodeCanonical } from "../wire/codec.ts";
 import { toHex } from "../wire/bytes.ts";
 import type { Caller } from "./call.ts";
 import { Clients } from "./clients.ts";
@@ -35,8 +35,9 @@ import { LinkTable } from "./link_table.ts";
 import type { Module, ModuleHost, StopHow } from "./module.ts";
 import { signForModule, verifyForModule } from "./module_signature.ts";
 import { signNodeRequest } from "./node_request.ts";
+import { OwnIdentity } from "./own_identity.ts";
 import { shutDown } from "./shutdown.ts";
-import type { StepResult } from "./step.ts";
+import { sizeOfReply, type StepResult } from "./step.ts";
 import { whyNoLongerValid } from "./still_valid.ts";
 
 export interface MinimedOptions {
@@ -82,7 +83,9 @@ export class Minimed {
   readonly #stopping = new AbortController();
   readonly #startedAt: number;
   #trust: Trust;
-  #joining: HandshakeContext["joining"];
+  readonly #own: OwnIdentity;
+  /** Who may join, by the id of what they show. */
+  readonly #joining: NonNullable<HandshakeContext["joining"]>[] = [];
   #audit: AuditLog | undefined;
   #validityTimer: Timer | undefined;
   #stop: Promise<void> | undefined;
@@ -94,6 +97,7 @@ export class Minimed {
     this.#log = options.log("core");
     const { clock, network } = options.env;
     const { primitives, self } = options;
+    this.#own = new OwnIdentity(self);
     this.#startedAt = clock.monotonic();
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
     const { journal: store } = options;
@@ -324,16 +328,22 @@ export class Minimed {
 
   #hostFor(name: string): ModuleHost {
     const { env, primitives, self } = this.#options;
+    const own = this.#own;
     return {
       env,
-      self: self.identity,
+      get self() {
+        return own.self.identity;
+      },
+      renewed: (chain) => this.#renewed(chain),
       instance: toHex(self.instance),
       log: this.#options.log(name),
       stopping: this.#stopping.signal,
       links: this.#links,
       onDemand: this.#onDemand,
       documents: this.#documents,
-      joining: (find) => this.#joining = find,
+      joining: (find) => void this.#joining.push(find),
+      reviving: () =>
+        void this.#joining.push((id) => findSecret(this.#trust, { id, now: env.clock.now() })),
       adopt: (conduit) => this.#clients.adopt(conduit),
       endToEnd: this.#endToEnd,
       module: (other) => this.#internals.callerOf(other, name),
@@ -342,14 +352,24 @@ export class Minimed {
       verify: (domain, signed) => verifyForModule(primitives, { domain, ...signed }),
       signRequest: (fields) => {
         const { meshId } = this.#trust;
-        return signNodeRequest(fields, { env, primitives, meshId, self });
+        return signNodeRequest(fields, { env, primitives, meshId, self: own.self });
       },
-      verifyChain: (chain) => this.#verifyChain(chain),
+      verifyChain: (chain, more) => this.#verifyChain(chain, more),
       shutdown: (reason, how) => void this.stop(reason, how),
     };
   }
 
-  #verifyChain(chain: readonly Uint8Array[]): Identity {
+  #renewed(chain: readonly Uint8Array[]): Identity {
+    const identity = this.#verifyChain(chain);
+    this.#own.renew(identity);
+    for (const table of [this.#links, this.#onDemand]) table.tellRenewed(identity.chain);
+    return identity;
+  }
+
+  #verifyChain(
+    chain: readonly Uint8Array[],
+    more: { readonly allowExpired?: boolean } = {},
+  ): Identity {
     const { trust } = this;
     return verifyChain(this.#options.primitives, {
       chain,
@@ -359,14 +379,14 @@ export class Minimed {
       skewMs: CLOCK_SKEW_MS_MAX,
       revocations: trust.revocations,
       cache: trust.verified,
+      ...more,
     });
   }
 
   #handshakeContext(): HandshakeContext {
-    const { env, primitives, self } = this.#options;
-    const { clock, random } = env;
-    const joining = this.#joining === undefined ? {} : { joining: this.#joining };
-    return { clock, random, primitives, self, trust: this.#trust, ...joining };
+    const { env: { clock, random }, primitives } = this.#options;
+    const joining = (id: Uint8Array) => this.#joining.map((find) => find(id)).find(Boolean);
+    return { clock, random, primitives, self: this.#own.self, trust: this.#trust, joining };
   }
 
   readonly #serve = (incoming: Incoming): unknown => this.#dispatcher.serve(incoming);
@@ -375,13 +395,4 @@ export class Minimed {
     const stack = error instanceof Error ? error.stack : undefined;
     this.#log("error", `"${verb}" failed in a way it should not: ${errorText(error)}`, { stack });
   };
-}
-
-/** A reply that cannot be encoded cannot be sent either; whoever sends it finds that out. */
-function sizeOfReply(reply: StepResult[]): number {
-  try {
-    return encodeCanonical(reply).length;
-  } catch {
-    return 0;
-  }
 }

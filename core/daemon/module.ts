@@ -131,7 +131,13 @@ export function verb<const A extends GenericSchema, const R extends GenericSchem
 /** What the daemon offers its modules. */
 export interface ModuleHost {
   readonly env: Environment;
+  /** As of now: its certificate may be renewed. */
   readonly self: Identity;
+  /**
+   * From now on this chain is ours, leaf first: shown in handshakes, and to all neighbours at once.
+   * Throws AuthenticationError unless it is valid and says the same of the same keys.
+   */
+  renewed(chain: readonly Uint8Array[]): Identity;
   /** Random per process start, 32 hex digits. */
   readonly instance: string;
   /** The module's own. */
@@ -141,6 +147,8 @@ export interface ModuleHost {
   readonly links: Links;
   /** From now on who shows a token of which `find` knows the key may execute verbs of class join. */
   joining(find: (tokenId: Uint8Array) => MeshSecret | undefined): void;
+  /** The same for who shows the mesh's PSK in place of a token: nodes whose certificate has expired. */
+  reviving(): void;
   /** The policy and the revocation list that count here. */
   readonly documents: Documents;
   /** Conduits dialled for some messages; no links of the mesh. */
@@ -170,9 +178,12 @@ export interface ModuleHost {
   signRequest(fields: NodeRequest): Uint8Array;
   /**
    * Who shows these certificates (leaf first), as of now: mesh, validity and revocation checked.
-   * Throws AuthenticationError.
+   * Throws AuthenticationError. `allowExpired` is for renewal alone.
    */
-  verifyChain(chain: readonly Uint8Array[]): Identity;
+  verifyChain(
+    chain: readonly Uint8Array[],
+    options?: { readonly allowExpired?: boolean },
+  ): Identity;
   /** Begins the orderly shutdown; resolves at once. */
   shutdown(reason: string, how?: StopHow): void;
 }

@@ -18,7 +18,7 @@ export interface SignedBytes {
 
 /** A prefix of documents that ends in a NUL, so no domain is the beginning of another one. */
 const DOMAIN = /^minime-[a-z]{1,32}-v[0-9]{1,3}$/;
-const DOMAINS_OF_THE_CORE = /^minime-(cert|req|targets|policy|revoke|mesh|noise)-/;
+const DOMAINS_OF_THE_CORE = /^minime-(cert|req|targets|policy|revoke|secrets|mesh|noise)-/;
 const encoder = new TextEncoder();
 
 /** Throws UsageError for a domain that modules may not sign in. */

@@ -1,6 +1,7 @@
 /** Steps: verbs that one request brings to a node, executed one after another. */
 
 import type { CallError, CallErrorClass } from "../errors.ts";
+import { encodeCanonical } from "../wire/codec.ts";
 
 /** A verb and its arguments. */
 export interface Step {
@@ -17,3 +18,12 @@ export type StepResult =
     readonly message: string;
     readonly detail?: CallError["detail"];
   };
+
+/** In bytes. A reply that cannot be encoded cannot be sent either; whoever sends it finds that out. */
+export function sizeOfReply(reply: StepResult[]): number {
+  try {
+    return encodeCanonical(reply).length;
+  } catch {
+    return 0;
+  }
+}

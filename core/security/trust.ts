@@ -7,6 +7,7 @@ import type { Identity } from "./chain.ts";
 import type { DhKeyPair } from "../crypto/noise.ts";
 import type { Policy } from "./policy.ts";
 import type { SignedPolicy } from "./policy_document.ts";
+import type { MeshSecrets } from "./mesh_secrets.ts";
 import type { RevocationList, Revocations } from "./revocation.ts";
 import type { VerifiedCertificates } from "./verified_certificates.ts";
 
@@ -20,7 +21,7 @@ export interface Trust {
   /** 16 bytes. */
   readonly meshId: Uint8Array;
   readonly rootPublicKey: Uint8Array;
-  /** The one to dial with first; the others are still accepted (rotation). */
+  /** Before any document named others; see secretsAt of mesh_secrets.ts. */
   readonly secrets: readonly MeshSecret[];
   readonly revocations: Revocations;
   readonly revocationVersion: number;
@@ -29,6 +30,7 @@ export interface Trust {
   /** The documents behind both, where they are known: to be passed on. */
   readonly policyDocument?: SignedPolicy;
   readonly revocationList?: RevocationList;
+  readonly secretsDocument?: MeshSecrets;
   /** Curve operations saved, for certificates seen before. */
   readonly verified: VerifiedCertificates;
 }

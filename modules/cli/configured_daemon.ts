@@ -8,6 +8,7 @@ import {
   type Environment,
   errorText,
   isNewer,
+  type MeshSecrets,
   type Minimed,
   MinimeError,
   NO_REVOCATIONS,
@@ -18,6 +19,7 @@ import {
   type Revocations,
   type SignedPolicy,
   type Trust,
+  verifyMeshSecrets,
   verifyPolicy,
   verifyRevocations,
 } from "../../core/mod.ts";
@@ -35,8 +37,9 @@ import { DaemonPlace } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
 import { FileReload, LOG_LEVEL_DEFAULT } from "./file_reload.ts";
 import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
+import { encodeChain, revived, reviveOnce, withNewestChain } from "./node_certificate.ts";
 import { type KeptDocument, NodeState } from "./node_state.ts";
-import { openDesk } from "./registrar_desk.ts";
+import { openRegistrar } from "./registrar_desk.ts";
 import { hasJoined, joinByToken } from "./token_join.ts";
 import { Supervision } from "./supervision.ts";
 
@@ -83,7 +86,7 @@ export async function runConfigured(
       signal,
     });
   }
-  const keys = await loadNodeKeys(env, primitives, folder);
+  const folderKeys = await loadNodeKeys(env, primitives, folder);
   const place = await DaemonPlace.claim(
     env,
     statePaths(installedStateRoot(env), mesh.name, host.name),
@@ -99,16 +102,26 @@ export async function runConfigured(
     const state = await NodeState.open(env, place.paths.folder);
     const log = logging.log("daemon");
     const warn = (text: string) => log("warning", text);
-    const trust = await loadTrust(env, primitives, { keys, state, warn });
+    const trust = await loadTrust(env, primitives, { keys: folderKeys, state, warn });
+    const { revocations } = trust;
+    const newest = await withNewestChain(env, primitives, {
+      keys: folderKeys,
+      state,
+      revocations,
+      warn,
+    });
+    const reviving = { name: host.name, mesh, trust, signal: context.signal };
+    const keys = await revived(env, primitives, { ...reviving, keys: newest, state, warn });
+    const belief = { trust: () => trust };
     const self = identify(env, primitives, {
       keys,
       name: host.name,
-      revocations: trust.revocations,
+      revocations,
     });
     for (const endpoint of await ownEndpoints(env, host)) await place.bind(endpoint);
-    const desk = await openDesk(env, primitives, {
+    const registrar = await openRegistrar(env, primitives, {
       keys,
-      revocations: trust.revocations,
+      revocations,
       mesh: mesh.name,
       keyId: self.identity.keyId,
       endpoints: reachedEndpoints(host, place.endpoints),
@@ -134,8 +147,18 @@ export async function runConfigured(
         },
         initBoot: {
           hosts: othersOf(file),
-          ...(desk === undefined ? {} : { desk }),
+          ...(registrar === undefined ? {} : { desk: registrar.desk }),
           reload: () => reload.run(),
+        },
+        keys: {
+          ...(registrar === undefined
+            ? {}
+            : { office: registrar.office, issuer: registrar.issuer }),
+          revive: (signal) => {
+            const trust = belief.trust();
+            return reviveOnce(env, primitives, { ...reviving, keys, trust, signal });
+          },
+          keep: (chain) => state.keep("node.chain", encodeChain(chain)),
         },
       },
       journal: state.journal,
@@ -143,6 +166,7 @@ export async function runConfigured(
       requestsSinceMs: (await env.host()).booted,
       onUp: (daemon) => {
         reload.up(daemon);
+        belief.trust = () => daemon.trust;
         return whileUp(env, { daemon, hangUp, options, what: whatOf(mesh, host) });
       },
     });
@@ -235,10 +259,15 @@ async function loadTrust(
     "policy.signed",
     (bytes) => verifyPolicy(primitives, { bytes, meshId, rootPublicKey, now, revocations, skewMs }),
   );
+  const secrets = await read<MeshSecrets>(
+    "secrets.signed",
+    (bytes) => verifyMeshSecrets(primitives, { bytes, meshId, rootPublicKey }),
+  );
   return trustOf({
     primitives,
     rootPublicKey,
     psk,
+    secretsDocument: secrets,
     policy: policy?.policy ?? { rules: [], limits: POLICY_LIMITS_DEFAULT },
     ...(policy === undefined ? {} : { policyDocument: policy }),
     revocationList: list,

@@ -3,7 +3,8 @@
  * started, which requests it ran, and the newest policy and revocation list that it has seen.
  *
  *   incarnation  a number            policy.signed       as it came
- *   journal      see JournalFile     revocations.signed  the same
+ *   journal      see JournalFile     revocations.signed, secrets.signed  the same
+ *   node.chain   the renewed certificate, with its issuer's
  */
 
 import { type Environment, JournalFile, MinimeError, NotFoundError } from "../../core/mod.ts";
@@ -12,7 +13,11 @@ import { readPrivateFile, shellQuoted } from "../shared/private_folder.ts";
 type Needs = Pick<Environment, "clock" | "files" | "processes">;
 
 /** Documents that outlive a daemon. */
-export type KeptDocument = "policy.signed" | "revocations.signed";
+export type KeptDocument =
+  | "policy.signed"
+  | "revocations.signed"
+  | "secrets.signed"
+  | "node.chain";
 
 /** Opened once for each life. */
 export class NodeState {

@@ -1,20 +1,26 @@
-/** The desk of a node that was given an issuer's key: see modules/init_boot/token_desk.ts. */
+/** What a node does that was given an issuer's key: it admits who shows a token, and renews certificates. */
 
 import {
   type Environment,
   MinimeError,
-  NO_REVOCATIONS,
   type Primitives,
   type Revocations,
-  verifyChain,
 } from "../../core/mod.ts";
 import { TokenDesk } from "../init_boot/mod.ts";
+import { RegistrarIssuer, RenewalOffice } from "../keys/mod.ts";
 import { KEY_BYTES } from "../shared/authority.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import type { NodeKeys } from "./node_keys.ts";
 
+/** Its parts, one for each module. */
+export interface Registrar {
+  readonly desk: TokenDesk;
+  readonly office: RenewalOffice;
+  readonly issuer: RegistrarIssuer;
+}
+
 /** Undefined for a node that is no registrar. Throws when its issuer may not be one. */
-export async function openDesk(
+export async function openRegistrar(
   env: Environment,
   primitives: Primitives,
   options: {
@@ -26,8 +32,8 @@ export async function openDesk(
     /** Of what is kept from one life to the next. */
     readonly stateFolder: string;
   },
-): Promise<TokenDesk | undefined> {
-  const { keys, mesh, keyId, endpoints, stateFolder } = options;
+): Promise<Registrar | undefined> {
+  const { keys, mesh, keyId, endpoints, stateFolder, revocations } = options;
   const key = await readPrivateFile(env, `${keys.folder}/registrar.key`);
   const certificate = await readPrivateFile(env, `${keys.folder}/registrar.cert`);
   if (key === undefined && certificate === undefined) return undefined;
@@ -37,22 +43,25 @@ export async function openDesk(
     );
   }
   const { meshId, rootPublicKey, psk } = keys;
-  verifyChain(primitives, {
-    chain: [certificate],
-    rootPublicKey,
-    meshId,
-    now: env.clock.now(),
-    revocations: options.revocations ?? NO_REVOCATIONS,
-    types: ["issuer"],
-  });
-  const issuer = { seed: key.slice(0, KEY_BYTES), certificate };
-  return await TokenDesk.open({
+  const issuer = await RegistrarIssuer.open({
     env,
     primitives,
-    authority: { meshId, rootPublicKey, psk, issuer },
+    meshId,
+    rootPublicKey,
+    psk,
+    ...(revocations === undefined ? {} : { revocations }),
+    first: { key, certificate },
+    path: `${stateFolder}/registrar.issuer`,
+  });
+  const authority = () => issuer.authority;
+  const desk = await TokenDesk.open({
+    env,
+    primitives,
+    authority,
     mesh,
     keyId,
     endpoints,
     path: `${stateFolder}/tokens.json`,
   });
+  return { desk, office: new RenewalOffice({ env, primitives, authority }), issuer };
 }

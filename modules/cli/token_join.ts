@@ -9,6 +9,7 @@ import {
   dialRegistrar,
   type Environment,
   errorText,
+  joinSecretOf,
   type JoinToken,
   meshIdOf,
   MinimeError,
@@ -80,6 +81,7 @@ export async function joinByToken(
     ["psk", joined.psk],
     ["policy.signed", joined.policy],
     ["revocations.signed", joined.revocations],
+    ["secrets.signed", joined.secrets],
     ["issuer.cert", issuer],
     ["node.cert", certificate],
   ];
@@ -120,7 +122,15 @@ async function ask(
   let failure = new MinimeError("The token names no endpoint of its registrar");
   for (const endpoint of token.endpoints) {
     try {
-      const calls = await dialRegistrar(env, primitives, { token, keys, endpoint, signal });
+      const calls = await dialRegistrar(env, primitives, {
+        rootPublicKey: token.rootPublicKey,
+        name: token.name,
+        secret: joinSecretOf(primitives, token.secret),
+        expect: { keyId: token.registrarKeyId },
+        keys,
+        endpoint,
+        signal,
+      });
       try {
         const reply = await calls.request("init_boot.join", {}, {
           deadlineMs: JOIN_MS_MAX,

@@ -21,7 +21,14 @@ export const meshInitOptions = {
   ...JSON_OUTPUT,
 };
 /** Of `minime mesh provision`. */
-export const provisionOptions = { config: CONFIG, out: OUT, ...JSON_OUTPUT };
+export const provisionOptions = {
+  config: CONFIG,
+  out: OUT,
+  valid: timeLimit("Life of the certificates, 90 days at most; registrars renew them for as long", {
+    default: "90d",
+  }),
+  ...JSON_OUTPUT,
+};
 /** Of `minime mesh publish`. */
 export const publishOptions = {
   config: text("Sign the policy of this mesh file", { placeholder: "FILE", completion: "files" }),

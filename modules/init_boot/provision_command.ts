@@ -17,6 +17,7 @@ import {
 } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { lockHome } from "../shared/home_lock.ts";
+import { formatDuration } from "../shared/duration.ts";
 import { dialEndpoints } from "../shared/host_endpoints.ts";
 import { makeIssuer } from "../shared/issuer.ts";
 import { INSTALLED_NODE_MS } from "../shared/limits.ts";
@@ -51,6 +52,13 @@ export async function runProvision(
   if (folder === undefined) {
     throw new UsageError("Option --out is missing", { hint: "It names a folder: --out nodes" });
   }
+  if (options.valid > INSTALLED_NODE_MS) {
+    throw new UsageError(
+      `A certificate is valid for ${formatDuration(INSTALLED_NODE_MS)} at most, not ${
+        formatDuration(options.valid)
+      }`,
+    );
+  }
   const given = options.config === undefined
     ? undefined
     : await readConfigFile(context, options.config);
@@ -68,7 +76,7 @@ export async function runProvision(
   const shared = await sharedFiles(context, parts);
   const made: KnownNode[] = [];
   for (const host of hosts) {
-    const { files, node } = nodeFiles(context, parts, host);
+    const { files, node } = nodeFiles(context, parts, { host, validityMs: options.valid });
     await writePrivateFiles(env, `${folder}/${host.name}`, { ...shared, ...files });
     made.push(node);
   }
@@ -124,12 +132,14 @@ async function sharedFiles(
     ? await preparePolicy(env, primitives, { home, authority, mesh: config.mesh })
     : await home.require("policy.signed");
   const revocations = await home.load("revocations.signed");
+  const secrets = await home.load("secrets.signed");
   return {
     "mesh.toml": config.text,
     "root.pub": authority.rootPublicKey,
     psk: authority.psk,
     "policy.signed": policy,
     ...(revocations === undefined ? {} : { "revocations.signed": revocations }),
+    ...(secrets === undefined ? {} : { "secrets.signed": secrets }),
   };
 }
 
@@ -137,7 +147,7 @@ async function sharedFiles(
 function nodeFiles(
   { env }: CommandContext,
   { authority, config, primitives }: Parts,
-  host: MeshHost,
+  { host, validityMs }: { readonly host: MeshHost; readonly validityMs: number },
 ): { readonly files: NodeFiles; readonly node: KnownNode } {
   const { name } = host;
   const needs = needsNow(env, primitives);
@@ -149,7 +159,7 @@ function nodeFiles(
     ...keys,
     name,
     groups,
-    validityMs: INSTALLED_NODE_MS,
+    validityMs,
   });
   const registrar = groups.includes(REGISTRAR_GROUP)
     ? registrarFiles(authority, needs, { name, mesh: config.mesh })

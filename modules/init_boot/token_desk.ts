@@ -27,8 +27,8 @@ import { TOKENS_MAX } from "./limits.ts";
 export interface DeskOptions {
   readonly env: Pick<Environment, "clock" | "files" | "processes" | "random">;
   readonly primitives: Primitives;
-  /** Its issuer, and what it hands to newcomers. */
-  readonly authority: Authority;
+  /** Its issuer, which may be exchanged, and what it hands to newcomers. */
+  readonly authority: () => Authority;
   readonly mesh: string;
   /** Of this node. */
   readonly keyId: string;
@@ -72,7 +72,7 @@ export class TokenDesk {
 
   /** What newcomers are given besides their certificate. */
   get psk(): Uint8Array {
-    return this.#options.authority.psk;
+    return this.#options.authority().psk;
   }
 
   /** The text of a new token. Throws CallError when it could not be redeemed, or there are too many. */
@@ -97,7 +97,7 @@ export class TokenDesk {
     const { name, groups } = wanted;
     const entry = { id: id.toHex(), psk: psk.toHex(), name, groups: [...groups], expiresMs };
     await this.#change(() => this.#entries.push(entry), () => this.#drop(entry));
-    const { rootPublicKey } = authority;
+    const { rootPublicKey } = authority();
     return formatJoinToken({
       secret,
       rootPublicKey,
@@ -145,7 +145,7 @@ export class TokenDesk {
     const { env, primitives, authority } = this.#options;
     const now = Math.floor(env.clock.now());
     const { signPublicKey, dhPublicKey } = keys;
-    return issueNode(authority, {
+    return issueNode(authority(), {
       primitives,
       random: env.random,
       now,

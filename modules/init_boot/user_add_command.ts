@@ -19,7 +19,7 @@ import { shellQuoted } from "../shared/private_folder.ts";
 import type { userAddOptions } from "./commands.ts";
 
 /** Files of our home that anybody of the mesh needs. */
-const SHARED = ["psk", "root.pub", "mesh.toml", "revocations.signed"] as const;
+const SHARED = ["psk", "root.pub", "mesh.toml", "revocations.signed", "secrets.signed"] as const;
 
 /** Refuses a folder that is there already. */
 export async function runUserAdd(

@@ -19,9 +19,11 @@ import {
   keyIdIn,
   type ReceivedAdvert,
 } from "./advert.ts";
+import { renewalAt } from "../shared/renewal.ts";
 import type { AdvertPool } from "./advert_pool.ts";
 import type { MeshCounts } from "./counts.ts";
 import {
+  CHAIN_DUE_TRUSTED_MS_MAX,
   CHAIN_TRUSTED_MS_MAX,
   NODE_ADVERTS_AT_ONCE_MAX,
   NODE_ADVERTS_PER_SECOND_MAX,
@@ -167,12 +169,16 @@ export class Intake {
   ): { identity: Identity; trustedAt: number } | undefined {
     const { host } = this.#options;
     const linked = host.links.get(keyId)?.peer.identity;
+    const unixMs = host.env.clock.now();
+    // One that is due may have been renewed: whoever brings the advert has the newer one.
+    const trustedMsMax = (identity: Identity) =>
+      unixMs < renewalAt(identity) ? CHAIN_TRUSTED_MS_MAX : CHAIN_DUE_TRUSTED_MS_MAX;
     if (
-      entry !== undefined && now - entry.trustedAt < CHAIN_TRUSTED_MS_MAX &&
-      host.env.clock.now() <= entry.identity.notAfter
+      entry !== undefined && now - entry.trustedAt < trustedMsMax(entry.identity) &&
+      unixMs <= entry.identity.notAfter
     ) return { identity: entry.identity, trustedAt: entry.trustedAt };
     for (const identity of [linked, entry?.identity]) {
-      if (identity === undefined) continue;
+      if (identity === undefined || unixMs >= renewalAt(identity)) continue;
       try {
         return { identity: host.verifyChain(identity.chain), trustedAt: now };
       } catch (error) {

@@ -73,6 +73,8 @@ export const DIGEST_BUCKETS_MAX = 4_096;
 export const SYNC_MS = 60_000;
 /** A chain is verified again when a newer advert comes after so long: it may have been revoked. */
 export const CHAIN_TRUSTED_MS_MAX = 60_000;
+/** One that is due for renewal is asked for again after so long: adverts are rare in a calm mesh. */
+export const CHAIN_DUE_TRUSTED_MS_MAX = 5_000;
 
 /** Nodes in the table, whatever their state: 65,536 hosts are the most that a mesh file may name. */
 export const NODES_MAX = 70_000;

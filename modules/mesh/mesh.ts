@@ -225,6 +225,11 @@ export class Mesh {
     return this.#trimmer.couldSpare(link);
   }
 
+  /** Our certificate is another one. */
+  renewed(): void {
+    this.#own.changed();
+  }
+
   /** By name or key id; the names of those that are forgotten now. Throws CallError. */
   forget(nodes: readonly string[]): string[] {
     const entries = nodes.flatMap((node) => this.#goneNodes(node));

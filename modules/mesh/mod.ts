@@ -106,6 +106,16 @@ export function createMesh(options: MeshOptions): Module {
         reply: v.strictObject({ forgotten: v.array(v.string()) }),
         handle: ({ nodes }) => ({ forgotten: mesh().forget(nodes) }),
       }),
+      // Our certificate was renewed: a newer advert is what makes others ask for it.
+      renewed: verb({
+        action: "internal",
+        args: NOTHING,
+        reply: DONE,
+        handle: () => {
+          mesh().renewed();
+          return {};
+        },
+      }),
       flood: verb({
         action: "link",
         args: v.strictObject({ adverts: Adverts, forgotten: Adverts }),

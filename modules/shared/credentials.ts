@@ -12,6 +12,7 @@ import {
   defaultPolicy,
   keyIdOf,
   meshIdOf,
+  type MeshSecrets,
   MinimeError,
   NO_REVOCATIONS,
   parseCertificate,
@@ -25,6 +26,7 @@ import {
   type Trust,
   VerifiedCertificates,
   verifyChain,
+  verifyMeshSecrets,
   verifyRevocations,
 } from "../../core/mod.ts";
 import {
@@ -96,6 +98,7 @@ export async function loadUser(
     psk,
     policy: defaultPolicy(OPS_GROUP),
     revocationList: await loadRevocations(home, primitives, rootPublicKey),
+    secretsDocument: await loadSecrets(home, primitives, rootPublicKey),
   });
   const certificate = await home.require("user.cert");
   const identity = verifyChain(primitives, {
@@ -136,8 +139,18 @@ export function trustOf(options: {
   readonly policyDocument?: SignedPolicy;
   /** @default none */
   readonly revocationList?: RevocationList | undefined;
+  /** @default none: the PSK was never changed */
+  readonly secretsDocument?: MeshSecrets | undefined;
 }): Trust {
-  const { primitives, rootPublicKey, psk, policy, policyDocument, revocationList } = options;
+  const {
+    primitives,
+    rootPublicKey,
+    psk,
+    policy,
+    policyDocument,
+    revocationList,
+    secretsDocument,
+  } = options;
   return {
     meshId: meshIdOf(primitives, rootPublicKey),
     rootPublicKey,
@@ -148,6 +161,7 @@ export function trustOf(options: {
     policyVersion: policyDocument?.version ?? 0,
     ...(policyDocument === undefined ? {} : { policyDocument }),
     ...(revocationList === undefined ? {} : { revocationList }),
+    ...(secretsDocument === undefined ? {} : { secretsDocument }),
     verified: new VerifiedCertificates(primitives),
   };
 }
@@ -162,6 +176,18 @@ export async function loadRevocations(
   if (bytes === undefined) return undefined;
   const meshId = meshIdOf(primitives, rootPublicKey);
   return verifyRevocations(primitives, { bytes, meshId, rootPublicKey });
+}
+
+/** The document that changed the PSK last; undefined when it was never changed, as far as we know. */
+export async function loadSecrets(
+  home: MeshHome,
+  primitives: Primitives,
+  rootPublicKey: Uint8Array,
+): Promise<MeshSecrets | undefined> {
+  const bytes = await home.load("secrets.signed");
+  if (bytes === undefined) return undefined;
+  const meshId = meshIdOf(primitives, rootPublicKey);
+  return verifyMeshSecrets(primitives, { bytes, meshId, rootPublicKey });
 }
 
 /** With the issuer's certificate if it is the issuer that signed the user's. */

@@ -17,6 +17,7 @@ export type Order = v.InferOutput<typeof OrderSchema>;
 export const VersionsSchema = v.object({
   policy: v.optional(OrderSchema),
   revocations: v.optional(OrderSchema),
+  secrets: v.optional(OrderSchema),
 });
 export type Versions = v.InferOutput<typeof VersionsSchema>;
 

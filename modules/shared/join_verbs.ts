@@ -23,4 +23,5 @@ export const JoinedSchema = v.object({
   psk: Bytes,
   policy: v.optional(Bytes),
   revocations: v.optional(Bytes),
+  secrets: v.optional(Bytes),
 });

@@ -36,6 +36,7 @@ export const HOME_FILES = [
   "issuer.key",
   "issuer.cert",
   "revocations.signed",
+  "secrets.signed",
   "policy.toml",
   "policy.signed",
   "mesh.toml",

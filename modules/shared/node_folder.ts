@@ -6,6 +6,7 @@
  *   root.pub, psk      of the mesh          node.cert       the node's certificate
  *   policy.signed      who may do what      issuer.cert     only if an issuer signed node.cert
  *   revocations.signed only if there are    registrar.key, registrar.cert: only of a registrar
+ *   secrets.signed     only if the PSK was changed, and then what counts
  */
 
 import type { Environment } from "../../core/mod.ts";
@@ -21,6 +22,7 @@ export const NODE_FILES = [
   "psk",
   "policy.signed",
   "revocations.signed",
+  "secrets.signed",
   "registrar.key",
   "registrar.cert",
 ] as const;

@@ -13,6 +13,8 @@ export interface InstalledMeshOptions {
   readonly nodes: readonly string[];
   /** More keys of a host: `groups = ["registrar"]`. */
   readonly hostKeys?: Readonly<Record<string, string>>;
+  /** Lives of certificates that are not the usual ones: `{ n2: "6s" }`. */
+  readonly lives?: Readonly<Record<string, string>>;
   /** More of the mesh file. */
   readonly more?: string;
 }
@@ -47,7 +49,14 @@ export class InstalledMesh implements AsyncDisposable {
     try {
       await Deno.writeTextFile(local.file, meshFile(local.name, options));
       await local.must("mesh", "init", "--config", local.file);
-      await local.must("mesh", "provision", options.nodes.join(","), "--out", mesh.#folders);
+      const { nodes, lives = {} } = options;
+      const usual = nodes.filter((node) => lives[node] === undefined);
+      if (usual.length > 0) {
+        await local.must("mesh", "provision", usual.join(","), "--out", mesh.#folders);
+      }
+      for (const [node, life] of Object.entries(lives)) {
+        await local.must("mesh", "provision", node, "--out", mesh.#folders, "--valid", life);
+      }
       return mesh;
     } catch (error) {
       await mesh[Symbol.asyncDispose]();

@@ -34,13 +34,18 @@ async function scene() {
     endpoints: [endpoint],
   };
   const real = createRealEnvironment();
-  const join = (change: Partial<JoinToken> = {}) =>
-    dialRegistrar({ clock, network: real.network, random: real.random }, primitives, {
-      token: { ...token, ...change },
+  const join = (change: Partial<JoinToken> = {}) => {
+    const wanted = { ...token, ...change };
+    return dialRegistrar({ clock, network: real.network, random: real.random }, primitives, {
+      rootPublicKey: wanted.rootPublicKey,
+      name: wanted.name,
+      secret: joinSecretOf(primitives, wanted.secret),
+      expect: { keyId: wanted.registrarKeyId },
       keys: { signSeed: new Uint8Array(32).fill(1), dhSecret: new Uint8Array(32).fill(2) },
       endpoint,
       signal: new AbortController().signal,
     });
+  };
   return { clock, keys, registrar, endpoint, secret, join };
 }
 

@@ -51,12 +51,12 @@ class Office implements AsyncDisposable {
     return await TokenDesk.open({
       env: { ...env, clock, files },
       primitives,
-      authority: {
+      authority: () => ({
         meshId,
         rootPublicKey,
         psk,
         issuer: { seed: issuer.key.slice(0, 32), certificate: issuer.certificate },
-      },
+      }),
       mesh: "lab",
       keyId: "ab".repeat(32),
       endpoints: ["tcp:10.0.0.7:7117"],

@@ -19,7 +19,7 @@ export interface SimulatedMeshOptions extends SimulationOptions {
   /** Names of those whose certificates make them gateways. @default none */
   readonly gateways?: readonly string[];
   /** Besides the mesh module, made for each daemon. @default none */
-  readonly modules?: () => readonly Module[];
+  readonly modules?: (name: string) => readonly Module[];
   /** @default what a mesh has as booted */
   readonly policy?: Policy;
 }
@@ -32,7 +32,7 @@ export class SimulatedMesh implements AsyncDisposable {
   readonly people = new Map<string, Self>();
   readonly #seedCount: number;
   readonly #segmentOf: (name: string) => string;
-  readonly #modules: () => readonly Module[];
+  readonly #modules: (name: string) => readonly Module[];
   readonly #policy: { readonly policy?: Policy };
   readonly #addresses = new Map<string, string>();
   readonly #daemons = new Map<string, Minimed>();
@@ -74,7 +74,7 @@ export class SimulatedMesh implements AsyncDisposable {
       self: { ...this.people.get(name) as Self, instance: env.random.bytes(16), ...change },
       modules: [
         createMesh({ segment: this.#segmentOf(name), peers: this.#seeds() }),
-        ...this.#modules(),
+        ...this.#modules(name),
       ],
       listen: [`tcp:${this.#addresses.get(name)}:${PORT}`],
       auditFolder: "/audit",

@@ -1,0 +1,225 @@
+/**
+ * Which certificate of a node counts: the one in its folder of keys, or one that it got since, from a
+ * registrar. One that has expired while the machine was away is renewed before the daemon starts,
+ * by the mesh's PSK and its own key: nobody lets it in otherwise.
+ */
+
+import * as v from "valibot";
+import {
+  AuthenticationError,
+  ByteReader,
+  ByteWriter,
+  CLOCK_SKEW_MS_MAX,
+  dialRegistrar,
+  type Environment,
+  errorText,
+  type Identity,
+  MinimeError,
+  type Primitives,
+  type Revocations,
+  secretsAt,
+  signForModule,
+  type Trust,
+  verifyChain,
+} from "../../core/mod.ts";
+import { KEY_BYTES } from "../shared/authority.ts";
+import { dialEndpoints } from "../shared/host_endpoints.ts";
+import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
+import { RENEWAL_DOMAIN, renewalBytes, RenewedSchema } from "../shared/renewal_verbs.ts";
+import { certificateGroups, REGISTRAR_GROUP } from "../shared/roles.ts";
+import type { NodeKeys } from "./node_keys.ts";
+import type { NodeState } from "./node_state.ts";
+
+/** How long a registrar may take, at each of its endpoints. */
+const REVIVE_MS_MAX = 20_000;
+/** Between two rounds over all registrars: half to the whole of this, for as long as it takes. */
+const REVIVE_PAUSE_MS = 10_000;
+
+/** Two certificates with their lengths before them. */
+export function encodeChain(chain: readonly Uint8Array[]): Uint8Array {
+  const writer = new ByteWriter("chain", 8_192);
+  for (const certificate of chain) writer.lp(certificate, "certificate");
+  return writer.finish();
+}
+
+/** The keys with the chain that ends last, of the folder's and the one that was kept. */
+export async function withNewestChain(
+  env: Pick<Environment, "clock">,
+  primitives: Primitives,
+  parts: {
+    readonly keys: NodeKeys;
+    readonly state: NodeState;
+    readonly revocations: Revocations;
+    readonly warn: (text: string) => void;
+  },
+): Promise<NodeKeys> {
+  const { keys, state, revocations, warn } = parts;
+  const kept = await state.document("node.chain");
+  if (kept === undefined) return keys;
+  try {
+    const chain = decodeChain(kept);
+    const judge = { keys, revocations, now: env.clock.now() };
+    const given = judged(primitives, keys.chain, judge);
+    const renewed = judged(primitives, chain, judge);
+    if (renewed === undefined) throw new MinimeError("it is not valid");
+    if (given !== undefined && given.keyId !== renewed.keyId) throw new MinimeError("other keys");
+    const isLater = given === undefined || renewed.notAfter > given.notAfter;
+    return isLater ? { ...keys, chain } : keys;
+  } catch (error) {
+    // Of an earlier key of this name, or cut: the folder of keys is what counts.
+    if (!(error instanceof MinimeError)) throw error;
+    warn(`"node.chain" in the state folder is not used: ${errorText(error)}`);
+    return keys;
+  }
+}
+
+/** What asking a registrar takes of somebody whom nobody lets in. */
+export interface ReviveParts {
+  readonly keys: NodeKeys;
+  readonly name: string;
+  readonly mesh: MeshFile;
+  readonly trust: Trust;
+  readonly signal: AbortSignal;
+}
+
+/** The keys with a chain that has not expired; resolves when a registrar of the file has given one. */
+export async function revived(
+  env: Environment,
+  primitives: Primitives,
+  parts: ReviveParts & { readonly state: NodeState; readonly warn: (text: string) => void },
+): Promise<NodeKeys> {
+  const { keys, name, trust: { revocations }, state, warn, signal } = parts;
+  const { clock, random } = env;
+  const identity = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
+  // What else is wrong with it is told by whoever verifies it.
+  if (identity === undefined || clock.now() <= identity.notAfter) return keys;
+  if (registrarsOf(parts).length === 0) return keys;
+  warn(`Certificate of "${name}" has expired: asking a registrar for another one`);
+  for (;;) {
+    try {
+      const chain = await reviveOnce(env, primitives, parts);
+      await state.keep("node.chain", encodeChain(chain));
+      return { ...keys, chain };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof MinimeError)) throw error;
+      warn(errorText(error));
+    }
+    const chance = (random.bytes(1)[0] as number) / 256;
+    await clock.sleep(REVIVE_PAUSE_MS * (1 + chance) / 2, { signal });
+  }
+}
+
+/** A chain from the first registrar of the file that gives one; rejects with why none did. */
+export async function reviveOnce(
+  env: Environment,
+  primitives: Primitives,
+  parts: ReviveParts,
+): Promise<readonly Uint8Array[]> {
+  const { keys, trust, signal } = parts;
+  const { revocations } = trust;
+  const judge = { keys, revocations, now: env.clock.now() };
+  const identity = judged(primitives, keys.chain, judge);
+  if (identity === undefined) throw new MinimeError("The certificate is not valid");
+  let why = 'The mesh file names no other host in group "registrar"';
+  for (const registrar of registrarsOf(parts)) {
+    for (const endpoint of dialEndpoints(registrar)) {
+      try {
+        const options = { keys, identity, trust, endpoint, name: registrar.name, signal };
+        const chain = await ask(env, primitives, options);
+        const now = env.clock.now();
+        const later = judged(primitives, chain, { ...judge, now });
+        if (later?.keyId === identity.keyId && later.notAfter > now) return chain;
+        why = `"${registrar.name}" gave a certificate that is not for our key`;
+      } catch (cause) {
+        signal.throwIfAborted();
+        if (!(cause instanceof MinimeError)) throw cause;
+        why = `No certificate from "${registrar.name}" at ${endpoint}: ${errorText(cause)}`;
+      }
+    }
+  }
+  throw new MinimeError(why);
+}
+
+function registrarsOf({ mesh, name }: Pick<ReviveParts, "mesh" | "name">): readonly MeshHost[] {
+  return mesh.hosts.filter((host) =>
+    host.name !== name && certificateGroups(host).includes(REGISTRAR_GROUP)
+  );
+}
+
+async function ask(
+  env: Environment,
+  primitives: Primitives,
+  options: {
+    readonly keys: NodeKeys;
+    readonly identity: Identity;
+    readonly trust: Trust;
+    readonly endpoint: string;
+    /** Of the registrar. */
+    readonly name: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<Uint8Array[]> {
+  const { keys, identity, trust, endpoint, name, signal } = options;
+  const seed = keys.key.slice(0, KEY_BYTES);
+  const unixMs = Math.floor(env.clock.now());
+  const [secret] = secretsAt(trust, unixMs);
+  if (secret === undefined) throw new MinimeError("There is no PSK to dial with");
+  const calls = await dialRegistrar(env, primitives, {
+    rootPublicKey: keys.rootPublicKey,
+    name: identity.name,
+    secret,
+    keys: { signSeed: seed, dhSecret: keys.key.slice(KEY_BYTES) },
+    expect: { name },
+    endpoint,
+    signal,
+  });
+  try {
+    const bytes = renewalBytes(unixMs, identity.certificate.bytes);
+    const signature = signForModule(primitives, { domain: RENEWAL_DOMAIN, bytes, seed });
+    const reply = await calls.request("keys.revive", { chain: keys.chain, unixMs, signature }, {
+      deadlineMs: REVIVE_MS_MAX,
+      signal,
+    });
+    const parsed = v.safeParse(RenewedSchema, reply);
+    if (!parsed.success) throw new MinimeError("Its answer is malformed");
+    return parsed.output.chain;
+  } finally {
+    await calls.close("client is done");
+  }
+}
+
+/** Who it says, expired or not; undefined when it says nobody. */
+function judged(
+  primitives: Primitives,
+  chain: readonly Uint8Array[],
+  { keys, revocations, now }: {
+    readonly keys: NodeKeys;
+    readonly revocations: Revocations;
+    readonly now: number;
+  },
+): Identity | undefined {
+  const { meshId, rootPublicKey } = keys;
+  try {
+    return verifyChain(primitives, {
+      chain,
+      meshId,
+      rootPublicKey,
+      revocations,
+      now,
+      skewMs: CLOCK_SKEW_MS_MAX,
+      types: ["node"],
+      allowExpired: true,
+    });
+  } catch (error) {
+    if (error instanceof AuthenticationError) return undefined;
+    throw error;
+  }
+}
+
+function decodeChain(bytes: Uint8Array): Uint8Array[] {
+  const reader = new ByteReader(bytes, "Chain");
+  const chain: Uint8Array[] = [];
+  while (reader.remaining > 0) chain.push(reader.lp("certificate").slice());
+  return chain;
+}

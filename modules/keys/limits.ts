@@ -1,0 +1,20 @@
+/** Every number that bounds something in the keys module, with its unit and its reason. */
+
+/** A request for renewal that is older was kept by somebody; also what clocks may differ. */
+export const RENEWAL_AGE_MS_MAX = 300_000;
+/** Renewals of one registrar: of 10,000 nodes that are due on one day it needs minutes for all. */
+export const RENEWALS_PER_SECOND_MAX = 50;
+/** How long one registrar may take to answer. */
+export const RENEWAL_ANSWER_MS_MAX = 10_000;
+/** How often the time is looked at: timers go no further than weeks, and clocks are set. */
+export const RENEWAL_CHECK_MS = 3_600_000;
+/** Between two attempts: half to the whole of a tenth of what is left, within these. */
+export const RENEWAL_BACKOFF_MS_MIN = 1_000;
+export const RENEWAL_BACKOFF_MS_MAX = 3_600_000;
+/**
+ * Nodes that were made at once do not come at once: each waits up to this part of the life more, by
+ * its key.
+ */
+export const RENEWAL_SPREAD = 1 / 30;
+/** A warning is logged when less than these parts of the life are left, and no new one came. */
+export const EXPIRY_WARNINGS: readonly number[] = [1 / 6, 1 / 30, 1 / 100];

@@ -1,0 +1,121 @@
+/**
+ * The keys module: certificates that do not end while their nodes live. Every node renews its own
+ * at a registrar; a node that was given an issuer's key is one, and renews those of others.
+ */
+
+import * as v from "valibot";
+import {
+  AuthenticationError,
+  CallError,
+  errorText,
+  type Module,
+  type ModuleHost,
+  verb,
+} from "../../core/mod.ts";
+import { renewalAt } from "../shared/renewal.ts";
+import {
+  KeysStatusSchema,
+  type Renewal,
+  RenewalSchema,
+  RenewedSchema,
+  RenewedUntilSchema,
+} from "../shared/renewal_verbs.ts";
+import type { RegistrarIssuer } from "./registrar_issuer.ts";
+import { type KeepChain, RenewalWatch, type ReviveChain } from "./renewal.ts";
+import type { RenewalOffice } from "./renewal_office.ts";
+
+export { RegistrarIssuer } from "./registrar_issuer.ts";
+export { type OfficeOptions, RenewalOffice } from "./renewal_office.ts";
+
+/** What the daemon's own files say. */
+export interface KeysOptions {
+  /** Renews certificates of others. @default none: this node is no registrar */
+  readonly office?: RenewalOffice;
+  /** Where its issuer is exchanged. @default as for `office` */
+  readonly issuer?: RegistrarIssuer;
+  /**
+   * Asks a registrar that lets in nobody whose certificate has expired, as ours has.
+   * @default none: there is no file that names one
+   */
+  readonly revive?: ReviveChain;
+  /** Keeps our renewed chain for the next start; may reject. @default nowhere */
+  readonly keep?: KeepChain;
+}
+
+const NOTHING = v.optional(v.strictObject({}));
+
+/** One for each daemon. */
+export function createKeys(options: KeysOptions): Module {
+  const { office } = options;
+  let host: ModuleHost | undefined;
+  let watch: RenewalWatch | undefined;
+
+  function running(): { readonly host: ModuleHost; readonly watch: RenewalWatch } {
+    if (host !== undefined && watch !== undefined) return { host, watch };
+    throw new CallError("unreachable", "The keys module is not running");
+  }
+
+  function renew(renewal: Renewal): v.InferOutput<typeof RenewedSchema> {
+    const { host } = running();
+    if (office === undefined) {
+      throw new CallError("refused", `"${host.self.name}" is no registrar: it has no issuer's key`);
+    }
+    const { chain, identity } = office.renew(renewal, host);
+    host.log("info", `Certificate of "${identity.name}" was renewed here`);
+    return { chain };
+  }
+
+  return {
+    name: "keys",
+    verbs: {
+      // Class read, for the request proves by itself whose it is: any node may carry it.
+      renew: verb({ action: "read", args: RenewalSchema, reply: RenewedSchema, handle: renew }),
+      revive: verb({ action: "join", args: RenewalSchema, reply: RenewedSchema, handle: renew }),
+      status: verb({
+        action: "read",
+        args: NOTHING,
+        reply: KeysStatusSchema,
+        handle: () => {
+          const { host: { self }, watch } = running();
+          const { keyId, notAfter, issuer, certificate: { notBefore } } = self;
+          const signer = office?.issuer;
+          return {
+            keyId,
+            notBefore,
+            notAfter,
+            issuer: issuer === undefined
+              ? null
+              : { name: issuer.name, keyId: issuer.keyId, notAfter: issuer.notAfter },
+            renewalAt: renewalAt(self),
+            trouble: watch.trouble ?? null,
+            registrar: signer === undefined
+              ? null
+              : { keyId: signer.keyId, notAfter: signer.notAfter },
+          };
+        },
+      }),
+      renew_now: verb({
+        action: "guarded",
+        args: NOTHING,
+        reply: RenewedUntilSchema,
+        handle: async () => {
+          try {
+            return { notAfter: (await running().watch.renew()).notAfter };
+          } catch (error) {
+            if (!(error instanceof AuthenticationError)) throw error;
+            throw new CallError("failed", errorText(error), { cause: error });
+          }
+        },
+      }),
+    },
+    start(given) {
+      host = given;
+      watch = new RenewalWatch(given, options);
+      if (office !== undefined) given.reviving();
+      return Promise.resolve();
+    },
+    async stop() {
+      await watch?.stop();
+    },
+  };
+}

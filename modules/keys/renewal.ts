@@ -1,0 +1,198 @@
+/**
+ * The node's own certificate, kept alive: at two thirds of its life a registrar of the mesh is asked
+ * for another one, again and again until one has answered. While the old one lasts nobody notices; what
+ * comes of it, and warnings before an end, are in the log and in `keys.status`.
+ */
+
+import * as v from "valibot";
+import {
+  CallError,
+  errorText,
+  type Identity,
+  MinimeError,
+  type ModuleHost,
+} from "../../core/mod.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { callGroup } from "../shared/group_client.ts";
+import { readMeshView } from "../shared/mesh_query.ts";
+import { lifeOf, renewalAt } from "../shared/renewal.ts";
+import {
+  type Renewal,
+  RENEWAL_DOMAIN,
+  renewalBytes,
+  RenewedSchema,
+} from "../shared/renewal_verbs.ts";
+import { REGISTRAR_GROUP } from "../shared/roles.ts";
+import {
+  EXPIRY_WARNINGS,
+  RENEWAL_ANSWER_MS_MAX,
+  RENEWAL_BACKOFF_MS_MAX,
+  RENEWAL_BACKOFF_MS_MIN,
+  RENEWAL_CHECK_MS,
+  RENEWAL_SPREAD,
+} from "./limits.ts";
+
+/** What a node does with its renewed chain besides showing it: keeps it for the next start. */
+export type KeepChain = (chain: readonly Uint8Array[]) => Promise<void>;
+/** Asks a registrar directly, which works for who has expired and is let in by nobody. */
+export type ReviveChain = (signal: AbortSignal) => Promise<readonly Uint8Array[]>;
+
+/** What the daemon's own files add. */
+export interface RenewalOptions {
+  readonly keep?: KeepChain;
+  readonly revive?: ReviveChain;
+}
+
+/** From the module's start to its stop. */
+export class RenewalWatch {
+  readonly #host: ModuleHost;
+  readonly #options: RenewalOptions;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  #renewing: Promise<Identity> | undefined;
+  #trouble: string | undefined;
+  /** The part of the life of which was warned last; of the certificate that ends then. */
+  #warned = { notAfter: 0, part: Infinity };
+
+  constructor(host: ModuleHost, options: RenewalOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** Why it could not be renewed; undefined while all is well. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** At once, whether it is due or not; who asks while it goes on gets the same. */
+  renew(): Promise<Identity> {
+    this.#renewing ??= this.#renew().finally(() => this.#renewing = undefined);
+    return this.#renewing;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.#renewing?.catch(() => {}); // Whoever asked for it hears of it.
+  }
+
+  async #run(): Promise<void> {
+    const { env: { clock }, log } = this.#host;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      let waitMs = this.#dueAt() - clock.now();
+      if (waitMs <= 0) {
+        try {
+          await this.renew();
+          continue;
+        } catch (error) {
+          if (signal.aborted) return;
+          if (!(error instanceof MinimeError)) throw error;
+          const text = errorText(error);
+          if (text !== this.#trouble) log("warning", `Certificate is not renewed yet: ${text}`);
+          this.#trouble = text;
+          waitMs = this.#backoffMs();
+        }
+      }
+      this.#warn();
+      // Aborts only when we stop.
+      await clock.sleep(Math.min(waitMs, RENEWAL_CHECK_MS), { signal }).catch(() => {});
+    }
+  }
+
+  #dueAt(): number {
+    const { self } = this.#host;
+    const spread = parseInt(self.keyId.slice(0, 8), 16) / 2 ** 32 * RENEWAL_SPREAD;
+    return renewalAt(self) + spread * lifeOf(self);
+  }
+
+  #backoffMs(): number {
+    const { self, env: { clock, random } } = this.#host;
+    // After its end too it grows: nobody comes back sooner for being asked more often.
+    const tenth = Math.abs(self.notAfter - clock.now()) / 10;
+    const most = Math.min(RENEWAL_BACKOFF_MS_MAX, Math.max(RENEWAL_BACKOFF_MS_MIN, tenth));
+    return most * (0.5 + new DataView(random.bytes(4).buffer).getUint32(0) / 2 ** 33);
+  }
+
+  #warn(): void {
+    const { self, env: { clock }, log } = this.#host;
+    const { notAfter } = self;
+    if (this.#warned.notAfter !== notAfter) this.#warned = { notAfter, part: Infinity };
+    const left = notAfter - clock.now();
+    const part = left <= 0
+      ? 0
+      : EXPIRY_WARNINGS.filter((part) => left < part * lifeOf(self)).at(-1) ?? Infinity;
+    if (part >= this.#warned.part) return;
+    this.#warned = { notAfter, part };
+    const what = left <= 0
+      ? `has expired: nobody links with this node any more`
+      : `ends in ${formatDuration(left)}`;
+    log(left <= 0 ? "error" : "warning", `Certificate of "${self.name}" ${what}`);
+  }
+
+  async #renew(): Promise<Identity> {
+    const { self, env, log } = this.#host;
+    const { keep, revive } = this.#options;
+    const isLetIn = env.clock.now() <= self.notAfter;
+    const chain = isLetIn || revive === undefined
+      ? await this.#ask(renewalOf(this.#host))
+      : await revive(this.#stopping.signal);
+    if (this.#host.verifyChain(chain).notAfter <= self.notAfter) {
+      throw new CallError(
+        "failed",
+        'The registrar has none that lasts longer: its issuer ends too soon, see "minime mesh rotate"',
+      );
+    }
+    // First on disk: what others were shown must not be forgotten by a restart.
+    if (keep !== undefined) {
+      await keep(chain).catch((error: unknown) => {
+        log("warning", `Renewed certificate cannot be kept: ${errorText(error)}`);
+      });
+    }
+    const identity = this.#host.renewed(chain);
+    await this.#host.module("mesh").request("mesh.renewed", {});
+    this.#trouble = undefined;
+    const left = formatDuration(identity.notAfter - env.clock.now());
+    log("info", `Certificate was renewed, for another ${left}`);
+    return identity;
+  }
+
+  /** The first registrar that gives one, in any order. */
+  async #ask(renewal: Renewal): Promise<readonly Uint8Array[]> {
+    const { signal } = this.#stopping;
+    const { env: { random }, module } = this.#host;
+    const { nodes } = await readMeshView(module("mesh"), { signal });
+    const registrars = nodes.filter(({ state, groups }) =>
+      state === "up" && groups.includes(REGISTRAR_GROUP)
+    ).map(({ name }) => name);
+    const first = registrars.length < 2 ? 0 : (random.bytes(1)[0] as number) % registrars.length;
+    const order = [...registrars.slice(first), ...registrars.slice(0, first)];
+    let why = `no node that is up is in group "${REGISTRAR_GROUP}"`;
+    for (const name of order) {
+      const { values, failures } = await callGroup(module("group"), {
+        targets: name,
+        steps: [{ verb: "keys.renew", args: renewal }],
+        reduce: { kind: "list" },
+        deadlineMs: RENEWAL_ANSWER_MS_MAX,
+        signal,
+      });
+      const value = values.get(name);
+      const [answer] = Array.isArray(value) ? value : [value];
+      const parsed = v.safeParse(RenewedSchema, answer);
+      if (parsed.success) return parsed.output.chain;
+      why = `"${name}": ${failures.get(name)?.reason ?? "its answer is malformed"}`;
+    }
+    throw new CallError("failed", why);
+  }
+}
+
+/** What proves to a registrar that we hold the key. */
+export function renewalOf(
+  host: Pick<ModuleHost, "self" | "sign"> & { readonly env: Pick<ModuleHost["env"], "clock"> },
+): Renewal {
+  const { self: { chain, certificate }, env: { clock } } = host;
+  const unixMs = Math.floor(clock.now());
+  const signature = host.sign(RENEWAL_DOMAIN, renewalBytes(unixMs, certificate.bytes));
+  return { chain: [...chain], unixMs, signature };
+}

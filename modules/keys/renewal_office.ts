@@ -1,0 +1,97 @@
+/**
+ * The registrar's side of renewal: a new certificate for the same key, name and groups, and as long a
+ * life, to whoever proves to hold the key of a certificate of this mesh that is not revoked. Who
+ * brings the request does not matter, and neither does that the certificate has expired: a partition
+ * of any length heals (SECURITY.md 2).
+ */
+
+import {
+  AuthenticationError,
+  CallError,
+  type Clock,
+  type Environment,
+  errorText,
+  type Identity,
+  type ModuleHost,
+  parseCertificate,
+  type Primitives,
+  RateLimit,
+} from "../../core/mod.ts";
+import { type Authority, issueNode } from "../shared/authority.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { INSTALLED_NODE_MS } from "../shared/limits.ts";
+import { type Renewal, RENEWAL_DOMAIN, renewalBytes } from "../shared/renewal_verbs.ts";
+import { RENEWAL_AGE_MS_MAX, RENEWALS_PER_SECOND_MAX } from "./limits.ts";
+
+/** What a registrar renews with. */
+export interface OfficeOptions {
+  readonly env: Pick<Environment, "clock" | "random">;
+  readonly primitives: Primitives;
+  /** As of now: its issuer may be exchanged. */
+  readonly authority: () => Authority;
+}
+
+type Judges = Pick<ModuleHost, "verifyChain" | "verify">;
+
+/** One for each daemon that is a registrar. */
+export class RenewalOffice {
+  readonly #options: OfficeOptions;
+  readonly #limit: RateLimit;
+
+  constructor(options: OfficeOptions) {
+    this.#options = options;
+    this.#limit = new RateLimit(RENEWALS_PER_SECOND_MAX, options.env.clock);
+  }
+
+  /** The issuer that signs here. */
+  get issuer(): { readonly keyId: string; readonly notAfter: number } | undefined {
+    const { authority, primitives } = this.#options;
+    const { issuer } = authority();
+    return issuer && parseCertificate(primitives, issuer.certificate);
+  }
+
+  /** The new chain, leaf first, and for whom. Throws CallError, with the reason. */
+  renew(
+    { chain, unixMs, signature }: Renewal,
+    judges: Judges,
+  ): { readonly chain: Uint8Array[]; readonly identity: Identity } {
+    const { env, primitives, authority } = this.#options;
+    if (!this.#limit.take()) throw new CallError("busy", "More renewals per second than allowed");
+    try {
+      const identity = judges.verifyChain(chain, { allowExpired: true });
+      const { name, certificate, groups, signPublicKey, dhPublicKey } = identity;
+      if (identity.type !== "node") throw new CallError("refused", `"${name}" is no node`);
+      const bytes = renewalBytes(unixMs, certificate.bytes);
+      if (!judges.verify(RENEWAL_DOMAIN, { publicKey: signPublicKey, bytes, signature })) {
+        throw new CallError("refused", `The request is not signed by the key of "${name}"`);
+      }
+      checkAge(name, unixMs, env.clock);
+      const issued = issueNode(authority(), {
+        primitives,
+        random: env.random,
+        now: Math.floor(env.clock.now()),
+        name,
+        groups,
+        signPublicKey,
+        dhPublicKey,
+        validityMs: Math.min(certificate.notAfter - certificate.notBefore, INSTALLED_NODE_MS),
+      });
+      return { chain: issued, identity };
+    } catch (error) {
+      if (!(error instanceof AuthenticationError)) throw error;
+      throw new CallError("refused", errorText(error), { cause: error });
+    }
+  }
+}
+
+function checkAge(name: string, unixMs: number, clock: Clock): void {
+  const off = unixMs - clock.now();
+  if (Math.abs(off) <= RENEWAL_AGE_MS_MAX) return;
+  const text = formatDuration(Math.abs(off));
+  throw new CallError(
+    "refused",
+    `The clock of "${name}" is ${text} ${
+      off > 0 ? "ahead of" : "behind"
+    } ours, or its request is old`,
+  );
+}

@@ -1,0 +1,118 @@
+/** Certificates that end in minutes of virtual time, and are renewed before anybody notices. */
+
+import assert from "node:assert/strict";
+import type { Minimed, Self } from "../../../core/mod.ts";
+import { createGroup } from "../../../modules/group/mod.ts";
+import { createKeys, RenewalOffice } from "../../../modules/keys/mod.ts";
+import { makeIssuer } from "../../../modules/shared/issuer.ts";
+import type { KeysStatus } from "../../../modules/shared/renewal_verbs.ts";
+import { EPOCH_MS } from "../../simulation/clock.ts";
+import { SimulatedMesh } from "../mesh/simulated_mesh.ts";
+
+/** Short, for a mesh says something every second, but longer than daemons look at validity. */
+const LIFE_MS = 6 * 60_000;
+/** Parts of the life. */
+const TENTH_MS = LIFE_MS / 10;
+
+/** Of n2, each with its begin. */
+async function linksOf(mesh: SimulatedMesh): Promise<string[]> {
+  type Link = { readonly name: string; readonly since: number };
+  const links = await ask<Link[]>(mesh, mesh.get("n2"), "mesh.links");
+  return links.map(({ name, since }) => `${name} ${since}`);
+}
+
+/** All nodes live as long; n1 can renew, itself too. What nodes keep of it is in `kept`. */
+async function meshOfOneLife(nodes: number) {
+  const kept: string[] = [];
+  const made: { mesh?: SimulatedMesh } = {};
+  const mesh = await SimulatedMesh.create({
+    seed: "renewal",
+    nodes,
+    modules: (name) => {
+      const { keys: { primitives, psk, rootSeed, rootPublicKey, meshId }, simulation } = made
+        .mesh as SimulatedMesh;
+      const env = simulation.host(name);
+      const root = { meshId, rootPublicKey, psk, rootSeed };
+      const needs = { primitives, random: env.random, now: EPOCH_MS };
+      const keep = () => Promise.resolve(void kept.push(name));
+      if (name !== "n1") return [createGroup(), createKeys({ keep })];
+      const { key, certificate } = makeIssuer(root, needs, {
+        name: "n1",
+        types: ["node"],
+        groups: ["registrar"],
+      });
+      const issuer = { seed: key.slice(0, 32), certificate };
+      const authority = { meshId, rootPublicKey, psk, issuer };
+      const office = new RenewalOffice({ env, primitives, authority: () => authority });
+      return [createGroup(), createKeys({ keep, office })];
+    },
+  });
+  made.mesh = mesh;
+  for (const name of mesh.names) {
+    mesh.people.set(name, mesh.keys.person(ofOneLife(name)));
+  }
+  return { mesh, kept };
+}
+
+function ofOneLife(name: string): Parameters<SimulatedMesh["keys"]["person"]>[0] {
+  const groups = name === "n1" ? ["registrar"] : [];
+  return { name, groups, notBefore: EPOCH_MS, notAfter: EPOCH_MS + LIFE_MS };
+}
+
+async function ask<T>(mesh: SimulatedMesh, daemon: Minimed, verb: string): Promise<T> {
+  const [module = ""] = verb.split(".");
+  return await mesh.simulation.finish(daemon.caller(module).request(verb, {})) as T;
+}
+
+function status(mesh: SimulatedMesh, name: string): Promise<KeysStatus> {
+  return ask(mesh, mesh.get(name), "keys.status");
+}
+
+Deno.test("renewal: happens at two thirds of the life, and no link notices", async () => {
+  const { mesh, kept } = await meshOfOneLife(4);
+  await using _mesh = mesh;
+  const { simulation } = mesh;
+  for (const name of ["n1", "n2", "n3"]) await simulation.finish(mesh.start(name));
+  await simulation.run({ forMs: 6.5 * TENTH_MS });
+  const before = await linksOf(mesh);
+  assert.equal(before.length, 2);
+  assert.deepEqual(kept, []);
+  assert.equal((await status(mesh, "n2")).notAfter, EPOCH_MS + LIFE_MS);
+  await simulation.run({ forMs: 0.7 * TENTH_MS });
+  assert.deepEqual(kept.sort(), ["n1", "n2", "n3"]);
+  const { notAfter, issuer, trouble } = await status(mesh, "n2");
+  assert.ok(notAfter > EPOCH_MS + 1.6 * LIFE_MS, `${notAfter - EPOCH_MS}`);
+  assert.deepEqual([issuer?.name, trouble], ["n1", null]);
+  // Past the end of the first certificates, and of the second ones.
+  await simulation.run({ forMs: 2 * LIFE_MS });
+  assert.deepEqual(await linksOf(mesh), before);
+  // Who comes now is shown certificates that count.
+  mesh.people.set("n4", mesh.keys.person({ name: "n4" }));
+  await simulation.finish(mesh.start("n4"));
+  await simulation.run({ forMs: TENTH_MS });
+  assert.equal(await mesh.states(), "4 up");
+});
+
+Deno.test("renewal: is tried until a registrar is there, with warnings in the log", async () => {
+  const { mesh, kept } = await meshOfOneLife(2);
+  await using _mesh = mesh;
+  const { simulation } = mesh;
+  await simulation.finish(mesh.start("n2"));
+  await simulation.run({ forMs: 9.5 * TENTH_MS });
+  const none = 'no node that is up is in group "registrar"';
+  assert.equal((await status(mesh, "n2")).trouble, none);
+  const texts = mesh.logs.filter((line) => line.includes("keys warning"))
+    .map((line) => line.replace(/^.*?: /, "").replace(/in .*/, "in …"));
+  assert.deepEqual(texts, [
+    `Certificate is not renewed yet: ${none.replace(/in .*/, "in …")}`,
+    'Certificate of "n2" ends in …',
+  ]);
+  const registrar: Self = mesh.keys.person({ name: "n1", groups: ["registrar"] });
+  mesh.people.set("n1", registrar);
+  await simulation.finish(mesh.start("n1"));
+  await simulation.run({ forMs: 0.4 * TENTH_MS });
+  assert.deepEqual(kept, ["n2"]);
+  assert.equal((await status(mesh, "n2")).trouble, null);
+  await simulation.run({ forMs: 4 * TENTH_MS });
+  assert.equal(await mesh.states(), "2 up");
+});
