@@ -11,7 +11,9 @@ import { type MeshView, type NodeView, shortestWays } from "../../../modules/sha
 type Claim = Omit<NodeView, "state" | "since">;
 
 /** Where a node is, for those who dial it. */
-export type Places = (name: string) => Pick<NodeView, "segment" | "endpoints">;
+export type Places = (
+  name: string,
+) => Pick<NodeView, "segment"> & Partial<Pick<NodeView, "endpoints">>;
 
 export class Board {
   readonly #places: Places | undefined;
@@ -89,10 +91,9 @@ export class Board {
         name: self.name,
         keyId,
         groups: [...self.groups],
-        ...this.#places?.(self.name) ?? {
-          segment: "main",
-          endpoints: endpoints().filter((endpoint) => endpoint.startsWith("tcp:")),
-        },
+        segment: "main",
+        endpoints: endpoints().filter((endpoint) => endpoint.startsWith("tcp:")),
+        ...this.#places?.(self.name),
         version: "test",
         instance,
         incarnation: 1,

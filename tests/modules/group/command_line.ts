@@ -4,6 +4,7 @@ import { createRealEnvironment } from "../../../core/environment/real.ts";
 import {
   Calls,
   fromHex,
+  type Peer,
   type Self,
   signForModule,
   TcpFront,
@@ -71,28 +72,43 @@ async function connect(
   name: string,
   options: { readonly local: boolean; readonly bound: boolean; readonly user: Self },
 ): Promise<MeshClient> {
-  const { keys } = mesh;
   const { local, bound, user } = options;
+  const { calls, endpoint, peer } = await reach(mesh, name, { local, user });
+  const session = bound && peer.kind === "node" ? peer.session : undefined;
+  return clientOver(mesh, calls, { name, endpoint, user, session });
+}
+
+/** A connection to one of the daemons, by tcp as that user or by its unix socket as its owner. */
+export async function reach(
+  mesh: TestMesh,
+  name: string,
+  { local, user }: { readonly local: boolean; readonly user: Self },
+): Promise<{ readonly calls: Calls; readonly endpoint: string; readonly peer: Peer }> {
   const { clock, random, network } = createRealEnvironment();
-  const front = new TcpFront({
-    network,
-    context: () => ({
-      clock,
-      random,
-      primitives: keys.primitives,
-      trust: keys.trust(),
-      self: user,
-    }),
-    log: () => {},
-  });
+  const { primitives } = mesh.keys;
+  const context = { clock, random, primitives, trust: mesh.keys.trust(), self: user };
+  const front = new TcpFront({ network, context: () => context, log: () => {} });
   const [tcp = ""] = mesh.get(name).daemon.endpoints();
   const endpoint = local ? `unix:${mesh.get(name).socket}` : tcp;
   const conduit = local
     ? await new UnixFront({ clock, network, log: () => {} }).dial(endpoint)
     : await front.dial(endpoint, { expect: { name } });
-  const { peer } = conduit;
-  const bind = bound && peer.kind === "node" ? { bind: fromHex(peer.session) } : {};
-  const calls = new Calls({ conduit, clock, dialled: true });
+  return { calls: new Calls({ conduit, clock, dialled: true }), endpoint, peer: conduit.peer };
+}
+
+/** What commands get of it. `session`: what is signed is good for that session alone. */
+export function clientOver(
+  { keys }: TestMesh,
+  calls: Calls,
+  options: {
+    readonly name: string;
+    readonly endpoint: string;
+    readonly user: Self;
+    readonly session: string | undefined;
+  },
+): MeshClient {
+  const { name, endpoint, user, session } = options;
+  const bind = session === undefined ? {} : { bind: fromHex(session) };
   const close = () => calls.close("done");
   return {
     meshName: "test",

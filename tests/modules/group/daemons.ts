@@ -67,7 +67,9 @@ export async function startMesh(
     readonly group?: (name: string) => Module | undefined;
     readonly policy?: Policy;
     /** Besides the usual ones. */
-    readonly modules?: () => readonly Module[];
+    readonly modules?: (name: string) => readonly Module[];
+    /** @default all in one segment */
+    readonly segmentOf?: (name: string) => string;
     /** Each listens on a unix socket of its own as well: {@link TestDaemon.socket}. */
     readonly sockets?: boolean;
   } = {},
@@ -75,7 +77,10 @@ export async function startMesh(
   const primitives = await testPrimitives();
   const real = createRealEnvironment();
   const keys = new MeshKeys(primitives, { random: real.random, now: () => real.clock.now() });
-  const board = new Board();
+  const { segmentOf } = options;
+  const board = segmentOf === undefined
+    ? new Board()
+    : new Board((name) => ({ segment: segmentOf(name) }));
   const folder = await Deno.makeTempDir();
   const logged: string[] = [];
   const log: Log = (level, text) => {
@@ -107,7 +112,7 @@ export async function startMesh(
         options.group?.(name) ?? createGroup(),
         createUptime(),
         probed.module,
-        ...options.modules?.() ?? [],
+        ...options.modules?.(name) ?? [],
       ],
       listen: ["tcp:127.0.0.1:0", ...options.sockets ? [`unix:${folder}/${name}.sock`] : []],
       auditFolder: `${folder}/${name}`,
