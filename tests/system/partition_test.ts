@@ -9,6 +9,7 @@ import { ManualClock } from "../support/manual_clock.ts";
 import { FastClock } from "./rig/fast_clock.ts";
 import {
   FastBinary,
+  livedMs,
   partition,
   type Rig,
   segmentsFile,
@@ -20,7 +21,8 @@ import {
 
 const PLAN = { segments: ["a", "b"], gateways: 1, hosts: 1 };
 const PARTITION_MS = 10 * 60_000;
-const FACTOR = 20;
+/** Fifteen seconds of ours; in them nobody else keeps the machine busy. */
+const FACTOR = 40;
 const PATIENCE = { timeoutMs: 120_000 };
 const NAME = "partition: of ten minutes between two segments heals by itself";
 
@@ -66,13 +68,12 @@ async function runPartition(): Promise<void> {
     const others = rig.hosts.filter(({ name }) => !a.includes(name));
     await using _fault = await partition(rig, others);
     await until("segment b is lost", async () => (await up(rig)).join() === a.join(), PATIENCE);
-    const before = await daemonMs(rig) ?? assert.fail("ga1 does not answer");
+    const before = await livedMs(rig);
     await setPace(rig, FACTOR);
-    await until(
-      "ten minutes have passed for the daemons",
-      async () => (await daemonMs(rig) ?? 0) - before >= PARTITION_MS,
-      PATIENCE,
-    );
+    await until("ten minutes have passed for the daemons", async () => {
+      const lived = await livedMs(rig);
+      return lived.every((ms, i) => ms - (before[i] ?? Infinity) >= PARTITION_MS);
+    }, PATIENCE);
     await setPace(rig, 1);
     await until(
       "segment b is still lost",
@@ -91,14 +92,4 @@ async function up(rig: Rig): Promise<string[]> {
   if (stdout === "") return [];
   const { nodes }: { nodes: { name: string; state: string }[] } = JSON.parse(stdout);
   return nodes.filter(({ state }) => state === "up").map(({ name }) => name).sort();
-}
-
-/** For how long ga1 lives, by its own clock. Who lives so fast has little patience with us. */
-async function daemonMs(rig: Rig): Promise<number | undefined> {
-  const { stdout } = await rig.minime(["uptime", "--json", "-w", "ga1"]);
-  if (stdout === "") return undefined;
-  const { nodes }: { nodes: { uptime: { daemon: { upMs: number } } | null }[] } = JSON.parse(
-    stdout,
-  );
-  return nodes[0]?.uptime?.daemon.upMs;
 }

@@ -4,7 +4,7 @@
  */
 
 import { compileEntry, isTarget, projectFolder } from "../../../tools/binary.ts";
-import { FACTOR_FILE } from "./fast_clock.ts";
+import { FACTOR_FILE, LIVED_FILE } from "./fast_clock.ts";
 import type { Rig } from "./rig.ts";
 
 /** Removed when disposed. */
@@ -44,4 +44,9 @@ export class FastBinary implements AsyncDisposable {
 /** The daemons of all hosts that were started by such a program live so many times faster; 1: as usual. */
 export async function setPace(rig: Rig, factor: number): Promise<void> {
   await Promise.all(rig.hosts.map((host) => host.writeFile(FACTOR_FILE, String(factor))));
+}
+
+/** For how long the daemons of all hosts have lived, each by its own clock. */
+export async function livedMs(rig: Rig): Promise<number[]> {
+  return (await Promise.all(rig.hosts.map((host) => host.readText(LIVED_FILE)))).map(Number);
 }

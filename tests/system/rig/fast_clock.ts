@@ -9,6 +9,8 @@ import { sleepBy } from "../../../core/environment/sleep.ts";
 
 /** On a host: how many times faster, as text. No such file: as fast as the world. */
 export const FACTOR_FILE = "/run/minime-test-clock";
+/** On a host: for how many milliseconds its daemon has lived by its own clock, as text. */
+export const LIVED_FILE = "/run/minime-test-lived";
 
 interface Waiting {
   /** By this clock. */

@@ -1,7 +1,7 @@
 /**
  * The program with a clock that a test can make faster: main.ts but for that. While the file
  * FACTOR_FILE of a host holds a number, the daemons of that host that were started by this
- * program live so many times faster.
+ * program live so many times faster; LIVED_FILE says for how long.
  */
 
 import { createRealEnvironment } from "../../../core/environment/real.ts";
@@ -11,7 +11,7 @@ import { asksVersion, versionText } from "../../../modules/cli/version.ts";
 import { runCli } from "../../../modules/cli/run_cli.ts";
 import { connect } from "../../../modules/cli/connect.ts";
 import { commands } from "../../../modules/commands.ts";
-import { FACTOR_FILE, FastClock } from "./fast_clock.ts";
+import { FACTOR_FILE, FastClock, LIVED_FILE } from "./fast_clock.ts";
 
 const LOOK_MS = 100;
 
@@ -28,10 +28,12 @@ if (asksVersion(Deno.args)) {
 } else {
   const env = createRealEnvironment();
   const clock = new FastClock(env.clock);
+  const begun = clock.monotonic();
   let factor = 1;
   const look = () => {
     const wanted = readFactor();
     if (wanted !== factor) clock.factor = factor = wanted;
+    Deno.writeTextFileSync(LIVED_FILE, String(clock.monotonic() - begun));
   };
   look();
   Deno.unrefTimer(setInterval(look, LOOK_MS));

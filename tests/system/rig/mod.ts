@@ -2,7 +2,7 @@
 
 export { minimeCommand } from "./binary.ts";
 export type { MinimeCommand } from "./binary.ts";
-export { FastBinary, setPace } from "./fast_binary.ts";
+export { FastBinary, livedMs, setPace } from "./fast_binary.ts";
 export * from "./faults.ts";
 export { Host, HOST_PATH } from "./host.ts";
 export type { HostProcess, SpawnOptions } from "./host.ts";
