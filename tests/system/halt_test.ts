@@ -48,7 +48,15 @@ Deno.test("halt: a mesh whose daemons all died is down already", async () => {
   });
 });
 
-Deno.test("halt: names a node that does not go, and wipe ends it", async () => {
+Deno.test("halt: a frozen node is named and stays, whether the mesh has noticed or not", async () => {
+  // Both wait most of the time, so they do it at once.
+  const both = [haltWithFrozenNode(), haltWithNodeTakenForDead()];
+  await Promise.allSettled(both);
+  await Promise.all(both);
+});
+
+/** The node does not go and is named, and wipe ends it. */
+async function haltWithFrozenNode(): Promise<void> {
   await using mesh = await LocalMesh.start({ nodes: "n[1-3]" });
   await mesh.signal("n3", "SIGSTOP");
   const halted = await mesh.run("halt", "--timeout", "5s");
@@ -73,9 +81,10 @@ Deno.test("halt: names a node that does not go, and wipe ends it", async () => {
   const { code, stdout } = await mesh.run(...hint.split(" "), "--grace", "1s");
   assert.deepEqual([code, stdout], [0, "n3: wiped, the daemon was killed\n1 host is clean\n"]);
   assert.deepEqual(mesh.processes(), []);
-});
+}
 
-Deno.test("halt: a frozen node that the mesh took for dead is still up", async () => {
+/** The node is still up for halt, and can be halted when it runs again. */
+async function haltWithNodeTakenForDead(): Promise<void> {
   await using mesh = await LocalMesh.start({ nodes: "n[1-2]" });
   await mesh.signal("n2", "SIGSTOP");
   await until(
@@ -93,7 +102,7 @@ Deno.test("halt: a frozen node that the mesh took for dead is still up", async (
   await mesh.signal("n2", "SIGCONT");
   assert.equal((await mesh.run("halt")).code, 0);
   assert.deepEqual(mesh.processes(), []);
-});
+}
 
 Deno.test("shrink: nodes go and are forgotten, dead ones too, and the last one stays", async () => {
   await using mesh = await LocalMesh.start();

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
 import { runHook } from "../../../modules/hooks/hook_program.ts";
+import { HOOK_GRACE_MS } from "../../../modules/hooks/limits.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { until } from "../../support/wait.ts";
 import { nodeView } from "./nodes.ts";
 
@@ -11,7 +13,13 @@ const node = nodeView({ name: "n2", groups: ["compute", "io"], segment: "b" });
 /** Runs one as an event of n2 and returns what was logged. */
 async function run(
   script: string | undefined,
-  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly timeoutMs?: number;
+    readonly signal?: AbortSignal;
+    readonly clock?: ManualClock;
+    /** What is done when it has written something. */
+    readonly then?: () => Promise<void>;
+  } = {},
 ): Promise<{ readonly lines: string[]; readonly output: string }> {
   const folder = await Deno.makeTempDir();
   const program = `${folder}/hook`;
@@ -23,15 +31,21 @@ async function run(
     });
   }
   const lines: string[] = [];
-  const { timeoutMs = 60_000, signal = new AbortController().signal } = options;
-  await runHook({ event: "failure", node }, {
-    env: createRealEnvironment(),
+  const { timeoutMs = 60_000, signal = new AbortController().signal, then } = options;
+  const { clock: realClock, processes } = createRealEnvironment();
+  const running = runHook({ event: "failure", node }, {
+    env: { clock: options.clock ?? realClock, processes },
     log: (level, text, fields) => lines.push(`${level}: ${text} ${JSON.stringify(fields ?? {})}`),
     mesh: "lab",
     self: "n1",
     hooks: { program, events: ["failure"], timeoutMs },
     signal,
   });
+  if (then !== undefined) {
+    await until(() => Deno.statSync(`${folder}/output`).size > 0, "it has written something");
+    await then();
+  }
+  await running;
   const output = script === undefined ? "" : await Deno.readTextFile(`${folder}/output`);
   await Deno.remove(folder, { recursive: true });
   return { lines, output };
@@ -66,8 +80,17 @@ Deno.test("hook program: a failure is a warning with what it said, a missing one
 
 Deno.test("hook program: over its time it is killed with all that it has started", async () => {
   // Neither it nor its child goes by SIGTERM.
-  const script = "trap '' TERM; sleep 1000 & echo $!; echo x >&2; while :; do sleep 1000; done";
-  const { lines, output } = await run(script, { timeoutMs: 100 });
+  const script = "trap '' TERM; echo x >&2; sleep 1000 & echo $!; while :; do sleep 1000; done";
+  // By a clock that the test advances: a busy machine takes long to start it.
+  const clock = new ManualClock();
+  const { lines, output } = await run(script, {
+    timeoutMs: 100,
+    clock,
+    then: async () => {
+      await clock.advance(100);
+      await clock.advance(HOOK_GRACE_MS);
+    },
+  });
   assert.match(lines.join(), /^warning: .* was ended: it ran for 100 ms \{"stderr":"x"\}/);
   const child = Number(output);
   assert.ok(child > 0);
