@@ -20,6 +20,8 @@ import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
 import { Board } from "./board.ts";
 import { type Probe, probe } from "./probe.ts";
 
+/** Only turns a hang into a failure. */
+const WAIT_MS_MAX = 60_000;
 /** Hosts of a test are up for three and a half days. */
 export const UP_MS = 3.5 * 86_400_000;
 
@@ -154,9 +156,13 @@ export async function startMesh(
   return mesh;
 }
 
-/** Waits for something that must come; a test that waits for ever has failed. */
+/** Waits for something that must come, however long it takes on a busy machine. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > WAIT_MS_MAX) throw new Error(`Waited in vain: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 /** What stands on the board has reached all pictures: that takes no more than microtasks. */
