@@ -12,6 +12,7 @@ import {
   CARRIERS_MAX,
 } from "./limits.ts";
 import { Account } from "./hop_queue.ts";
+import type { StreamOrigin } from "./routed/answer_quota.ts";
 import { bodyOf, nodeAt, type Packet, STREAM_ID_BYTES, streamBytesOf, streamOf } from "./packet.ts";
 import { RoutedCarrier, type RoutedCarrierOptions } from "./routed_carrier.ts";
 import type { RefusedPacket } from "./transit.ts";
@@ -20,7 +21,7 @@ import type { RefusedPacket } from "./transit.ts";
 export interface Acceptor {
   wants(packet: Uint8Array): boolean;
   /** Takes it over; its first packet is delivered behind this. */
-  accept(carrier: Carrier): void;
+  accept(carrier: Carrier, origin: StreamOrigin): void;
 }
 
 /** What carriers need of the router, each for its own target and class. */
@@ -111,7 +112,7 @@ export class Carriers {
       stream: streamBytesOf(packet).slice(),
       first: packet,
     }, () => count(-1));
-    acceptor.accept(carrier);
+    acceptor.accept(carrier, { neighbour: inlet, source: from });
     return carrier;
   }
 

@@ -75,6 +75,12 @@ export const SESSION_IDLE_MS = 60_000;
 export const TROUBLE_MS = 3_000;
 /** While a carrier has no path it looks for one so often, when asked. */
 export const REPLAN_MS = 100;
+/**
+ * All paths of a stream were refused, twice in a row: none is tried again so soon, with jitter, doubling
+ * up to the maximum. Longer would tell on a path that works again.
+ */
+export const REFUSED_PAUSE_MS_MIN = 100;
+export const REFUSED_PAUSE_MS_MAX = 1_000;
 /** Hops that are remembered as failed. */
 export const TROUBLES_MAX = 4_096;
 

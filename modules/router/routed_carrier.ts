@@ -5,13 +5,21 @@
  * does not seem to work and it chooses for itself.
  */
 
-import { type Clock, ConnectionError, PRIORITY, type Priority } from "../../core/mod.ts";
+import {
+  type Clock,
+  ConnectionError,
+  PRIORITY,
+  type Priority,
+  type Random,
+} from "../../core/mod.ts";
 import { type Carrier, CARRIER_PACKET_BYTES_MAX, type RouteClass } from "../shared/carrier.ts";
 import type { Edge } from "../shared/mesh_view.ts";
 import {
   BUSY_PAUSE_MS_MAX,
   BUSY_PAUSE_MS_MIN,
   CARRIER_WAITING_BYTES_MAX,
+  REFUSED_PAUSE_MS_MAX,
+  REFUSED_PAUSE_MS_MIN,
   REPLAN_MS,
 } from "./limits.ts";
 import {
@@ -35,6 +43,7 @@ export interface Avoided {
 
 export interface RoutedCarrierOptions {
   readonly clock: Pick<Clock, "monotonic" | "sleep">;
+  readonly random: Random;
   readonly target: string;
   readonly class: RouteClass;
   /** 8 bytes. */
@@ -74,6 +83,10 @@ export class RoutedCarrier implements Carrier {
   readonly #roomWaiters: (() => void)[] = [];
   #busyUntil = 0;
   #busyMs = 0;
+  /** Monotonic ms: no path is taken before, since all were refused; and when that was found last. */
+  #restUntil = 0;
+  #allRefusedAt = -Infinity;
+  #restMs = 0;
   #over: string | undefined;
   #resolveClosed: (text: string) => void = () => {};
 
@@ -164,7 +177,7 @@ export class RoutedCarrier implements Carrier {
     else this.#avoidEdges.push([refused.by, refused.hop]);
     this.#follows = false;
     this.#route = undefined;
-    this.#replan();
+    this.#replan({ refused: true });
   }
 
   /** For the router alone: the mesh has changed. */
@@ -180,12 +193,12 @@ export class RoutedCarrier implements Carrier {
   #current(): Route | undefined {
     if (this.#route === undefined) {
       const now = this.#options.clock.monotonic();
-      if (now - this.#plannedAt >= REPLAN_MS) this.#replan();
+      if (now - this.#plannedAt >= REPLAN_MS && now >= this.#restUntil) this.#replan();
     }
     return this.#route;
   }
 
-  #replan(): void {
+  #replan(options: { readonly refused?: boolean } = {}): void {
     if (this.#over !== undefined) return;
     const { plan, clock } = this.#options;
     this.#plannedAt = clock.monotonic();
@@ -194,9 +207,25 @@ export class RoutedCarrier implements Carrier {
       // All were tried; the first may work again.
       this.#avoidNodes.clear();
       this.#avoidEdges = [];
+      if (options.refused && this.#mustRest()) return;
       path = plan({ nodes: this.#avoidNodes, edges: this.#avoidEdges });
     }
     if (path !== undefined) this.#take(path);
+  }
+
+  /** All paths were refused. Not the first time, but then ever longer: each look for one costs. */
+  #mustRest(): boolean {
+    const now = this.#options.clock.monotonic();
+    const isAgain = now - this.#allRefusedAt <= 2 * REFUSED_PAUSE_MS_MAX;
+    this.#allRefusedAt = now;
+    if (!isAgain) {
+      this.#restMs = 0;
+      return false;
+    }
+    this.#restMs = Math.min(REFUSED_PAUSE_MS_MAX, Math.max(REFUSED_PAUSE_MS_MIN, 2 * this.#restMs));
+    const [chance = 0] = this.#options.random.bytes(1);
+    this.#restUntil = now + this.#restMs * (1 + chance / 256) / 2;
+    return true;
   }
 
   #take(path: readonly string[]): void {

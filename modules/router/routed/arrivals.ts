@@ -1,7 +1,7 @@
 /**
  * Handshakes that others begin with us. Whoever is no friend may ask for them too, and packets may
  * claim to be of anybody, so what one costs before it has proven anything is bounded: so many
- * answers a second, so many that wait, and the oldest gives way to the newest: who only asks keeps
+ * answers a second, shared out to those who ask, so many that wait, and the oldest gives way to the newest: who only asks keeps
  * nobody out for longer than it keeps asking.
  *
  * One carrier may bring several handshakes: its maker's attempts, and what others put on its way. Each
@@ -23,12 +23,10 @@ import {
   PACKET,
   packetId,
   packetType,
-  RateLimit,
   type Timer,
 } from "../../../core/mod.ts";
 import type { Carrier } from "../../shared/carrier.ts";
 import {
-  ANSWERS_PER_SECOND_MAX,
   ASKS_BEFORE_REROUTE,
   HALF_OPEN_LOOK_MS,
   HALF_OPEN_MAX,
@@ -39,6 +37,7 @@ import {
   SESSIONS_MAX,
   SESSIONS_PER_PEER_MAX,
 } from "./limits.ts";
+import { AnswerQuota, type StreamOrigin } from "./answer_quota.ts";
 import { IncomingStream, StreamWay } from "./incoming_stream.ts";
 import { RoutedPipe } from "./pipe.ts";
 
@@ -66,6 +65,12 @@ interface HalfOpen {
   tries: number;
 }
 
+/** By which stream a packet came, and whose that is. */
+interface From {
+  readonly stream: IncomingStream;
+  readonly origin: StreamOrigin;
+}
+
 interface Session {
   readonly pipe: RoutedPipe;
   readonly way: StreamWay;
@@ -75,7 +80,7 @@ interface Session {
 
 export class Arrivals {
   readonly #options: ArrivalsOptions;
-  readonly #answers: RateLimit;
+  readonly #answers: AnswerQuota;
   /** Oldest first. */
   readonly #halfOpen = new Set<HalfOpen>();
   readonly #streams = new Set<IncomingStream>();
@@ -90,7 +95,7 @@ export class Arrivals {
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
-    this.#answers = new RateLimit(ANSWERS_PER_SECOND_MAX, options.clock);
+    this.#answers = new AnswerQuota(options.clock);
   }
 
   /** Handshakes that wait for their other end. */
@@ -106,13 +111,13 @@ export class Arrivals {
   }
 
   /** Takes over the carrier of such a stream; its packets come behind this. */
-  accept(carrier: Carrier): void {
+  accept(carrier: Carrier, origin: StreamOrigin): void {
     const stream: IncomingStream = new IncomingStream(
       carrier,
       () => this.#ofStream(stream).length > 0,
     );
     this.#streams.add(stream);
-    carrier.onPacket((packet) => this.#take(packet, stream));
+    carrier.onPacket((packet) => this.#take(packet, { stream, origin }));
     void carrier.closed.then(() => this.#forgetStream(stream));
   }
 
@@ -128,9 +133,10 @@ export class Arrivals {
     this.#timer?.cancel();
   }
 
-  #take(packet: Uint8Array, stream: IncomingStream): void {
+  #take(packet: Uint8Array, from: From): void {
+    const { stream } = from;
     const type = packetType(packet);
-    if (type === PACKET.first) this.#ask(packet, stream);
+    if (type === PACKET.first) this.#ask(packet, from);
     else if (type === PACKET.proof) this.#prove(packet, stream);
     else if (type !== undefined) {
       const session = this.#sessions.get(packetId(packet));
@@ -141,10 +147,10 @@ export class Arrivals {
   }
 
   /** A first packet, or a copy of one. */
-  #ask(packet: Uint8Array, stream: IncomingStream): void {
+  #ask(packet: Uint8Array, { stream, origin }: From): void {
     if (!this.wants(packet)) return;
     const known = [...this.#halfOpen].find(({ first }) => equalBytes(first, packet));
-    if (!this.#answers.take()) {
+    if (!this.#answers.take(origin)) {
       this.refused++;
       return;
     }

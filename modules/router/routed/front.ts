@@ -14,6 +14,7 @@ import {
   type Log,
 } from "../../../core/mod.ts";
 import type { Carrier } from "../../shared/carrier.ts";
+import type { StreamOrigin } from "./answer_quota.ts";
 import { Arrivals } from "./arrivals.ts";
 import { type InitiateRouted, initiateRouted } from "./initiate.ts";
 
@@ -103,9 +104,9 @@ export class RoutedFront implements Front {
   }
 
   /** Takes over the carrier of such a stream; its first packet is delivered behind this. */
-  accept(carrier: Carrier): void {
+  accept(carrier: Carrier, origin: StreamOrigin): void {
     if (this.#arrivals === undefined) carrier.close("nobody listens");
-    else this.#arrivals.accept(carrier);
+    else this.#arrivals.accept(carrier, origin);
   }
 
   /** Resolves when nothing is left of the conduits that were closed; the living ones must be closed. */

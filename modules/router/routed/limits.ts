@@ -71,6 +71,8 @@ export const HALF_OPEN_MS_MAX = 5_000;
 export const HALF_OPEN_LOOK_MS = 1_000;
 /** Answers to strangers: at most a tenth of one core. */
 export const ANSWERS_PER_SECOND_MAX = 200;
+/** Sources whose answers are counted apart, in one second; those beyond share one count. */
+export const ANSWER_SOURCES_MAX = 1_024;
 /** What may be an answer, tried by who asked: each costs curve operations. */
 export const ANSWERS_TRIED_PER_SECOND_MAX = 50;
 /** What may be the proof of one handshake: each costs some hashes. */

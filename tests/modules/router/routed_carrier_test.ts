@@ -3,6 +3,8 @@ import { PRIORITY } from "../../../core/mod.ts";
 import {
   BUSY_PAUSE_MS_MIN,
   CARRIER_WAITING_BYTES_MAX,
+  REFUSED_PAUSE_MS_MAX,
+  REFUSED_PAUSE_MS_MIN,
   REPLAN_MS,
 } from "../../../modules/router/limits.ts";
 import {
@@ -18,6 +20,7 @@ import {
   writePacket,
 } from "../../../modules/router/packet.ts";
 import { type Avoided, RoutedCarrier } from "../../../modules/router/routed_carrier.ts";
+import { SeededRandom } from "../../simulation/random.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { packetOf, textOf } from "./router_world.ts";
 
@@ -45,6 +48,7 @@ class Scene {
   constructor(first?: Packet) {
     this.carrier = new RoutedCarrier({
       clock: this.clock,
+      random: new SeededRandom("carrier"),
       target: B,
       class: "low",
       stream: STREAM,
@@ -171,6 +175,29 @@ Deno.test("carrier: without a path packets are lost, and it looks for one now an
   assert.equal(scene.carrier.hasRoute, false);
   await scene.clock.advance(REPLAN_MS);
   assert.equal(scene.carrier.hasRoute, true);
+});
+
+// Each refusal was answered by a look for another path, and the same one was taken again.
+Deno.test("carrier: an only path that refuses is tried again ever later, not at each refusal", async () => {
+  const scene = new Scene();
+  scene.paths = [[A, R, B]];
+  const [stepMs, totalMs] = [10, 20_000];
+  for (let ms = 0; ms < totalMs; ms += stepMs) {
+    await scene.carrier.send(packetOf("x"), PRIORITY.control);
+    scene.refuse([R, A], B, REFUSAL.unreachable);
+    await scene.clock.advance(stepMs);
+  }
+  const tries = scene.sent.length;
+  const [fewest, most] = [REFUSED_PAUSE_MS_MAX, REFUSED_PAUSE_MS_MAX / 2].map((ms) => totalMs / ms);
+  const whilePausesGrow = 2 + Math.log2(REFUSED_PAUSE_MS_MAX / REFUSED_PAUSE_MS_MIN);
+  assert.ok(tries >= fewest! && tries <= most! + whilePausesGrow, `${tries} tries`);
+  assert.ok(scene.planned <= 3 * tries, `${scene.planned} plans`);
+  await scene.clock.advance(REFUSED_PAUSE_MS_MAX);
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
+  // One that served for long is not suspected at its first refusal.
+  await scene.clock.advance(3 * REFUSED_PAUSE_MS_MAX);
+  scene.refuse([R, A], B, REFUSAL.unreachable);
+  assert.deepEqual(scene.carrier.path, [A, R, B]);
 });
 
 Deno.test("carrier: a change of the mesh moves it only when its path is gone", () => {

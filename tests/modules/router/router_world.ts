@@ -105,8 +105,8 @@ export class RouterWorld {
     let isText = false;
     routed.router.carriers.acceptor = {
       wants: (packet) => (isText = (packet[0] ?? 0) >= TEXT_MIN) || front.wants(packet),
-      accept: (carrier) => {
-        if (!isText) return front.accept(carrier);
+      accept: (carrier, origin) => {
+        if (!isText) return front.accept(carrier, origin);
         accepted.push(carrier);
         carrier.onPacket((packet) => arrived.push(textOf(packet)));
       },

@@ -24,7 +24,8 @@ import { ManualClock } from "../../../support/manual_clock.ts";
 import { MeshKeys, testPrimitives } from "../../../support/mesh_keys.ts";
 import { quiet } from "../../../support/wait.ts";
 import { exchange, played } from "./play.ts";
-import { type Path, type Relay, Ways } from "./ways.ts";
+import { type Path, type Relay, SOMEBODY, Ways } from "./ways.ts";
+import type { StreamOrigin } from "../../../../modules/router/routed/answer_quota.ts";
 
 const primitives = await testPrimitives();
 const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) };
@@ -157,7 +158,7 @@ async function arrivals(
     readonly clock: ManualClock;
     readonly accepted: Conduit[];
     /** A stream that somebody opens to us. */
-    stream(): Ways;
+    stream(origin?: StreamOrigin): Ways;
     /** First packets, each of a handshake of its own. */
     first(): Uint8Array;
     readonly dialler: EndToEnd;
@@ -188,10 +189,10 @@ async function arrivals(
     arrivals: all,
     clock,
     accepted,
-    stream: () => {
+    stream: (origin = SOMEBODY) => {
       const ways = new Ways({ clock });
       ways.acceptor.onFirst = (packet) => {
-        if (all.wants(packet)) all.accept(ways.acceptor);
+        if (all.wants(packet)) all.accept(ways.acceptor, origin);
       };
       return ways;
     },
@@ -251,6 +252,30 @@ Deno.test("routed arrivals: who asks all the time keeps nobody out", async () =>
     void made.conduit.close("done");
     await clock.advance(10_000);
     await made.done;
+  });
+});
+
+// One bucket for all: who asked without end left the others no answer.
+Deno.test("routed arrivals: who asks without end leaves the others their answers", async () => {
+  await arrivals(async ({ clock, stream, first }) => {
+    /** Whether a source behind a neighbour got an answer. */
+    const asks = (neighbour: string, source: string) => {
+      const ways = stream({ neighbour, source });
+      let answers = 0;
+      ways.dialler.onPacket(() => answers++);
+      ways.acceptor.deliver(first());
+      return () => answers > 0;
+    };
+    const quiet: (() => boolean)[] = [];
+    for (let second = 0; second < 3; second++) {
+      for (let i = 0; i < 2 * ANSWERS_PER_SECOND_MAX; i++) asks("noisy", "noisy");
+      // Behind another neighbour, and behind the same one.
+      for (let i = 0; i < 5; i++) quiet.push(asks("quiet", "a"), asks("noisy", "b"));
+      await clock.advance(1_000);
+    }
+    // In the first second the noisy one had been all there was.
+    assert.deepEqual(quiet.slice(10).filter((isAnswered) => !isAnswered()).length, 0);
+    assert.ok(quiet.slice(0, 10).some((isAnswered) => isAnswered()));
   });
 });
 
@@ -384,7 +409,7 @@ Deno.test("routed front: who does not listen wants nothing", async () => {
     const packet = new Uint8Array(137);
     assert.equal(parties.acceptor.wants(packet), false);
     const carrier = new Ways({ clock: new ManualClock() }).acceptor;
-    parties.acceptor.accept(carrier);
+    parties.acceptor.accept(carrier, SOMEBODY);
     assert.equal(await carrier.closed, "nobody listens");
     assert.ok(keys.meshId.length === 16);
     await assert.rejects(parties.front.dial("mesh:acceptor"), ConnectionError);

@@ -13,7 +13,7 @@ import { Dice, runs } from "../../../support/fuzz.ts";
 import type { MeshKeys } from "../../../support/mesh_keys.ts";
 import { Taker } from "../../../core/conduit/messages.ts";
 import { drawSizes, exchange, played } from "./play.ts";
-import { type Parties, type Path, type Relay, Ways } from "./ways.ts";
+import { type Parties, type Path, type Relay, SOMEBODY, Ways } from "./ways.ts";
 
 const OTHER = { acceptor: "dialler", dialler: "acceptor" } as const;
 
@@ -176,7 +176,7 @@ Deno.test("routed conduit: a relay that brings packets by a stream of its own ga
     const { clock } = parties.ways[0]!.options;
     thief = new Ways({ clock, paths: [{ dead: true }] });
     thief.acceptor.onFirst = (packet) => {
-      if (parties!.acceptor.wants(packet)) parties!.acceptor.accept(thief!.acceptor);
+      if (parties!.acceptor.wants(packet)) parties!.acceptor.accept(thief!.acceptor, SOMEBODY);
     };
     for (const first of [false, true]) {
       isFirst = first;
@@ -213,7 +213,7 @@ Deno.test("routed conduit: noise with the name of a handshake opens no stream fo
         bad.set(packet.subarray(0, 7));
         const carrier = new Ways({ clock: way.options.clock }).acceptor;
         assert.ok(parties.acceptor.wants(bad));
-        parties.acceptor.accept(carrier);
+        parties.acceptor.accept(carrier, SOMEBODY);
         carrier.deliver(bad);
         assert.ok(carrier.isOver, "what was heard before, or nobody sealed, keeps no stream");
       }

@@ -6,6 +6,7 @@
 
 import type { Clock, Conduit, EndToEndOptions, Self } from "../../../../core/mod.ts";
 import { ConnectionError, EndToEnd, type Priority, type Random } from "../../../../core/mod.ts";
+import type { StreamOrigin } from "../../../../modules/router/routed/answer_quota.ts";
 import { RoutedFront } from "../../../../modules/router/routed/front.ts";
 import type { Carrier } from "../../../../modules/shared/carrier.ts";
 import type { Dice } from "../../../support/fuzz.ts";
@@ -48,6 +49,9 @@ export interface WayOptions {
 }
 
 /** Both ends of one stream. */
+/** Who brings streams where that does not matter. */
+export const SOMEBODY: StreamOrigin = { neighbour: "a neighbour", source: "a source" };
+
 export class Ways {
   readonly dialler: MemoryCarrier;
   #acceptor: MemoryCarrier;
@@ -236,7 +240,7 @@ export class Parties {
     this.dialler = front(near, () => {
       const ways = new Ways(options);
       ways.acceptor.onFirst = (packet) => {
-        if (this.acceptor.wants(packet)) this.acceptor.accept(ways.acceptor);
+        if (this.acceptor.wants(packet)) this.acceptor.accept(ways.acceptor, SOMEBODY);
       };
       this.ways.push(ways);
       return ways.dialler;
