@@ -16,9 +16,7 @@ const CPU_PERCENT_MAX = 0.2;
 export async function memory(): Promise<void> {
   await using programs = await Programs.make();
   const rows: Row[] = [];
-  for (const program of programs.all) {
-    for (const count of NODES) rows.push(await measure(program, count));
-  }
+  for (const program of programs.all) rows.push(...await measureAll(program));
   printTable(
     [
       "idle daemon",
@@ -38,10 +36,20 @@ export async function memory(): Promise<void> {
   );
 }
 
-async function measure(program: Program, count: number): Promise<Row> {
-  await using mesh = await LocalMesh.boot(program, count);
-  await using empty = new Background(program.idle);
+/** All its meshes beside each other: idle ones do not disturb, and they settle together. */
+async function measureAll(program: Program): Promise<Row[]> {
+  await using stack = new AsyncDisposableStack();
+  const meshes: LocalMesh[] = [];
+  for (const count of NODES) meshes.push(stack.use(await LocalMesh.boot(program, count)));
+  const empty = stack.use(new Background(program.idle));
   await pause(SETTLE_MS);
+  return await Promise.all(meshes.map((mesh) => measure(mesh, { program, empty })));
+}
+
+async function measure(
+  mesh: LocalMesh,
+  { program, empty }: { readonly program: Program; readonly empty: Background },
+): Promise<Row> {
   const pids = await mesh.pids();
   const before = await Promise.all([empty.pid, ...pids].map(cpuOf));
   await pause(IDLE_MS);
@@ -55,7 +63,7 @@ async function measure(program: Program, count: number): Promise<Row> {
   const { resident = 0, anonymous = 0 } = emptyMemory ?? {};
   const ours = median(memories.map((each) => each.resident));
   return [
-    `${count} nodes, ${program.form}`,
+    `${mesh.names.length} nodes, ${program.form}`,
     number(resident / 1e6, 0),
     number(ours / 1e6, 0),
     number(ours / resident, 2),

@@ -21,7 +21,7 @@ import { type MeshPicture, MeshPicture as Picture, type NodeView } from "../shar
 import type { Route, RouteHop, RouteWay, Trace } from "../shared/route_view.ts";
 import { Carriers } from "./carriers.ts";
 import { Echoes } from "./echoes.ts";
-import { hopKind, mayDial, pathHolds, planPath, whyNoPath } from "./paths.ts";
+import { hopKind, mayDial, pathHolds, type PathQuestion, planPath, whyNoPath } from "./paths.ts";
 import { RoutedFront } from "./routed/front.ts";
 import { readTaken } from "./next_hop.ts";
 import { OnDemandPool } from "./pool.ts";
@@ -190,7 +190,7 @@ export class Router {
     if (lost?.refused && lost.by === picture.self) this.#troubles.add(lost.by, lost.hop);
     const why = lost === undefined ? {} : {
       why: `Lost behind "${nameOf(picture, lost.by)}", on the way to ` +
-        `"${nameOf(picture, lost.hop)}": ${lost.text}`,
+        `"${nameOf(picture, lost.hop)}": ${lost.text}${this.#otherWay(question, path)}`,
     };
     return {
       ...about,
@@ -250,6 +250,18 @@ export class Router {
         avoidEdges: [...this.#troubles.list(), ...avoided?.edges ?? []],
       },
     });
+  }
+
+  /** An echo shows the way that the mesh knows; a stream to which nothing answers leaves it. */
+  #otherWay(question: PathQuestion, path: readonly string[]): string {
+    const relays = path.slice(1, -1);
+    if (relays.length === 0) return "";
+    const other = this.#plan(question, { nodes: new Set(relays), edges: [] });
+    const first = other?.[1];
+    if (first === undefined) return "";
+    return first === question.to
+      ? "; streams can go straight to it"
+      : `; streams can go around, by "${nameOf(this.#seen(), first)}"`;
   }
 
   #hopsOf(picture: MeshPicture, path: readonly string[]): RouteHop[] {

@@ -206,3 +206,23 @@ Deno.test("router: a trace through a frozen relay says how far it gets", async (
     mesh.simulation.thaw("n3");
   });
 });
+
+Deno.test("router: a trace through a frozen relay says that streams can go around it", async () => {
+  await routed(SEGMENTS, async (mesh) => {
+    const { router } = mesh.get("a1");
+    const carrier = router.openCarrier("b1", { class: "low" });
+    const relayOf = () => mesh.names(carrier.path).split(" ")[1] as string;
+    const frozen = relayOf();
+    carrier.reroute();
+    const other = relayOf();
+    mesh.simulation.freeze(frozen);
+    const { why } = await router.trace("b1", {
+      class: "low",
+      timeoutMs: 500,
+      signal: new AbortController().signal,
+    });
+    const text = `Lost behind "a1", on the way to "${frozen}": no answer; streams can go around`;
+    assert.equal(why, `${text}, by "${other}"`);
+    mesh.simulation.thaw(frozen);
+  });
+});
