@@ -61,7 +61,7 @@ export * from "./security/chain.ts";
 export * from "./security/mesh_secrets.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";
 export { choosePrimitives } from "./crypto/choose_primitives.ts";
-export type { Primitives } from "./crypto/primitives.ts";
+export type { Primitives, Sha256 } from "./crypto/primitives.ts";
 export { dialRegistrar, type JoinKeys } from "./daemon/join.ts";
 export * from "./security/join_token.ts";
 export { JournalFile } from "./security/journal_file.ts";

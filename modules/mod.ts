@@ -2,6 +2,7 @@
 
 import type { Module } from "../core/mod.ts";
 import { createExec, type ExecOptions } from "./exec/mod.ts";
+import { createFiles } from "./files/mod.ts";
 import { createForward } from "./forward/mod.ts";
 import { createDocuments, type DocumentsOptions } from "./documents/mod.ts";
 import { createGroup } from "./group/mod.ts";
@@ -40,6 +41,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createGroup(),
     createUptime(),
     createExec(options.exec),
+    createFiles(),
     createLog(options.log),
     createMailbox(),
     createForward(),

@@ -166,6 +166,7 @@ export class Guard {
     for (const step of steps) {
       const argv = argvOf(step.args);
       const destination = destinationOf(step.args);
+      const path = pathOf(step.args);
       const verdict = judge(policy, {
         principal: identity,
         verb: step.verb,
@@ -174,6 +175,7 @@ export class Guard {
         forNodes: forNodes(step.verb),
         ...(argv === undefined ? {} : { argv }),
         ...(destination === undefined ? {} : { destination }),
+        ...(path === undefined ? {} : { path }),
       });
       verdicts.push(verdict);
       if (!verdict.allowed) break;
@@ -281,4 +283,10 @@ function destinationOf(args: unknown): string | undefined {
   return typeof host === "string" && typeof port === "number"
     ? formatDestination(host, port)
     : undefined;
+}
+
+/** Verbs that read or write files carry which as `path`; policy may restrict where. */
+function pathOf(args: unknown): string | undefined {
+  if (typeof args !== "object" || args === null || !("path" in args)) return undefined;
+  return typeof args.path === "string" ? args.path : undefined;
 }

@@ -51,6 +51,8 @@ export type Principal =
     readonly maxProcesses: number | undefined;
     /** The rule allows certain commands only: nothing else may decide what such a command does. */
     readonly commandsOnly: boolean;
+    /** The rule allows files below these paths only: {@link matchesPath}. @default everywhere */
+    readonly paths?: readonly string[];
   };
 
 /** What a handler gets besides its arguments. */

@@ -6,6 +6,8 @@
  * Two makers exist: `core/environment/real.ts` and `tests/simulation/environment.ts`.
  */
 
+import type { Disk } from "./disk.ts";
+
 /** A pending call of {@link Clock.after}. */
 export interface Timer {
   /** Idempotent; after it the callback never runs. */
@@ -152,6 +154,13 @@ export interface SpawnOptions {
   readonly detached?: boolean;
 }
 
+/** A user of this host. */
+export interface UnixUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface Processes {
   readonly pid: number;
   /** The user this process acts as (effective user id); files that it makes belong to it. */
@@ -174,6 +183,11 @@ export interface Processes {
   readonly self: readonly string[];
   /** The one executable file that this program is, or undefined when it runs from source. */
   readonly executable: string | undefined;
+  /**
+   * This process acts as that user from now on, with all of its groups, for good. Throws FileError, and
+   * then the process must end.
+   */
+  become(user: UnixUser): void;
   variable(name: string): string | undefined;
   /** Those that are text; a value that is not UTF-8 is left out. */
   variables(): Readonly<Record<string, string>>;
@@ -200,7 +214,10 @@ export interface Environment {
   readonly random: Random;
   readonly network: Network;
   readonly files: Files;
+  readonly disk: Disk;
   readonly processes: Processes;
   /** Facts as of now. */
   host(): Promise<HostFacts>;
 }
+
+export type { Disk, DiskFacts, DiskFile } from "./disk.ts";

@@ -5,6 +5,7 @@
  */
 import type { Environment, Random } from "./environment.ts";
 import { RealClock } from "./real_clock.ts";
+import { RealDisk } from "./real_disk.ts";
 import { RealFiles } from "./real_files.ts";
 import { hostFacts } from "./real_host.ts";
 import { RealNetwork } from "./real_network.ts";
@@ -21,6 +22,7 @@ export function createRealEnvironment(): Environment {
     random: REAL_RANDOM,
     network: new RealNetwork(clock),
     files: new RealFiles(),
+    disk: new RealDisk(),
     processes: new RealProcesses(),
     host: hostFacts,
   };

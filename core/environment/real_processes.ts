@@ -1,13 +1,14 @@
 /** Child processes, signals and the environment variables of the host. */
-import type { Child, ChildStatus, Processes, SpawnOptions } from "./environment.ts";
+import type { Child, ChildStatus, Processes, SpawnOptions, UnixUser } from "./environment.ts";
 import { NotFoundError } from "../errors.ts";
 import { fileError, marksOf } from "./real_errors.ts";
 import { notifyManager } from "./real_notify.ts";
+import { becomeUser } from "./real_user.ts";
 
 export class RealProcesses implements Processes {
   readonly pid = Deno.pid;
-  /** The real user id is the effective one: this program is never installed setuid. */
-  readonly uid = Deno.uid() ?? 0;
+  /** The real user id is the effective one: this program is never installed setuid. See `become`. */
+  uid = Deno.uid() ?? 0;
   readonly executable: string | undefined;
   readonly self: readonly string[];
 
@@ -64,6 +65,11 @@ export class RealProcesses implements Processes {
 
   notify(text: string): boolean {
     return notifyManager(text);
+  }
+
+  become(user: UnixUser): void {
+    becomeUser(user);
+    this.uid = user.uid;
   }
 
   variable(name: string): string | undefined {

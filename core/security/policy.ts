@@ -6,7 +6,7 @@
  * Surprising: only users can be granted anything (R6), but for the few verbs that are made for nodes
  * too, and those only by rules that name nodes as such: groups and keys mean users alone. `$user` never
  * means root, which a rule must name; a rule with `commands` grants only verbs that carry an argv,
- * one with `destinations` only verbs that carry where to.
+ * one with `destinations` only verbs that carry where to, one with `paths` only verbs that carry a path.
  */
 import { CLOCK_SKEW_MS_MAX } from "../limits.ts";
 import { matchesPattern, quote, quoteList } from "./name.ts";
@@ -29,6 +29,8 @@ export interface PolicyRule {
   readonly commands: readonly string[] | undefined;
   /** Patterns for where to: see {@link matchesDestination}. Undefined: any. */
   readonly destinations: readonly string[] | undefined;
+  /** Patterns for paths of files: see {@link matchesPath}. @default any */
+  readonly paths?: readonly string[] | undefined;
   /** Running at once for one principal on one node. Undefined: no limit. */
   readonly maxProcesses: number | undefined;
 }
@@ -82,6 +84,8 @@ export interface Question {
   readonly argv?: readonly string[];
   /** Of verbs that open a connection: {@link formatDestination}. */
   readonly destination?: string;
+  /** Of verbs that read or write files. */
+  readonly path?: string;
   /** Whether the verb is one of those that may be granted to nodes. @default false */
   readonly forNodes?: boolean;
   /** The target that judges, from its own certificate. */
@@ -98,6 +102,8 @@ export type Judgement =
     readonly maxProcesses: number | undefined;
     /** The rule allows certain commands only. */
     readonly commandsOnly: boolean;
+    /** The rule allows these paths only; the verb holds the real one, without links, to them. */
+    readonly paths?: readonly string[];
   }
   | { readonly allowed: false; readonly why: string };
 
@@ -115,9 +121,16 @@ export function judge(policy: Policy, question: Question): Judgement {
     const fit = fitOf(rule, question);
     if (fit === ASPECTS.length) {
       const as = resolveAs(rule, question) ?? "";
-      const { maxProcesses, commands } = rule;
+      const { maxProcesses, commands, paths } = rule;
       const commandsOnly = commands !== undefined;
-      return { allowed: true, rule: `allow[${index}]`, as, maxProcesses, commandsOnly };
+      return {
+        allowed: true,
+        rule: `allow[${index}]`,
+        as,
+        maxProcesses,
+        commandsOnly,
+        ...(paths === undefined ? {} : { paths }),
+      };
     }
     nearest = Math.max(nearest, fit);
   }
@@ -147,6 +160,26 @@ export function matchesDestination(pattern: string, destination: string): boolea
   const [toHost, toPort] = splitDestination(destination);
   if (isAddressPattern(host) && !isAddress(toHost)) return false;
   return matchesPattern(host, toHost) && (port === "*" || port === toPort);
+}
+
+/**
+ * Whether an absolute path, or a folder above it, fits a pattern such as "/srv/n*", where `*` stands
+ * for any characters within one name. A path with `.`, `..` or an empty name in it fits nothing.
+ */
+export function matchesPath(pattern: string, path: string): boolean {
+  const names = namesOfPath(path);
+  const patterns = namesOfPath(pattern);
+  if (names === undefined || patterns === undefined || names.length < patterns.length) return false;
+  return patterns.every((each, index) => matchesPattern(each, names[index] ?? ""));
+}
+
+/** Undefined unless it is absolute and says where it leads. A slash at its end means nothing. */
+export function namesOfPath(path: string): string[] | undefined {
+  if (path === "/") return [];
+  if (!path.startsWith("/")) return undefined;
+  const names = path.slice(1).split("/");
+  if (names.at(-1) === "") names.pop();
+  return names.some((name) => name === "" || name === "." || name === "..") ? undefined : names;
 }
 
 /** "10.0.0.*", "[fd00::*]": not "*", which is anywhere. */
@@ -186,10 +219,14 @@ const ASPECTS: readonly Aspect[] = [
     rule.destinations === undefined ||
     (destination !== undefined &&
       rule.destinations.some((pattern) => matchesDestination(pattern, destination))),
+  (rule, { path }) =>
+    rule.paths === undefined ||
+    (path !== undefined && rule.paths.some((pattern) => matchesPath(pattern, path))),
 ];
 
 const COMMANDS = 4;
 const DESTINATIONS = 5;
+const PATHS = 6;
 
 function fitOf(rule: PolicyRule, question: Question): number {
   const lacking = ASPECTS.findIndex((aspect) => !aspect(rule, question));
@@ -197,7 +234,7 @@ function fitOf(rule: PolicyRule, question: Question): number {
 }
 
 function lacking(aspect: number, question: Question): string {
-  const { verb, self, as, argv, destination } = question;
+  const { verb, self, as, argv, destination, path } = question;
   const parts = [
     "",
     ` which allows ${quote(verb)}`,
@@ -208,6 +245,8 @@ function lacking(aspect: number, question: Question): string {
     ? argv ? ` with the command ${quoteList(argv)}` : " without a command"
     : aspect === DESTINATIONS
     ? destination ? ` to ${quote(destination)}` : " without a destination"
+    : aspect === PATHS
+    ? path === undefined ? " without a path" : ` with the path ${quote(path)}`
     : "";
   return parts.slice(0, aspect + 1).join("") + given;
 }

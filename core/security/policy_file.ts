@@ -13,6 +13,7 @@ import {
 } from "../limits.ts";
 import { isName, isNamePattern, isUnixUser, quote } from "./name.ts";
 import {
+  namesOfPath,
   type Policy,
   POLICY_LIMITS_DEFAULT,
   type PolicyLimits,
@@ -44,6 +45,7 @@ export function formatPolicy(policy: Policy): Record<string, unknown> {
       as: [...rule.as],
       ...rule.commands && { commands: [...rule.commands] },
       ...rule.destinations && { destinations: [...rule.destinations] },
+      ...rule.paths && { paths: [...rule.paths] },
       ...rule.maxProcesses !== undefined && { max_processes: rule.maxProcesses },
     })),
     limits: {
@@ -54,7 +56,16 @@ export function formatPolicy(policy: Policy): Record<string, unknown> {
   };
 }
 
-const RULE_KEYS = ["who", "verbs", "on", "as", "commands", "destinations", "max_processes"];
+const RULE_KEYS = [
+  "who",
+  "verbs",
+  "on",
+  "as",
+  "commands",
+  "destinations",
+  "paths",
+  "max_processes",
+];
 
 function readRule(value: unknown, path: string, options: ParsePolicyOptions): PolicyRule {
   const rule = readObject(value, { path, keys: RULE_KEYS });
@@ -72,6 +83,7 @@ function readRule(value: unknown, path: string, options: ParsePolicyOptions): Po
     as: texts("as", whyNotAs),
     commands: rule.has("commands") ? texts("commands", whyNotCommand) : undefined,
     destinations: rule.has("destinations") ? texts("destinations", whyNotDestination) : undefined,
+    ...(rule.has("paths") ? { paths: texts("paths", whyNotPath) } : {}),
     maxProcesses: readCount(rule.get("max_processes"), `${path}.max_processes`),
   };
 }
@@ -160,6 +172,11 @@ function whyNotDestination(text: string): string | undefined {
   if (found !== null && isPort && text === text.toLowerCase()) return undefined;
   return `wanted is "HOST:PORT" in lower case, in which "*" stands for any port or any characters ` +
     `of the host; IPv6 in brackets`;
+}
+
+function whyNotPath(text: string): string | undefined {
+  if (namesOfPath(text) !== undefined) return undefined;
+  return `wanted is an absolute path without "." and "..", in which "*" stands for any characters of a name`;
 }
 
 const DESTINATION = /^(?:\[[0-9a-f:.*]+\]|[^[\]:\s]+):(\d{1,5}|\*)$/;

@@ -1,10 +1,10 @@
 /** `minime exec`: a program on any number of nodes. */
 
 import { UsageError } from "../../core/mod.ts";
-import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
-import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
+import { namesOf } from "../shared/mesh_query.ts";
+import { readSelection } from "../shared/node_selection.ts";
 import { startJob } from "./background.ts";
 import type { execOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
@@ -43,7 +43,7 @@ export async function runExec(
   await using client = await context.connect(
     connectMs === undefined ? {} : { timeoutMs: connectMs },
   );
-  const nodes = await nodesOf(client, selection, signal);
+  const nodes = await namesOf(client, selection, signal);
   const as = options.user ?? "$user";
   if (options.terminal) {
     const [node = "", ...others] = nodes;
@@ -210,26 +210,6 @@ function variablesOf(
     isName(name) && patterns.some((pattern) => pattern.test(name))
   );
   return [...passed, ...given];
-}
-
-/** Asks the mesh only if the set cannot be read without it. */
-async function nodesOf(
-  client: MeshClient,
-  selection: NodeSelection,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  let needsMesh = false;
-  const ask = () => {
-    needsMesh = true;
-    return [];
-  };
-  const names = selection.names({ all: ask, resolve: ask });
-  if (needsMesh) {
-    const { nodes } = await readMeshView(client, { signal });
-    return [...new Set(selectPresent(nodes, selection).map(({ name }) => name))];
-  }
-  if (names.length === 0) throw new UsageError("No node is selected");
-  return names;
 }
 
 async function sinkOf(

@@ -12,7 +12,7 @@
 
 import type { Environment, SpawnOptions } from "../../core/mod.ts";
 import { CallError } from "../../core/mod.ts";
-import type { Account } from "./account.ts";
+import type { Account } from "../shared/account.ts";
 
 export interface Launch {
   readonly program: string;

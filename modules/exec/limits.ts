@@ -26,12 +26,6 @@ export const DRAIN_MS = 500;
 /** The longest time that a run may be given: a week, as for every group operation. */
 export const RUN_MS_MAX = 7 * 86_400_000;
 
-/** How long a line of the user database is believed. */
-export const ACCOUNT_MS_MAX = 10_000;
-export const ACCOUNTS_MAX = 256;
-/** getent may ask a directory server. */
-export const GETENT_MS_MAX = 5_000;
-
 /** A line that is longer comes in pieces: no line feed for ever must not fill our memory. */
 export const LINE_BYTES_MAX = 64 * 1024;
 /** One piece of input: as large as what a pipe holds. */

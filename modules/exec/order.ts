@@ -108,7 +108,7 @@ export const RunOrderSchema = v.strictObject({
   killAfterMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(RUN_MS_MAX))),
   /**
    * What the program reads: `bound`, items of bytes in a session of the user's own; `signed`, items
-   * that the user has signed, whoever brings them (see input.ts). @default nothing
+   * that the user has signed, whoever brings them (see modules/shared/signed_input.ts). @default nothing
    */
   stdin: v.optional(v.picklist(["bound", "signed"])),
   /** Run it on a terminal, in a session: its input is bytes and, now and then, a window's size. */

@@ -3,16 +3,10 @@
  * through the tree, so nobody between can read or change anything, and nothing is folded on the way.
  */
 
-import {
-  AuthenticationError,
-  CallError,
-  ConnectionError,
-  errorText,
-  MinimeError,
-} from "../../core/mod.ts";
+import { CallError, MinimeError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
-import type { NodeFailure } from "../shared/group_result.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
+import { failureOf } from "../shared/session_failure.ts";
 import { inWindow } from "../shared/window.ts";
 import { SESSIONS_MAX } from "./limits.ts";
 import type { RunOrderInput, SignalName } from "./order.ts";
@@ -88,22 +82,5 @@ export class PrivateExecution {
       this.#running.delete(node);
       onProgress?.(this.outcome.ends.size + this.outcome.failures.size);
     }
-  }
-}
-
-function failureOf(name: string, error: MinimeError): NodeFailure {
-  const reason = errorText(error);
-  if (error instanceof ConnectionError) return { name, set: "unreachable", reason, ran: "never" };
-  if (error instanceof AuthenticationError) return { name, set: "refused", reason };
-  if (!(error instanceof CallError)) return { name, set: "failed", reason };
-  switch (error.class) {
-    case "refused":
-      return { name, set: "refused", reason };
-    case "unreachable":
-      return { name, set: "unreachable", reason, ran: "maybe" };
-    case "timeout":
-      return { name, set: "timedOut", reason, ran: "maybe" };
-    default:
-      return { name, set: "failed", reason };
   }
 }

@@ -15,9 +15,9 @@ import {
 } from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { parseNodeset } from "../shared/nodeset.ts";
-import { type Account, Accounts } from "./account.ts";
+import { type Account, Accounts } from "../shared/account.ts";
 import { Collected } from "./collected.ts";
-import { plainInput, signedInput } from "./input.ts";
+import { plainInput, signedInput } from "../shared/signed_input.ts";
 import { whyNotFound } from "./find_program.ts";
 import { prepareLaunch } from "./launch.ts";
 import { KILL_AFTER_MS_DEFAULT, KILL_AFTER_MS_SHUTDOWN, PROGRAMS_MAX } from "./limits.ts";

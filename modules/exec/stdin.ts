@@ -1,7 +1,7 @@
-/** Our stdin: what is there of it, and as pieces that the user has signed (see input.ts). */
+/** Our stdin: what is there of it, and as pieces that the user has signed (see signed_input.ts). */
 
 import { UsageError } from "../../core/mod.ts";
-import { INPUT_DOMAIN, inputBytes, type SignedPiece } from "./input.ts";
+import { type SignedPiece, signPieces } from "../shared/signed_input.ts";
 import { INPUT_PIECE_BYTES_MAX, INPUT_TURNS_BYTES_MAX } from "./limits.ts";
 
 /** Begins to read at once, so that an empty stdin is known to be empty when it is asked for. */
@@ -48,23 +48,22 @@ export class Stdin {
 }
 
 /** Ends with the piece that says that it is the end. */
-export async function* signedPieces(
+export function signedPieces(
   input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: {
     readonly run: string;
     readonly sign: (domain: string, bytes: Uint8Array) => Promise<Uint8Array>;
   },
 ): AsyncGenerator<SignedPiece, void, void> {
-  const { run, sign } = options;
-  let place = 0;
-  const signed = async (bytes: Uint8Array): Promise<SignedPiece> => [
-    bytes,
-    await sign(INPUT_DOMAIN, inputBytes(run, place++, bytes)),
-  ];
+  return signPieces(cut(input), options);
+}
+
+async function* cut(
+  input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
   for await (const chunk of input) {
     for (let at = 0; at < chunk.length; at += INPUT_PIECE_BYTES_MAX) {
-      yield await signed(chunk.subarray(at, at + INPUT_PIECE_BYTES_MAX));
+      yield chunk.subarray(at, at + INPUT_PIECE_BYTES_MAX);
     }
   }
-  yield await signed(new Uint8Array(0));
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Environment } from "../../core/mod.ts";
-import type { Account } from "./account.ts";
+import type { Account } from "../shared/account.ts";
 import { NODESET_VARIABLE_BYTES_MAX } from "./limits.ts";
 
 const PATH_OF_ROOT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -89,3 +89,9 @@ export const TOKEN_MS_MIN = 1_000;
 export const TOKEN_MS_MAX = 30 * 86_400_000;
 /** Groups of one node in one token. */
 export const TOKEN_GROUPS_MAX = 64;
+
+/** How long a line of the user database is believed. */
+export const ACCOUNT_MS_MAX = 10_000;
+export const ACCOUNTS_MAX = 256;
+/** getent may ask a directory server. */
+export const GETENT_MS_MAX = 5_000;

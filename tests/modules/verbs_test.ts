@@ -20,6 +20,8 @@ const CLASSES = {
   "exec.signal": "guarded",
   "exec.start": "guarded",
   "exec.wait": "guarded",
+  "files.read": "guarded",
+  "files.write": "guarded",
   "forward.connect": "guarded",
   "group.call": "read",
   "group.relay": "link",

@@ -14,6 +14,7 @@ import { Disk } from "./disk.ts";
 import { SimulatedFiles } from "./files.ts";
 import { Machine, SimulatedProcess } from "./machine.ts";
 import { SimulatedNetwork, type World } from "./network.ts";
+import { NO_DISK } from "./no_disk.ts";
 import { Path, type PathOptions } from "./path.ts";
 import { type Program, SimulatedProcesses } from "./processes.ts";
 import { SeededRandom } from "./random.ts";
@@ -300,6 +301,7 @@ export class Simulation {
       random: this.#root.fork(`${machine.name} process ${++machine.started}`),
       network: new SimulatedNetwork(process, this.#world),
       files: new SimulatedFiles(process, () => clock.now()),
+      disk: NO_DISK,
       processes: new SimulatedProcesses(process, UID, this.#programs),
       host: () => process.later(0, () => this.#facts(process)),
     };

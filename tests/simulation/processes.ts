@@ -49,6 +49,10 @@ export class SimulatedProcesses implements Processes {
     return { [Symbol.dispose]: () => void handlers.delete(handler) };
   }
 
+  become(): never {
+    throw new Error("A simulated process stays who it is");
+  }
+
   notify(): boolean {
     return false;
   }

@@ -67,7 +67,7 @@ Deno.test("policy file: unknown keys refuse the file", () => {
   refuses({ allows: [] }, "policy.allows: is unknown, known are allow, limits");
   refusesRule(
     { deny: true },
-    "allow[1].deny: is unknown, known are who, verbs, on, as, commands, destinations, max_processes",
+    "allow[1].deny: is unknown, known are who, verbs, on, as, commands, destinations, paths, max_processes",
   );
   refuses(
     { limits: { ttl: "1s" } },

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { testPrimitives } from "../../support/mesh_keys.ts";
 import { quiet } from "../../support/wait.ts";
-import { INPUT_DOMAIN, inputBytes } from "../../../modules/exec/input.ts";
+import { INPUT_DOMAIN, inputBytes } from "../../../modules/shared/signed_input.ts";
 import { SharedInput } from "../../../modules/exec/shared_input.ts";
 import { inDomain, makeScene, RUN_ID, type Scene } from "./scene.ts";
 
@@ -42,10 +42,10 @@ Deno.test("input: what a relay changes, adds, drops or turns around ends the pro
   for (const wrong of [[altered], [one, one], [two, end], [one, end], other]) {
     await assert.rejects(cat(scene, wrong), {
       class: "refused",
-      message: "The program's input is not what the user has signed",
+      message: "The input is not what the user has signed",
     });
   }
-  await assert.rejects(cat(scene, [one]), { message: "The program's input broke off" });
+  await assert.rejects(cat(scene, [one]), { message: "The input broke off" });
   await assert.rejects(cat(scene, ["text"]), { class: "invalid" });
 });
 

@@ -39,6 +39,9 @@ async function enrolWith(script: string, timeoutMs = 60_000): Promise<unknown> {
     onSignal: real.processes.onSignal.bind(real.processes),
     variable: real.processes.variable.bind(real.processes),
     notify: () => false,
+    become: () => {
+      throw new Error("Nobody becomes another user here");
+    },
     variables: real.processes.variables.bind(real.processes),
   };
   const launcher = new LocalLauncher({ clock: real.clock, processes });

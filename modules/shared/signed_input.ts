@@ -1,8 +1,8 @@
 /**
- * What programs read on their stdin. Over a session of the user's own it comes as it is. Through the
- * tree of a group operation each piece is signed by the user, in its place and for its run, the end
- * too: a relay can read it, but whatever it adds, drops or cuts off is noticed at the target before a
- * program (which may be a shell) gets to see it.
+ * What users stream into what they have ordered: the stdin of programs, and files. Over a session of
+ * the user's own it comes as it is. Through the tree of a group operation each piece is signed by the
+ * user, in its place and for its run, the end too: a relay can read it, but whatever it adds, drops or
+ * cuts off is noticed at the target before a program (which may be a shell) or a disk gets to see it.
  *
  *   signature   Ed25519 over "minime-input-v1\0" | run 16 | u64 place | bytes; no bytes: the end
  */
@@ -24,6 +24,24 @@ export function inputBytes(run: string, place: number, bytes: Uint8Array): Uint8
     .fixed(fromHex(run), RUN_BYTES, "run").u64(place, "place").bytes(bytes).finish();
 }
 
+/** Signs each, and last the piece without bytes that says that it is the end. */
+export async function* signPieces(
+  pieces: AsyncIterable<Uint8Array>,
+  options: {
+    readonly run: string;
+    readonly sign: (domain: string, bytes: Uint8Array) => Promise<Uint8Array>;
+  },
+): AsyncGenerator<SignedPiece, void, void> {
+  const { run, sign } = options;
+  let place = 0;
+  const signed = async (bytes: Uint8Array): Promise<SignedPiece> => [
+    bytes,
+    await sign(INPUT_DOMAIN, inputBytes(run, place++, bytes)),
+  ];
+  for await (const bytes of pieces) if (bytes.length > 0) yield await signed(bytes);
+  yield await signed(new Uint8Array(0));
+}
+
 /** Throws CallError when somebody on the way has touched it. */
 export async function* signedInput(
   input: AsyncIterable<unknown>,
@@ -37,12 +55,12 @@ export async function* signedInput(
     const [bytes, signature] = pieceOf(item);
     const signed = { bytes: inputBytes(options.run, place++, bytes), signature };
     if (!options.verify(INPUT_DOMAIN, signed)) {
-      throw new CallError("refused", "The program's input is not what the user has signed");
+      throw new CallError("refused", "The input is not what the user has signed");
     }
     if (bytes.length === 0) return;
     yield bytes;
   }
-  throw new CallError("cancelled", "The program's input broke off");
+  throw new CallError("cancelled", "The input broke off");
 }
 
 /** Throws CallError unless the request is bound to the session that brings the input. */

@@ -1,0 +1,147 @@
+/**
+ * The process that copies for a daemon: this very program again, which becomes the user on whose behalf
+ * it works. So the kernel decides what that user may read and write, a disk that hangs does not hold up
+ * the daemon, and the files of a copy are in nobody's memory but its own.
+ *
+ *   to it     an order, then pieces; an empty one is the end
+ *   from it   0 and a piece; last 1 and the reply, or 2 and [class, message]
+ */
+
+import {
+  CALL_ERROR_CLASSES,
+  CallError,
+  type CallErrorClass,
+  type Child,
+  decodeValue,
+  encodeCanonical,
+  type Environment,
+  errorText,
+  ProtocolError,
+} from "../../core/mod.ts";
+import { framed, readFrames } from "./frames.ts";
+import { AGENT_COMPLAINT_BYTES_MAX, AGENT_END_MS } from "./limits.ts";
+import type { AgentOrder } from "./order.ts";
+
+/** The hidden command that it runs. */
+export const AGENT_COMMAND = "__files";
+/** The first byte of what comes from it. */
+export const FROM_AGENT = { piece: 0, reply: 1, error: 2 } as const;
+
+export interface AgentOptions {
+  readonly env: Pick<Environment, "clock" | "processes">;
+  readonly order: AgentOrder;
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** Yields pieces, returns the reply. Throws CallError with what went wrong, here, there or in the input. */
+export async function* runAgent(
+  { env, order, input, signal }: AgentOptions,
+): AsyncGenerator<Uint8Array, unknown, void> {
+  const [program = "", ...first] = env.processes.self;
+  const child = await env.processes.spawn(program, {
+    args: [...first, AGENT_COMMAND],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    // It must not be able to hold on to a folder that somebody wants to unmount.
+    folder: "/",
+  });
+  const complaint = readComplaint(child.stderr as ReadableStream<Uint8Array>);
+  const ending = new Ending(env, child);
+  const stop = () => ending.begin();
+  signal.addEventListener("abort", stop);
+  let broken: { readonly error: unknown } | undefined;
+  const feeding = feed(child, order, input).catch((error) => {
+    broken = { error };
+    ending.begin();
+  });
+  try {
+    if (signal.aborted) stop();
+    for await (const frame of readFrames(child.stdout as ReadableStream<Uint8Array>)) {
+      const body = frame.subarray(1);
+      if (frame[0] === FROM_AGENT.piece) yield body;
+      else if (frame[0] === FROM_AGENT.reply) return decodeValue(body);
+      else if (broken !== undefined) throw broken.error;
+      else throw readError(body);
+    }
+    if (broken !== undefined) throw broken.error;
+    signal.throwIfAborted();
+    const text = (await complaint).trim() || "it ended without a word";
+    throw new CallError("failed", `The process that copies has failed: ${text}`);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    ending.begin();
+    await child.status;
+    ending.done();
+    await complaint;
+    // It waits for input that may never come; whoever brings it is told that nobody reads any more.
+    void feeding;
+  }
+}
+
+/** Rejects with what `input` throws; an agent that reads no more has its reasons, and says them. */
+async function feed(
+  child: Child,
+  order: AgentOrder,
+  input: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const writer = (child.stdin as WritableStream<Uint8Array>).getWriter();
+  let open = true;
+  const write = (bytes: Uint8Array) =>
+    writer.write(bytes).catch(() => {
+      open = false;
+    });
+  try {
+    await write(framed(encodeCanonical(order)));
+    for await (const piece of input) {
+      if (!open) return;
+      await write(framed(piece));
+    }
+    await write(framed());
+  } finally {
+    await writer.close().catch(() => {
+      // It has ended before.
+    });
+  }
+}
+
+/** Ends it: its input breaks off, and if that is not enough it is killed. */
+class Ending {
+  readonly #env: AgentOptions["env"];
+  readonly #child: Child;
+  #timer: { cancel(): void } | undefined;
+
+  constructor(env: AgentOptions["env"], child: Child) {
+    this.#env = env;
+    this.#child = child;
+  }
+
+  begin(): void {
+    if (this.#timer !== undefined) return;
+    this.#child.kill("SIGTERM");
+    this.#timer = this.#env.clock.after(AGENT_END_MS, () => this.#child.kill("SIGKILL"));
+  }
+
+  done(): void {
+    this.#timer?.cancel();
+  }
+}
+
+function readError(body: Uint8Array): CallError {
+  const value = decodeValue(body);
+  if (!Array.isArray(value)) throw new ProtocolError("An error of a process that copies is none");
+  const [kind, message]: unknown[] = value;
+  const isClass = (CALL_ERROR_CLASSES as readonly unknown[]).includes(kind);
+  return new CallError(isClass ? kind as CallErrorClass : "failed", errorText(message));
+}
+
+async function readComplaint(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    if (text.length < AGENT_COMPLAINT_BYTES_MAX) text += decoder.decode(chunk, { stream: true });
+  }
+  return text.slice(0, AGENT_COMPLAINT_BYTES_MAX);
+}

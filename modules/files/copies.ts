@@ -1,0 +1,149 @@
+/** The copies under way at one daemon: who may have one, as whom, and that nothing is written twice at once. */
+
+import { CallError, type Context, type ModuleHost, type Principal } from "../../core/mod.ts";
+import { type Account, Accounts } from "../shared/account.ts";
+import { plainInput, signedInput } from "../shared/signed_input.ts";
+import { runAgent } from "./agent.ts";
+import { AGENTS_MAX } from "./limits.ts";
+import { joined } from "./names.ts";
+import type { AgentOrder, ReadOrder, WriteOrder } from "./order.ts";
+
+type Signed = Extract<Principal, { kind: "signed" }>;
+type Host = Pick<ModuleHost, "env" | "self" | "stopping" | "verify">;
+type Common = Pick<AgentOrder, "path" | "user" | "paths" | "rule">;
+
+interface Copy {
+  readonly keyId: string;
+  /** Resolves when its process has ended. */
+  readonly over: Promise<void>;
+}
+
+export class Copies {
+  readonly #host: Host;
+  readonly #accounts: Accounts;
+  /** By what nobody may do twice at once. */
+  readonly #copies = new Map<string, Copy>();
+  #reads = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#accounts = new Accounts(host.env);
+  }
+
+  /** Pieces go up as they come. */
+  async *write(order: WriteOrder, context: Context): AsyncGenerator<unknown, unknown, void> {
+    const principal = signedBy(context);
+    const { keyId, signPublicKey } = principal.identity;
+    const common = await this.#commonOf(order.path, principal);
+    const input = order.input === "bound" ? plainInput(context) : signedInput(context.input, {
+      run: order.run,
+      verify: (domain, signed) =>
+        this.#host.verify(domain, { ...signed, publicKey: signPublicKey }),
+    });
+    const { single } = order;
+    // By name, since a node that is booted again has another key.
+    const key = `${this.#host.self.name} ${keyId}`;
+    const agent: AgentOrder = { kind: "write", ...common, single, key };
+    return yield* this.#run(agent, {
+      context,
+      principal,
+      input,
+      name: `${keyId} ${principal.as} ${common.path}`,
+    });
+  }
+
+  async *read(order: ReadOrder, context: Context): AsyncGenerator<unknown, unknown, void> {
+    const principal = signedBy(context);
+    // Relays would get to see the files otherwise.
+    if (!context.bound) {
+      throw new CallError("refused", "Files are read in a session of the user's own only");
+    }
+    const common = await this.#commonOf(order.path, principal);
+    const { name, checksum } = order;
+    return yield* this.#run({ kind: "read", ...common, name, checksum }, {
+      context,
+      principal,
+      input: plainInput(context),
+      name: `read ${++this.#reads}`,
+    });
+  }
+
+  /** Resolves when no process is left. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#copies.values()].map(({ over }) => over));
+  }
+
+  async *#run(
+    order: AgentOrder,
+    { context, principal, input, name }: {
+      readonly context: Context;
+      readonly principal: Signed;
+      readonly input: AsyncIterable<Uint8Array>;
+      readonly name: string;
+    },
+  ): AsyncGenerator<Uint8Array, unknown, void> {
+    const { env, stopping } = this.#host;
+    const leave = this.#enter(name, principal);
+    try {
+      const signal = AbortSignal.any([context.signal, stopping]);
+      return yield* runAgent({ env, order, input, signal });
+    } finally {
+      leave();
+    }
+  }
+
+  #enter(name: string, { identity, rule, maxProcesses }: Signed): () => void {
+    const { keyId } = identity;
+    if (this.#copies.has(name)) {
+      throw new CallError("busy", "Another copy of yours to that place is under way");
+    }
+    if (this.#copies.size >= AGENTS_MAX) {
+      throw new CallError("busy", `${AGENTS_MAX} copies are under way here already`);
+    }
+    const own = [...this.#copies.values()].filter((copy) => copy.keyId === keyId).length;
+    if (maxProcesses !== undefined && own >= maxProcesses) {
+      const text = `Rule ${rule} lets user "${identity.name}" run ${maxProcesses} at once here`;
+      throw new CallError("refused", text);
+    }
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    this.#copies.set(name, { keyId, over });
+    return () => {
+      this.#copies.delete(name);
+      resolve();
+    };
+  }
+
+  async #commonOf(path: string, { as, rule, paths }: Signed): Promise<Common> {
+    if (as === "") {
+      throw new CallError("refused", `Rule ${rule} does not say as which unix user to copy files`);
+    }
+    const account = await this.#accounts.find(as);
+    return {
+      path: absolute(path, account),
+      rule,
+      ...(paths === undefined ? {} : { paths: [...paths] }),
+      ...this.#userOf(account),
+    };
+  }
+
+  #userOf({ name, uid, gid }: Account): Pick<Common, "user"> {
+    const own = this.#host.env.processes.uid;
+    if (uid === own) return {};
+    if (own === 0) return { user: { name, uid, gid } };
+    const text = `This daemon runs as user id ${own} and cannot copy files as "${name}"`;
+    throw new CallError("refused", text);
+  }
+}
+
+/** "~/a" and "a" lie below the home. */
+function absolute(path: string, { home }: Account): string {
+  if (path.startsWith("/")) return path;
+  const below = path.replace(/^~(?:\/|$)/, "");
+  return below === "" ? home : joined(home, below);
+}
+
+/** The verbs are guarded, so no other principal gets here. */
+function signedBy({ principal }: Pick<Context, "principal">): Signed {
+  if (principal.kind === "signed") return principal;
+  throw new CallError("refused", "Files are copied on the word of a user only");
+}

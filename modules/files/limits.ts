@@ -1,0 +1,42 @@
+/** Every number that bounds something in copying files, with its unit in the name and its reason. */
+
+/** Names in one list that is compared before their content goes: a round trip for thousands of files. */
+export const BATCH_ENTRIES_MAX = 4_096;
+/** Their paths together, so that a list is far below what one message takes. */
+export const BATCH_BYTES_MAX = 256 * 1024;
+/** What an entry costs besides its text. */
+export const ENTRY_BYTES = 32;
+/** Content that is read, sent and written at once; small files are put together up to it. */
+export const PIECE_BYTES = 128 * 1024;
+/** A piece with one chunk more, a full list and their framing; whoever sends more is no sender of ours. */
+export const PIECE_BYTES_MAX = 1024 * 1024;
+
+/** One name, as the kernel has it (NAME_MAX), and one path (PATH_MAX). */
+export const NAME_BYTES_MAX = 255;
+export const PATH_BYTES_MAX = 4_096;
+/** What is left of a smaller file is not worth a round of hashes. */
+export const PART_BYTES_MIN = 1024 * 1024;
+/** What is left of a copy that nobody has resumed for so long is removed. */
+export const PART_KEPT_MS = 7 * 86_400_000;
+/** Different lengths of what is left at several nodes that are compared; beyond it the file begins anew. */
+export const PART_LENGTHS_MAX = 4;
+/** Files whose content waits for the disk together. */
+export const CLOSING_FILES_MAX = 64;
+/** Problems that are told one by one; the others are counted. */
+export const PROBLEMS_SHOWN_MAX = 10;
+/** Text of one of them. */
+export const PROBLEM_CHARACTERS_MAX = 500;
+
+/** Copies at once at one daemon: each is a process of its own. */
+export const AGENTS_MAX = 32;
+/** How long a process that copies may take to end when it is told so. */
+export const AGENT_END_MS = 2_000;
+/** What a process that copies may say on stderr of what went wrong. */
+export const AGENT_COMPLAINT_BYTES_MAX = 4_096;
+
+/** How long a node may take to begin, unless asked otherwise. */
+export const CONNECT_MS_DEFAULT = 5_000;
+/** Sessions at once: each has keys of its own, and a file open here. */
+export const SESSIONS_MAX = 16;
+/** How often the line of progress is drawn. */
+export const PROGRESS_MS = 200;

@@ -1,0 +1,31 @@
+/** What went wrong with single files while the others went on: counted all, shown some. */
+
+import { errorText, MinimeError } from "../../core/mod.ts";
+import { PROBLEM_CHARACTERS_MAX, PROBLEMS_SHOWN_MAX } from "./limits.ts";
+
+export class Problems {
+  readonly #shown: string[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The first ones. */
+  get shown(): readonly string[] {
+    return this.#shown;
+  }
+
+  add(text: string): void {
+    this.#count++;
+    if (this.#shown.length < PROBLEMS_SHOWN_MAX) {
+      this.#shown.push(text.slice(0, PROBLEM_CHARACTERS_MAX));
+    }
+  }
+
+  /** What the disk said; anything else is thrown on. */
+  addError(error: unknown): void {
+    if (!(error instanceof MinimeError)) throw error;
+    this.add(errorText(error));
+  }
+}

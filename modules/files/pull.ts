@@ -1,0 +1,127 @@
+/** Files from nodes: in a session with each, into a folder of its name. */
+
+import * as v from "valibot";
+import { CallError, FileError, MinimeError } from "../../core/mod.ts";
+import type { Sha256 } from "../../core/mod.ts";
+import type { CommandContext, MeshClient } from "../shared/command.ts";
+import { failureOf } from "../shared/session_failure.ts";
+import { inWindow } from "../shared/window.ts";
+import { Account } from "./account.ts";
+import { Ground } from "./ground.ts";
+import { SESSIONS_MAX } from "./limits.ts";
+import { nameOf } from "./location.ts";
+import { joined } from "./names.ts";
+import type { ReadOrder } from "./order.ts";
+import { receiveFiles } from "./receiver.ts";
+import { encodeNeed } from "./records.ts";
+import { type Summary, SummarySchema } from "./summary.ts";
+
+export interface PullOptions {
+  /** What to read of each node. */
+  readonly paths: ReadonlyMap<string, readonly string[]>;
+  /** A local folder, absolute and without links. */
+  readonly folder: string;
+  readonly as: string;
+  readonly connectMs: number;
+  readonly checksum: boolean;
+  readonly startSha256: () => Sha256;
+  readonly onBytes: (bytes: number) => void;
+}
+
+type Needs = Pick<CommandContext, "env" | "signal" | "session">;
+
+/** Resolves when all nodes are accounted for. */
+export async function pullFiles(context: Needs, options: PullOptions): Promise<Account> {
+  const account = new Account();
+  context.env.disk.exactModes();
+  await inWindow([...options.paths], SESSIONS_MAX, async ([node, paths]) => {
+    try {
+      account.summaries.set(node, await pullFrom(context, { node, paths, options }));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!(error instanceof MinimeError)) throw error;
+      account.failures.set(node, failureOf(node, error));
+    }
+  });
+  return account;
+}
+
+async function pullFrom(
+  context: Needs,
+  { node, paths, options }: {
+    readonly node: string;
+    readonly paths: readonly string[];
+    readonly options: PullOptions;
+  },
+): Promise<Summary> {
+  await using client = await context.session(node, { timeoutMs: options.connectMs });
+  const folder = ownFolder(context, joined(options.folder, node));
+  const total = { files: 0, bytes: 0, same: 0, problems: 0, shown: [] as string[] };
+  for (const path of paths) {
+    const summary = await pullOne(context, client, { node, path, folder, options });
+    total.files += summary.files;
+    total.bytes += summary.bytes;
+    total.same += summary.same;
+    total.problems += summary.problems;
+    total.shown.push(...summary.shown);
+  }
+  return total;
+}
+
+async function pullOne(
+  { env, signal }: Pick<CommandContext, "env" | "signal">,
+  client: MeshClient,
+  { node, path, folder, options }: {
+    readonly node: string;
+    readonly path: string;
+    readonly folder: string;
+    readonly options: PullOptions;
+  },
+): Promise<Summary> {
+  const { as, connectMs, checksum, startSha256, onBytes } = options;
+  const order: ReadOrder = { path, name: nameOf(path), checksum };
+  const signed = await client.sign("files.read", order, { targets: [node], as, ttlMs: connectMs });
+  const call = client.stream("files.read", signed, { signed: true, deadlineMs: 0, signal });
+  const needs = receiveFiles(piecesOf(call), {
+    ground: new Ground(env.disk, { stands: false }),
+    destination: { base: folder },
+    key: `from ${node}`,
+    uid: env.processes.uid,
+    now: () => env.clock.now(),
+    startSha256,
+    onBytes,
+  });
+  try {
+    for (;;) {
+      const { done, value } = await needs.next();
+      if (!done) {
+        await call.send(encodeNeed(value));
+        continue;
+      }
+      await call.end();
+      const there = v.parse(SummarySchema, await call.reply);
+      const problems = value.problems + there.problems;
+      return { ...value, problems, shown: [...value.shown, ...there.shown] };
+    }
+  } catch (error) {
+    call.cancel();
+    // Why the stream broke off is in the reply.
+    if (error instanceof CallError && error.class === "cancelled") await call.reply;
+    throw error;
+  }
+}
+
+async function* piecesOf(call: AsyncIterable<unknown>): AsyncGenerator<Uint8Array, void, void> {
+  for await (const item of call) {
+    if (!(item instanceof Uint8Array)) throw new CallError("failed", "The node sends no files");
+    yield item;
+  }
+}
+
+/** Made when it is missing; never a link to somewhere else. */
+function ownFolder({ env }: Pick<CommandContext, "env">, path: string): string {
+  const facts = env.disk.facts(path);
+  if (facts === undefined) env.disk.makeFolder(path, 0o755);
+  else if (facts.kind !== "folder") throw new FileError("wrong-kind", `"${path}" is no folder`);
+  return path;
+}

@@ -1,0 +1,251 @@
+/**
+ * Writes the files that somebody sends (see records.ts) below one folder, says what it needs of them,
+ * and puts each in place when its content has arrived and its hash is right. What goes wrong with one
+ * file leaves the others alone; a full disk ends it all.
+ */
+
+import { CallError, equalBytes, FileError, ProtocolError } from "../../core/mod.ts";
+import type { Sha256 } from "../../core/mod.ts";
+import { type Destination, renamed } from "./destination.ts";
+import { Folders } from "./folders.ts";
+import type { Ground } from "./ground.ts";
+import { BATCH_ENTRIES_MAX } from "./limits.ts";
+import { findPart, partName } from "./part_file.ts";
+import { Problems } from "./problems.ts";
+import {
+  type FileRecord,
+  type NeedRecord,
+  type Part,
+  readPiece,
+  type SentRecord,
+  toRanges,
+} from "./records.ts";
+import type { Summary } from "./summary.ts";
+import { sumOf } from "./walk.ts";
+import { Writer } from "./writer.ts";
+
+export interface ReceiveOptions {
+  readonly ground: Ground;
+  readonly destination: Destination;
+  /** Who sends to whom; see partName. */
+  readonly key: string;
+  readonly uid: number;
+  readonly now: () => number;
+  readonly startSha256: () => Sha256;
+  /** Told of content that came, and of content that was there. */
+  readonly onBytes?: (bytes: number) => void;
+}
+
+/** A file of the batch at hand. */
+export interface WantedFile {
+  /** Absolute. */
+  readonly folder: string;
+  readonly name: string;
+  readonly part: string;
+  readonly size: number;
+  readonly mode: number;
+  readonly modified: number;
+  readonly isNeeded: boolean;
+}
+
+/** Yields what it needs of each batch. Throws CallError when the whole cannot go on. */
+export async function* receiveFiles(
+  pieces: AsyncIterable<Uint8Array>,
+  options: ReceiveOptions,
+): AsyncGenerator<NeedRecord, Summary, void> {
+  const receiver = new Receiver(options);
+  try {
+    for await (const piece of pieces) {
+      for (const record of readPiece(piece)) {
+        const need = await receiver.take(record);
+        if (need !== undefined) yield need;
+        if (receiver.isOver) return receiver.summary;
+      }
+    }
+    throw new CallError("cancelled", "The files broke off");
+  } finally {
+    receiver.leave();
+  }
+}
+
+class Receiver {
+  readonly #options: ReceiveOptions;
+  readonly #problems = new Problems();
+  readonly #folders: Folders;
+  readonly #writer: Writer;
+  #files: (WantedFile | undefined)[] = [];
+  /** Indices of those whose content has begun. */
+  readonly #begun = new Set<number>();
+  #parts: Part[] = [];
+  #batch = 0;
+  /** The list is complete, and its content comes. */
+  #asked = false;
+  #same = 0;
+  isOver = false;
+
+  constructor(options: ReceiveOptions) {
+    this.#options = options;
+    this.#folders = new Folders(options.ground, options.destination.base, this.#problems);
+    this.#writer = new Writer({ ...options, problems: this.#problems });
+  }
+
+  get summary(): Summary {
+    const { count: problems, shown } = this.#problems;
+    const { files, bytes } = this.#writer;
+    return { files, bytes, same: this.#same, problems, shown: [...shown] };
+  }
+
+  /** What is needed, when the sender asks. */
+  async take(record: SentRecord): Promise<NeedRecord | undefined> {
+    if (record instanceof Uint8Array) return void this.#writer.write(record);
+    switch (record[0]) {
+      case "go":
+        return void await this.#go(record[1], record[2]);
+      case "sum":
+        return void await this.#writer.finish(record[1]);
+      case "skip":
+        return void this.#writer.abandon();
+      case "ask":
+        return this.#ask(record[1]);
+      case "end":
+        await this.#settle();
+        this.#folders.finishAll();
+        this.isOver = true;
+        return undefined;
+      default:
+        if (this.#asked) await this.#settle();
+        return void this.#list(record);
+    }
+  }
+
+  /** Nothing more comes: what is not complete stays for the next time, or is removed. */
+  leave(): void {
+    this.#writer.leave();
+  }
+
+  #list(record: Exclude<SentRecord, Uint8Array>): void {
+    const { destination } = this.#options;
+    switch (record[0]) {
+      case "in":
+        return this.#folders.enter(renamed(record[1], destination));
+      case "d":
+        return this.#folders.make(renamed(record[1], destination), {
+          mode: record[2],
+          modified: record[3],
+        });
+      case "f":
+        return this.#file(record);
+      case "l":
+        return this.#link(this.#nameOf(record[1]), record[2]);
+    }
+  }
+
+  /** Of something right in the base the name may be a new one. */
+  #nameOf(name: string): string {
+    const { destination } = this.#options;
+    return this.#folders.isBase ? renamed(name, destination) : name;
+  }
+
+  #file(record: FileRecord): void {
+    if (this.#files.length >= BATCH_ENTRIES_MAX) {
+      throw new ProtocolError("Too many files in a batch");
+    }
+    const name = this.#nameOf(record[1]);
+    const folder = this.#folders.here;
+    // Of a folder that could not be made that was said already.
+    if (folder === undefined) return void this.#files.push(undefined);
+    try {
+      this.#files.push(this.#compare(folder, name, record));
+    } catch (error) {
+      this.#problems.addError(error);
+      this.#files.push(undefined);
+    }
+  }
+
+  #compare(folder: string, name: string, record: FileRecord): WantedFile {
+    const { ground, key, startSha256, onBytes } = this.#options;
+    const [, , size, mode, modified, sum] = record;
+    ground.enter(folder);
+    const facts = ground.disk.facts(ground.at(name));
+    if (facts?.kind === "folder") {
+      throw new FileError("wrong-kind", `Could not write "${ground.shown(name)}": it is a folder`);
+    }
+    const part = partName(name, { key, startSha256 });
+    const file = { folder, name, part, size, mode, modified };
+    const looksSame = facts?.kind === "file" && facts.size === size && facts.mode === mode;
+    if (
+      looksSame && (sum === undefined ? isSameTime(facts.modified, modified) : this.#has(name, sum))
+    ) {
+      this.#same++;
+      onBytes?.(size);
+      return { ...file, isNeeded: false };
+    }
+    const left = findPart(this.#options, { name: part, mode, size });
+    if (left !== undefined) this.#parts.push([this.#files.length, left.size, left.sum]);
+    return { ...file, isNeeded: true };
+  }
+
+  #has(name: string, sum: Uint8Array): boolean {
+    const { ground, startSha256 } = this.#options;
+    const { file } = ground.open(name, "read");
+    using _ = file;
+    return equalBytes(sumOf(file, startSha256()), sum);
+  }
+
+  #link(name: string, target: string): void {
+    const { ground, key, startSha256 } = this.#options;
+    const { disk } = ground;
+    const folder = this.#folders.here;
+    if (folder === undefined) return;
+    try {
+      ground.enter(folder);
+      const facts = disk.facts(ground.at(name));
+      if (facts?.kind === "link" && disk.readLink(ground.at(name)) === target) {
+        this.#same++;
+        return;
+      }
+      const part = partName(name, { key, startSha256 });
+      if (disk.facts(ground.at(part)) !== undefined) disk.remove(ground.at(part));
+      disk.makeLink(ground.at(part), target);
+      this.#writer.place(part, name);
+    } catch (error) {
+      this.#problems.addError(error);
+    }
+  }
+
+  #ask(batch: number): NeedRecord {
+    if (this.#asked || batch !== this.#batch) throw new ProtocolError("Batches are out of order");
+    this.#asked = true;
+    const needed = this.#files.flatMap((file, index) => file?.isNeeded ? [index] : []);
+    return ["need", batch, toRanges(needed), this.#parts];
+  }
+
+  async #go(index: number, from: number): Promise<void> {
+    if (!this.#asked || index >= this.#files.length) throw new ProtocolError("Content of no file");
+    const file = this.#files[index];
+    // Others need it.
+    if (file === undefined || !file.isNeeded) return this.#writer.abandon();
+    this.#begun.add(index);
+    await this.#writer.begin(file, from);
+  }
+
+  /** All of a batch is written. */
+  async #settle(): Promise<void> {
+    await this.#writer.settle();
+    for (const [index, file] of this.#files.entries()) {
+      if (!file?.isNeeded || this.#begun.has(index)) continue;
+      this.#problems.add(`"${file.folder}/${file.name}" did not come`);
+    }
+    this.#begun.clear();
+    this.#folders.finish();
+    this.#files = [];
+    this.#parts = [];
+    this.#asked = false;
+    this.#batch++;
+  }
+}
+
+/** Some disks keep whole seconds. */
+function isSameTime(here: number, wanted: number): boolean {
+  return here === wanted || here === Math.floor(wanted / 1_000) * 1_000;
+}
