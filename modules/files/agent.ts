@@ -53,7 +53,13 @@ export async function* runAgent(
   const stop = () => ending.begin();
   signal.addEventListener("abort", stop);
   let broken: { readonly error: unknown } | undefined;
-  const feeding = feed(child, order, input).catch((error) => {
+  const writer = (child.stdin as WritableStream<Uint8Array>).getWriter();
+  const close = () =>
+    writer.close().catch(() => {
+      // It has ended before, or is closed.
+    });
+  // Not waited for: its input may never come to an end.
+  void feed(writer, order, input).then(close, (error) => {
     broken = { error };
     ending.begin();
   });
@@ -76,35 +82,27 @@ export async function* runAgent(
     await child.status;
     ending.done();
     await complaint;
-    // It waits for input that may never come; whoever brings it is told that nobody reads any more.
-    void feeding;
+    await close();
   }
 }
 
 /** Rejects with what `input` throws; an agent that reads no more has its reasons, and says them. */
 async function feed(
-  child: Child,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
   order: AgentOrder,
   input: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const writer = (child.stdin as WritableStream<Uint8Array>).getWriter();
   let open = true;
   const write = (bytes: Uint8Array) =>
     writer.write(bytes).catch(() => {
       open = false;
     });
-  try {
-    await write(framed(encodeCanonical(order)));
-    for await (const piece of input) {
-      if (!open) return;
-      await write(framed(piece));
-    }
-    await write(framed());
-  } finally {
-    await writer.close().catch(() => {
-      // It has ended before.
-    });
+  await write(framed(encodeCanonical(order)));
+  for await (const piece of input) {
+    if (!open) return;
+    await write(framed(piece));
   }
+  await write(framed());
 }
 
 /** Ends it: its input breaks off, and if that is not enough it is killed. */

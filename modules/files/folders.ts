@@ -63,7 +63,7 @@ export class Folders {
       }
       this.#open.push({ path, ...facts, isOld: there !== undefined });
     } catch (error) {
-      this.#problems.addError(error);
+      this.#problems.addError(this.#ground.explain(error, name));
       this.#blocked = path;
     }
   }

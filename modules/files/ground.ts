@@ -6,7 +6,7 @@
  */
 
 import type { Disk, DiskFacts, DiskFile } from "../../core/mod.ts";
-import { FileError } from "../../core/mod.ts";
+import { errorText, FileError, MinimeError, NotFoundError } from "../../core/mod.ts";
 import { joined } from "./names.ts";
 
 export class Ground {
@@ -44,6 +44,15 @@ export class Ground {
   /** For a person. */
   shown(name: string): string {
     return joined(this.#folder ?? "", name);
+  }
+
+  /** An error of the disk's about a name, in words for a person: about `meant`, where it really lies. */
+  explain(error: unknown, name: string, meant: string = name): unknown {
+    if (!(error instanceof MinimeError)) return error;
+    const text = errorText(error).replaceAll(`"${this.at(name)}"`, `"${this.shown(meant)}"`);
+    const options = { cause: error };
+    if (error instanceof FileError) return new FileError(error.reason, text, options);
+    return error instanceof NotFoundError ? new NotFoundError(text, options) : error;
   }
 
   /** A plain file of that name; throws FileError when it is something else, or becomes so meanwhile. */

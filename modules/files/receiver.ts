@@ -157,7 +157,7 @@ class Receiver {
     try {
       this.#files.push(this.#compare(folder, name, record));
     } catch (error) {
-      this.#problems.addError(error);
+      this.#problems.addError(this.#options.ground.explain(error, name));
       this.#files.push(undefined);
     }
   }
@@ -197,6 +197,7 @@ class Receiver {
     const { disk } = ground;
     const folder = this.#folders.here;
     if (folder === undefined) return;
+    const part = partName(name, { key, startSha256 });
     try {
       ground.enter(folder);
       const facts = disk.facts(ground.at(name));
@@ -204,12 +205,11 @@ class Receiver {
         this.#same++;
         return;
       }
-      const part = partName(name, { key, startSha256 });
       if (disk.facts(ground.at(part)) !== undefined) disk.remove(ground.at(part));
       disk.makeLink(ground.at(part), target);
       this.#writer.place(part, name);
     } catch (error) {
-      this.#problems.addError(error);
+      this.#problems.addError(ground.explain(error, part, name));
     }
   }
 

@@ -3,7 +3,7 @@
  * are kept as links; only what was named itself is followed, as cp and scp do.
  */
 
-import { type Disk, FileError, NotFoundError } from "../../core/mod.ts";
+import { type Disk, errorText, FileError, MinimeError, NotFoundError } from "../../core/mod.ts";
 import type { Sha256 } from "../../core/mod.ts";
 import type { Ground } from "./ground.ts";
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, PIECE_BYTES } from "./limits.ts";
@@ -107,7 +107,9 @@ class Walk {
         }
       }
     } catch (error) {
-      problems.addError(error);
+      if (!(error instanceof MinimeError)) throw error;
+      // Where it stands it is but a dot.
+      problems.add(errorText(error).replaceAll('"."', `"${real}"`));
     }
     for (const name of folders) {
       const below = joined(real, name);
@@ -132,10 +134,9 @@ class Walk {
       const { size, mode, modified } = facts;
       const entry = ["f", to, size, mode & 0o777, modified] as const;
       this.#add(startSum === undefined ? entry : [...entry, sumOf(file, startSum())]);
-      const at = ground.shown("");
-      this.#files.push({ folder: at, name, size, modified });
+      this.#files.push({ folder: ground.shown(""), name, size, modified });
     } catch (error) {
-      problems.addError(error);
+      problems.addError(ground.explain(error, name));
     }
   }
 
@@ -144,7 +145,7 @@ class Walk {
     try {
       this.#add(["l", name, ground.disk.readLink(ground.at(name))]);
     } catch (error) {
-      problems.addError(error);
+      problems.addError(ground.explain(error, name));
     }
   }
 

@@ -50,7 +50,7 @@ export class Writer {
   }
 
   async begin(wanted: WantedFile, from: number): Promise<void> {
-    const { ground, problems, uid, now, onBytes } = this.#options;
+    const { ground, uid, now, onBytes } = this.#options;
     this.abandon();
     const isTwice = this.#closing.some((each) =>
       each.wanted.part === wanted.part && each.wanted.folder === wanted.folder
@@ -66,8 +66,7 @@ export class Writer {
       this.#writing = { wanted, file, sum, at: from };
       onBytes?.(from);
     } catch (error) {
-      this.#fail(error);
-      problems.addError(error);
+      this.#fail(wanted, error);
     }
   }
 
@@ -82,9 +81,7 @@ export class Writer {
       writing.file.write(bytes);
     } catch (error) {
       this.#drop(writing);
-      this.#fail(error);
-      this.#options.problems.addError(error);
-      return;
+      return this.#fail(writing.wanted, error);
     }
     writing.sum.update(bytes);
     writing.at += bytes.length;
@@ -108,8 +105,7 @@ export class Writer {
       writing.file.setModified(wanted.modified);
     } catch (error) {
       this.#drop(writing);
-      this.#options.problems.addError(error);
-      return;
+      return this.#fail(wanted, error);
     }
     this.#closing.push(writing);
     if (this.#closing.length >= CLOSING_FILES_MAX) await this.settle();
@@ -128,7 +124,7 @@ export class Writer {
 
   /** Puts in place what is complete. */
   async settle(): Promise<void> {
-    const { ground, problems } = this.#options;
+    const { ground } = this.#options;
     const closing = this.#closing.splice(0);
     const synced = await Promise.allSettled(closing.map(({ file }) => file.sync()));
     let folder: string | undefined;
@@ -145,8 +141,7 @@ export class Writer {
         this.files++;
       } catch (error) {
         this.#drop(writing);
-        this.#fail(error);
-        problems.addError(error);
+        this.#fail(wanted, error);
       }
     }
     if (folder !== undefined) await this.#syncFolder(folder);
@@ -193,9 +188,13 @@ export class Writer {
     }
   }
 
-  /** A disk that is full takes nothing more. */
-  #fail(error: unknown): void {
-    if (!(error instanceof FileError) || error.reason !== "no-space") return;
-    throw new CallError("failed", errorText(error), { cause: error });
+  /** A disk that is full takes nothing more: that ends it all. */
+  #fail({ part, name }: WantedFile, error: unknown): void {
+    const { ground, problems } = this.#options;
+    const explained = ground.explain(error, part, name);
+    if (!(explained instanceof FileError) || explained.reason !== "no-space") {
+      return problems.addError(explained);
+    }
+    throw new CallError("failed", errorText(explained), { cause: error });
   }
 }
