@@ -5,12 +5,8 @@
 
 import { forward } from "./forward/commands.ts";
 import { call } from "./group/commands.ts";
-<<<<<<< HEAD
 import { attach, exec, holder, jobs, kill, logs, shell, wait } from "./exec/commands.ts";
-=======
-import { attach, exec, jobs, kill, logs, shell, wait } from "./exec/commands.ts";
 import { cp, fileAgent } from "./files/commands.ts";
->>>>>>> f9f5195 (minime cp copies files to nodes through the tree, and from them in sessions)
 import { halt, shrink } from "./halt/commands.ts";
 import { audit, mesh, reload, revoke, token, user } from "./init_boot/commands.ts";
 import { init } from "./init_boot/init_commands.ts";
@@ -55,9 +51,6 @@ export const commands: readonly (Command | CommandGroup)[] = [
   reload,
   log,
   audit,
-<<<<<<< HEAD
   holder,
-=======
   fileAgent,
->>>>>>> f9f5195 (minime cp copies files to nodes through the tree, and from them in sessions)
 ];

@@ -15,6 +15,8 @@ export interface DiskFacts {
   readonly uid: number;
   /** Unix ms; what a disk keeps besides is lost. */
   readonly modified: number;
+  /** Unix ms of the last change of anything about it; nobody can set it. */
+  readonly changed: number;
   /** Names that it has. */
   readonly names: number;
   /** The same for two that are one file. */

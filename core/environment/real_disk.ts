@@ -172,6 +172,7 @@ function factsOf(info: Deno.FileInfo): DiskFacts {
     mode: (info.mode ?? 0) & 0o7777,
     uid: info.uid ?? 0,
     modified: info.mtime?.getTime() ?? 0,
+    changed: info.ctime?.getTime() ?? 0,
     names: info.nlink ?? 1,
     id: `${info.dev}:${info.ino}`,
   };

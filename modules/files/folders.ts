@@ -57,7 +57,7 @@ export class Folders {
     try {
       this.#ground.enter(joined(this.#base, parentOf(path)));
       const there = disk.facts(this.#ground.at(name));
-      if (there === undefined) disk.makeFolder(this.#ground.at(name), facts.mode | OWNER);
+      if (there === undefined) this.#makeHere(name, facts.mode | OWNER);
       else if (there.kind !== "folder") {
         throw new FileError("wrong-kind", `"${this.#ground.shown(name)}" is no folder`);
       }
@@ -65,6 +65,16 @@ export class Folders {
     } catch (error) {
       this.#problems.addError(this.#ground.explain(error, name));
       this.#blocked = path;
+    }
+  }
+
+  /** Another node may do the same on the same disk. */
+  #makeHere(name: string, mode: number): void {
+    const { disk } = this.#ground;
+    try {
+      disk.makeFolder(this.#ground.at(name), mode);
+    } catch (error) {
+      if (disk.facts(this.#ground.at(name))?.kind !== "folder") throw error;
     }
   }
 

@@ -92,6 +92,7 @@ export function removeOldParts(
     if (!PATTERN.test(name)) continue;
     const facts = ground.disk.facts(ground.at(name));
     if (facts?.kind !== "file" || facts.uid !== uid) continue;
-    if (now - facts.modified > PART_KEPT_MS) removePart(ground, name);
+    // Its time may be that of the file which it becomes.
+    if (now - facts.changed > PART_KEPT_MS) removePart(ground, name);
   }
 }

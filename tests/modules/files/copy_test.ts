@@ -292,22 +292,28 @@ Deno.test("copy: a hostile sender stays in its folder", async () => {
   assert.deepEqual(parts(to), []);
 });
 
-Deno.test("copy: what nobody has resumed for a week is removed", async () => {
+Deno.test("copy: what nobody has resumed for a week is removed, whatever its time says", async () => {
   using folder = temporaryFolder();
   const to = `${folder.path}/to`;
   Deno.mkdirSync(to);
   Deno.writeTextFileSync(`${folder.path}/a`, "a");
-  const [old, young] = [
-    `${to}/.minime-0123456789abcdef.part`,
-    `${to}/.minime-0123456789abcde0.part`,
-  ];
-  for (const path of [old, young, `${to}/.minime-other.part`]) Deno.writeTextFileSync(path, "");
-  const past = new Date(Date.now() - 8 * 86_400_000);
-  for (const path of [old, `${to}/.minime-other.part`]) Deno.utimeSync(path, past, past);
-  await copy({ sources: [`${folder.path}/a`], to });
-  const names = [...Deno.readDirSync(to)].map(({ name }) => name).sort();
-  assert.deepEqual(names, [".minime-0123456789abcde0.part", ".minime-other.part", "a"]);
+  const part = ".minime-0123456789abcdef.part";
+  for (const name of [part, ".minime-other.part"]) {
+    Deno.writeTextFileSync(`${to}/${name}`, "");
+    // As of a file on its way, whose time is old.
+    Deno.utimeSync(`${to}/${name}`, 1, 1);
+  }
+  const source = [`${folder.path}/a`];
+  await copy({ sources: source, to });
+  assert.deepEqual(names(to), [part, ".minime-other.part", "a"]);
+  Deno.removeSync(`${to}/a`);
+  await copy({ sources: source, to, now: Date.now() + 8 * 86_400_000 });
+  assert.deepEqual(names(to), [".minime-other.part", "a"]);
 });
+
+function names(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
 
 async function* changed(
   pieces: AsyncIterable<Uint8Array>,

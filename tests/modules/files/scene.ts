@@ -17,6 +17,8 @@ export interface CopyOptions {
   readonly checksum?: boolean;
   /** What happens to pieces on the way. @default nothing */
   readonly way?: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  /** Unix ms. @default now */
+  readonly now?: number;
   readonly onNeed?: (need: NeedRecord) => void;
 }
 
@@ -51,6 +53,7 @@ export async function copy(options: CopyOptions): Promise<Copied> {
   };
   const receiving = receiveFiles(options.way?.(counted()) ?? counted(), {
     ...await receiverOptions(options.to, options.sources.length === 1),
+    ...(options.now === undefined ? {} : { now: () => options.now as number }),
     startSha256,
   });
   for (;;) {
