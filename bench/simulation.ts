@@ -7,7 +7,7 @@
 import { cpuUsage } from "node:process";
 import { MeshSimulation } from "../tests/simulation/mesh_simulation.ts";
 import type { SimulatedNode } from "../tests/simulation/simulated_node.ts";
-import { fastPrimitives } from "../tests/simulation/remembering_primitives.ts";
+import { plainPrimitives } from "../tests/simulation/plain_primitives.ts";
 import { budgetCell, number, printTable, type Row } from "./table.ts";
 
 const SIZES = [16, 64, 256, 1_000];
@@ -72,7 +72,7 @@ async function measureSize(
   const mesh = await MeshSimulation.start({
     seed: 1,
     nodes,
-    ...nodes > ENCRYPTED_NODES_MAX ? { primitives: fastPrimitives } : {},
+    ...nodes > ENCRYPTED_NODES_MAX ? { primitives: plainPrimitives } : {},
   });
   const agreedMs = await mesh.untilAgreed();
   const bootMs = cpuMs() - begun;

@@ -5,7 +5,6 @@
  */
 
 import { choosePrimitives, equalBytes, type Primitives } from "../../core/mod.ts";
-import { PlainAead } from "./plain_aead.ts";
 
 /** Verifications and shared secrets kept, about 1 KiB each. */
 const KEPT_MAX = 50_000;
@@ -18,12 +17,6 @@ interface Verification {
 
 /** One for the whole test process; whoever imports this has opened what it needs before any test. */
 export const simulationPrimitives: Primitives = remembering(await choosePrimitives());
-
-/** For meshes so large that encryption would be most of their work. */
-export const fastPrimitives: Primitives = {
-  ...simulationPrimitives,
-  createAead: (key) => new PlainAead(key),
-};
 
 function remembering(real: Primitives): Primitives {
   const verified = new Map<string, Verification>();

@@ -10,8 +10,9 @@ import type { FaultKind } from "./fault.ts";
 import { Faults } from "./faults.ts";
 import { leftOpen, leftRunning } from "./leftovers.ts";
 import { MeshSimulation, type MeshSimulationOptions } from "./mesh_simulation.ts";
+import { plainPrimitives } from "./plain_primitives.ts";
 import type { SeededRandom } from "./random.ts";
-import { fastPrimitives, simulationPrimitives } from "./remembering_primitives.ts";
+import { simulationPrimitives } from "./remembering_primitives.ts";
 import { playSingleFault, type SingleFault } from "./single_fault.ts";
 import { WatchedCalls } from "./watched_calls.ts";
 import { WatchedStreams } from "./watched_streams.ts";
@@ -225,7 +226,7 @@ function sizeOf(seed: number, options: ScenarioOptions): MeshSimulationOptions {
     nodes,
     segments,
     gateways: 1 + draw.below(Math.min(3, Math.floor(nodes / segments))),
-    primitives: nodes < LARGE_NODES ? simulationPrimitives : fastPrimitives,
+    primitives: nodes < LARGE_NODES ? simulationPrimitives : plainPrimitives,
   };
 }
 

@@ -11,6 +11,13 @@ const SEEDS_A_PROCESS = 20;
 /** A mesh of so many nodes is worth a process of its own. */
 const LARGE_NODES = 64;
 
+/**
+ * A young generation in which most of what an event leaves behind dies, and no threads beside the one
+ * that works: the other core has a process of its own.
+ */
+const V8_FLAGS =
+  "--v8-flags=--single-threaded-gc,--min-semi-space-size=64,--max-semi-space-size=64";
+
 export interface ShardOptions {
   readonly first: number;
   readonly seeds: number;
@@ -51,7 +58,7 @@ async function* play(
 ): AsyncGenerator<ScenarioOutcome, void, void> {
   const words = `--first ${first} --seeds ${seeds} --json${sizeArgs(size).join("")}`;
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", PROGRAM, ...words.split(" ")],
+    args: ["run", "-A", "--no-check", V8_FLAGS, PROGRAM, ...words.split(" ")],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
