@@ -1,0 +1,58 @@
+/** The clients of the soak: processes that run one command line after the other, and may be killed. */
+
+import type { Line, LineResult } from "./worker.ts";
+
+const WORKER = new URL("worker.ts", import.meta.url).pathname;
+
+export class Client {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(environment: Record<string, string>) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", WORKER],
+      env: environment,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    this.#lines = linesOf(this.#child.stdout);
+  }
+
+  /** Undefined when it was killed meanwhile. */
+  async run(line: Line): Promise<LineResult | undefined> {
+    try {
+      await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+      const { value, done } = await this.#lines.next();
+      return done === true ? undefined : JSON.parse(value) as LineResult;
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) return undefined;
+      throw error;
+    }
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+  }
+
+  /** When it has nothing to do. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+    await this.#lines.return?.();
+    await this.#child.status;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void, void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    rest += text;
+    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
+      yield rest.slice(0, end);
+      rest = rest.slice(end + 1);
+    }
+  }
+}
