@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { CallError, toHex } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
+import type { GroupResult } from "../shared/group_result.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { END_MS } from "./limits.ts";
 import { JobStartedSchema, type RunOrderInput } from "./order.ts";
@@ -29,20 +30,29 @@ export async function startJob(
   const run = toHex(env.random.bytes(16));
   const order = { ...parts.order, run, nodeset: foldNodeset(nodes), job };
   const signed = await client.sign("exec.start", order, { targets: nodes, as, ttlMs: connectMs });
-  const result = await callGroup(client, {
+  const outcome = new Outcome();
+  const calling = callGroup(client, {
     targets: foldNodeset(nodes),
     signed,
     startBy: env.clock.now() + connectMs,
     deadlineMs: connectMs + END_MS,
   });
-  const outcome = new Outcome();
+  try {
+    note(outcome, await calling);
+  } catch (error) {
+    outcome.lose(nodes, { via: client.via.name, error });
+    out.note(`Whether job "${job}" runs can be seen by: minime jobs`);
+  }
+  const started = [...outcome.ends.values()].some(({ error }) => error === undefined);
+  if (started) out.print(job);
+  return outcome;
+}
+
+function note(outcome: Outcome, result: GroupResult): void {
   for (const [name, failure] of result.failures) outcome.failures.set(name, failure);
   for (const [name, value] of result.values) {
     const parsed = v.safeParse(JobStartedSchema, value, { abortEarly: true });
     if (!parsed.success) throw new CallError("failed", `Answer of "${name}" is malformed`);
     outcome.ends.set(name, parsed.output.end ?? { code: 0 });
   }
-  const started = [...outcome.ends.values()].some(({ error }) => error === undefined);
-  if (started) out.print(job);
-  return outcome;
 }

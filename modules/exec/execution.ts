@@ -104,7 +104,7 @@ export class Execution {
       ...(stdin === undefined ? {} : { stdin: "signed" }),
     }, { targets: nodes, as, ttlMs: connectMs });
     const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
-    const result = await callGroup(client, {
+    const calling = callGroup(client, {
       targets: foldNodeset(nodes),
       signed,
       startBy: env.clock.now() + connectMs,
@@ -121,7 +121,12 @@ export class Execution {
         onPart: (soFar) => this.#note(soFar),
       }),
     });
-    this.#note(result);
+    try {
+      this.#note(await calling);
+    } catch (error) {
+      this.#stopped = true;
+      this.outcome.lose(nodes, { via: client.via.name, error });
+    }
   }
 
   #note(result: GroupResult): void {

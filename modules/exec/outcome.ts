@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { CallError } from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { failureLines, linesByNode } from "../shared/group_report.ts";
 import type { FailureSet, GroupResult, NodeFailure } from "../shared/group_result.ts";
@@ -44,6 +45,19 @@ export class Outcome {
 
   fail(name: string, reason: string): void {
     this.failures.set(name, { name, set: "failed", reason });
+  }
+
+  /**
+   * The node that was asked has died under it: nobody can know what became of those without an end.
+   * Throws any other error.
+   */
+  lose(nodes: readonly string[], { via, error }: { via: string; error: unknown }): void {
+    if (!(error instanceof CallError) || error.class !== "unreachable") throw error;
+    const reason = `Node "${via}" was asked and is gone: ${error.message}`;
+    for (const name of nodes) {
+      if (this.ends.has(name) || this.failures.has(name)) continue;
+      this.failures.set(name, { name, set: "unreachable", reason, ran: "maybe" });
+    }
   }
 
   /** The largest of all, where what never ran counts as 125. */

@@ -46,8 +46,11 @@ export function problemsOf(
   function accountProblems(): string[] {
     const nodes = nodesOf(result as LineResult);
     if (nodes === undefined) {
-      count(counts, `commands without an account: ${printable(reasonOf(result as LineResult))}`);
-      return [];
+      const reason = printable(reasonOf(result as LineResult));
+      count(counts, `commands without an account: ${reason}`);
+      // Who could not ask anybody need not account for anything.
+      const began = targets.some((node) => ran(node, token) > 0);
+      return began ? [`${token} ran, and there is no account of it: ${reason}`] : [];
     }
     count(counts, "commands with an account");
     const named = nodes.map(({ node }) => node).sort();

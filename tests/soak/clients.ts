@@ -36,6 +36,9 @@ export class Client {
   async kill(): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#child.status;
+    await this.#writer.close().catch(() => {
+      // What it did not read is gone with it.
+    });
   }
 
   /** When it has nothing to do. */

@@ -8,7 +8,7 @@ import { type Counts, type Order, problemsOf } from "./account.ts";
 import { Client } from "./clients.ts";
 import { SoakDaemons } from "./daemons.ts";
 import { SeededRandom } from "../simulation/random.ts";
-import type { LineResult } from "./worker.ts";
+import type { Line, LineResult } from "./worker.ts";
 
 export interface SoakOptions {
   readonly seed: number;
@@ -17,6 +17,10 @@ export interface SoakOptions {
   readonly nodes?: number;
   /** @default 6 */
   readonly clients?: number;
+  /** Kills a client in one of so many commands. @default 40 */
+  readonly clientKilled?: number;
+  /** Kills a daemon in one of so many commands. @default 60 */
+  readonly daemonKilled?: number;
   /** Give up what has not begun after that time. @default none */
   readonly msMax?: number;
   readonly onProgress?: (text: string) => void;
@@ -30,8 +34,8 @@ export interface SoakReport {
 }
 
 /** One in so many commands. */
-const CLIENT_KILLED = 40;
-const DAEMON_KILLED = 60;
+const CLIENT_KILLED_DEFAULT = 40;
+const DAEMON_KILLED_DEFAULT = 60;
 const JOBS = 25;
 /** Nodes that are down at once: so that most of the mesh is there. */
 const DOWN_MAX = 3;
@@ -48,10 +52,16 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   return await new Soak(daemons, options).run();
 }
 
+interface Next {
+  readonly order: Order;
+  readonly line: Line;
+  /** Its client is killed so long after it got the line. */
+  readonly killMs: number | undefined;
+}
+
 class Soak {
   readonly #daemons: SoakDaemons;
   readonly #options: SoakOptions;
-  readonly #random: SeededRandom;
   readonly #folder: string;
   readonly #counts: Counts = new Map();
   readonly #results: [order: Order, result: LineResult | undefined][] = [];
@@ -62,7 +72,6 @@ class Soak {
   constructor(daemons: SoakDaemons, options: SoakOptions) {
     this.#daemons = daemons;
     this.#options = options;
-    this.#random = new SeededRandom(`soak ${options.seed}`);
     this.#folder = `${daemons.mesh.local.folder}/ran`;
   }
 
@@ -95,16 +104,16 @@ class Soak {
   async #runClient(): Promise<void> {
     let client = new Client(this.#daemons.mesh.local.environment);
     while (this.#goesOn()) {
-      const { order, line, kill } = this.#next();
+      const { order, line, killMs } = this.#next();
       const answer = client.run(line);
-      if (kill) {
+      if (killMs !== undefined) {
         this.#count("clients killed");
-        await new Promise((resolve) => setTimeout(resolve, this.#below(300)));
+        await new Promise((resolve) => setTimeout(resolve, killMs));
         await client.kill();
       }
       const result = await answer;
       this.#results.push([order, result]);
-      if (kill) client = new Client(this.#daemons.mesh.local.environment);
+      if (killMs !== undefined) client = new Client(this.#daemons.mesh.local.environment);
     }
     await client.close();
   }
@@ -114,47 +123,43 @@ class Soak {
     return this.#begun < commands && performance.now() - this.#began < msMax;
   }
 
-  #next(): {
-    order: Order;
-    line: { words: string[]; variables: Record<string, string> };
-    kill: boolean;
-  } {
+  #next(): Next {
     const index = ++this.#begun;
-    const { onProgress, commands } = this.#options;
+    const { onProgress, commands, seed } = this.#options;
+    const { clientKilled = CLIENT_KILLED_DEFAULT, daemonKilled = DAEMON_KILLED_DEFAULT } =
+      this.#options;
     if (index % PROGRESS_COMMANDS === 0) onProgress?.(`${index} of ${commands} commands`);
-    if (this.#oneIn(DAEMON_KILLED)) this.#killDaemon();
+    const luck = new Luck(seed, index);
+    if (luck.oneIn(daemonKilled)) this.#killDaemon(luck);
     const { names } = this.#daemons;
-    const size = this.#oneIn(4) ? names.length : 1 + this.#below(4);
-    const targets = this.#shuffled(names).slice(0, size);
+    const size = luck.oneIn(4) ? names.length : 1 + luck.below(4);
+    const targets = luck.shuffled(names).slice(0, size);
     const token = `t${index}`;
-    const isJob = this.#oneIn(JOBS);
-    const pause = this.#oneIn(5) ? `sleep 0.${this.#below(5)}; ` : "";
-    const program = [
-      "/bin/sh",
-      "-c",
-      `${pause}echo "$0" >> "$1/$MINIME_NODE"`,
-      token,
-      this.#folder,
-    ];
+    const isJob = luck.oneIn(JOBS);
+    const pause = luck.oneIn(5) ? `sleep 0.${luck.below(5)}; ` : "";
+    const line = `${pause}echo "$0" >> "$1/$MINIME_NODE"`;
     const how = isJob ? ["--bg", "--name", token] : ["--json"];
     const marked = ["--env", `SOAK=${this.#folder}`, "--kill-after", "500ms"];
     return {
       order: { token, targets, isJob },
       line: {
-        words: ["exec", "-n", ...how, ...marked, "-w", targets.join(), ...program],
-        variables: this.#daemons.variablesOf(names[this.#below(names.length)] as string),
+        words: [
+          ...["exec", "-n", ...how, ...marked, "-w", targets.join()],
+          ...["/bin/sh", "-c", line, token, this.#folder],
+        ],
+        variables: this.#daemons.variablesOf(luck.one(names)),
       },
-      kill: this.#oneIn(CLIENT_KILLED),
+      killMs: luck.oneIn(clientKilled) ? luck.below(300) : undefined,
     };
   }
 
-  #killDaemon(): void {
+  #killDaemon(luck: Luck): void {
     const { names, gateways, up } = this.#daemons;
-    const candidates = (this.#oneIn(2) ? gateways : names).filter((name) => up.includes(name));
+    const candidates = (luck.oneIn(2) ? gateways : names).filter((name) => up.includes(name));
     if (names.length - up.length >= DOWN_MAX || candidates.length === 0) return;
-    const name = candidates[this.#below(candidates.length)] as string;
+    const name = luck.one(candidates);
     this.#count(gateways.includes(name) ? "relays killed" : "other daemons killed");
-    const pauseMs = this.#below(1_500);
+    const pauseMs = luck.below(1_500);
     const restart = (async () => {
       await this.#daemons.kill(name);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -222,19 +227,32 @@ class Soak {
   #count(name: string): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
   }
+}
 
-  #below(bound: number): number {
+/** One command's own luck, whatever the others do meanwhile. */
+class Luck {
+  readonly #random: SeededRandom;
+
+  constructor(seed: number, command: number) {
+    this.#random = new SeededRandom(`soak ${seed} ${command}`);
+  }
+
+  below(bound: number): number {
     const [a = 0, b = 0, c = 0] = this.#random.bytes(3);
     return ((a << 16) | (b << 8) | c) % bound;
   }
 
-  #oneIn(count: number): boolean {
-    return this.#below(count) === 0;
+  oneIn(count: number): boolean {
+    return this.below(count) === 0;
   }
 
-  #shuffled(names: readonly string[]): string[] {
+  one(names: readonly string[]): string {
+    return names[this.below(names.length)] as string;
+  }
+
+  shuffled(names: readonly string[]): string[] {
     const rest = [...names];
-    return names.map(() => rest.splice(this.#below(rest.length), 1)[0] as string);
+    return names.map(() => rest.splice(this.below(rest.length), 1)[0] as string);
   }
 }
 

@@ -101,7 +101,12 @@ Deno.test("exec: whoever dies, nothing of a program stays behind", async (t) => 
     const asked = run("asked", `n1,${other}`, TREE);
     await grown("asked", 2);
     await mesh.signal("n1", "SIGKILL");
-    assert.notEqual((await asked.output()).code, 0);
+    const unknown = await asked.output();
+    assert.equal(unknown.code, 4);
+    assert.match(
+      new TextDecoder().decode(unknown.stderr),
+      /^minime: n\[?1.*unreachable: Node "n1" was asked and is gone: .*may have run/m,
+    );
     const cut = run("cut", "n6", TREE);
     await grown("cut", 1);
     await mesh.signal("n4", "SIGKILL");
