@@ -14,7 +14,7 @@ export {
 } from "./limits.ts";
 export type { Log, LogLevel } from "./log.ts";
 export { withTimeLimit } from "./time_limit.ts";
-export { VERSION } from "./version.ts";
+export { PROTOCOL_NEWEST, PROTOCOL_OLDEST, VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";
 export { raiseFileLimit } from "./environment/real_host.ts";
 export { KIND, PRIORITY, type Priority } from "./wire/message.ts";
@@ -72,4 +72,3 @@ export * from "./security/request.ts";
 export * from "./security/revocation.ts";
 export type { MeshSecret, Self, Trust } from "./security/trust.ts";
 export { VerifiedCertificates } from "./security/verified_certificates.ts";
-export { PROTOCOL_NEWEST, PROTOCOL_OLDEST } from "./security/hello.ts";

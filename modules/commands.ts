@@ -16,6 +16,7 @@ import { nodes, ping, status } from "./mesh/commands.ts";
 import { boot, grow, recon, wipe } from "./network_boot/commands.ts";
 import { route, trace } from "./router/commands.ts";
 import type { Command, CommandGroup } from "./shared/command.ts";
+import { upgrade } from "./upgrade/commands.ts";
 import { uptime } from "./uptime/commands.ts";
 
 export const commands: readonly (Command | CommandGroup)[] = [
@@ -41,6 +42,7 @@ export const commands: readonly (Command | CommandGroup)[] = [
   forward,
   grow,
   shrink,
+  upgrade,
   halt,
   wipe,
   mesh,

@@ -14,6 +14,7 @@ import { createMailbox } from "./mailbox/mod.ts";
 import { createMesh, type MeshOptions } from "./mesh/mod.ts";
 import { createNetworkBoot } from "./network_boot/mod.ts";
 import { createRouter } from "./router/mod.ts";
+import { createUpgrade, type UpgradeOptions } from "./upgrade/mod.ts";
 import { createUptime } from "./uptime/mod.ts";
 
 /** What a daemon is told about itself besides its keys. */
@@ -23,6 +24,8 @@ export interface ModulesOptions {
   readonly initBoot?: InitBootOptions;
   /** @default no hooks, for ever */
   readonly hooks?: HooksOptions;
+  /** @default it cannot be upgraded */
+  readonly upgrade?: UpgradeOptions;
   /** What the daemon logs. @default its log cannot be read from elsewhere */
   readonly log?: LogRing;
   /** @default the renewed certificate is kept nowhere, and none is made for others */
@@ -49,5 +52,6 @@ export function createModules(options: ModulesOptions): Module[] {
     createNetworkBoot(),
     createHooks(options.hooks),
     createInitBoot(options.initBoot ?? { hosts: [] }),
+    createUpgrade(options.upgrade),
   ];
 }

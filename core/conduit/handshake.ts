@@ -34,10 +34,9 @@ import {
   type Hello,
   PREAMBLE_BYTES,
   prologueOf,
-  PROTOCOL_NEWEST,
-  PROTOCOL_OLDEST,
 } from "../security/hello.ts";
 import { findSecret, secretsAt } from "../security/mesh_secrets.ts";
+import { PROTOCOL_NEWEST, PROTOCOL_OLDEST } from "../version.ts";
 import { HandshakeState, XX_PSK0 } from "../crypto/noise.ts";
 import { NoiseFrameCipher } from "./noise_frame_cipher.ts";
 import type { Primitives } from "../crypto/primitives.ts";

@@ -3,8 +3,7 @@
 import * as v from "valibot";
 import { AuthenticationError, CallError, errorText } from "../errors.ts";
 import { LISTED_NAMES_MAX, NAME_CHARACTERS_MAX, STEPS_MAX } from "../limits.ts";
-import { PROTOCOL_NEWEST } from "../security/hello.ts";
-import { VERSION } from "../version.ts";
+import { PROTOCOL_NEWEST, VERSION } from "../version.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { LinkTable } from "./link_table.ts";
 import { type ModuleHost, type Verb, verb } from "./module.ts";

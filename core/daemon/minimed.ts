@@ -164,7 +164,7 @@ export class Minimed {
 
   /** Who this daemon is. */
   get self(): Identity {
-    return this.#options.self.identity;
+    return this.#own.self.identity;
   }
 
   /** Endpoints on which it really listens. */

@@ -161,6 +161,13 @@ export interface UnixUser {
   readonly gid: number;
 }
 
+/** What an earlier program of this process has left in memory. */
+export interface HandedOver {
+  readonly bytes: Uint8Array;
+  /** It is gone from memory. */
+  forget(): void;
+}
+
 export interface Processes {
   readonly pid: number;
   /** The user this process acts as (effective user id); files that it makes belong to it. */
@@ -188,6 +195,16 @@ export interface Processes {
    * then the process must end.
    */
   become(user: UnixUser): void;
+  /** What followed the name of this program on its command line. */
+  readonly arguments: readonly string[];
+  /** Keeps bytes in memory for a program started with these variables, or that replaces us. */
+  handOver(bytes: Uint8Array): Readonly<Record<string, string>>;
+  handedOver(): HandedOver | undefined;
+  /**
+   * Goes on as this program, with our pid, arguments and variables and `more` of those. Returns only
+   * by throwing MinimeError, when it cannot be run.
+   */
+  replace(program: string, more: Readonly<Record<string, string>>): never;
   variable(name: string): string | undefined;
   /** Those that are text; a value that is not UTF-8 is left out. */
   variables(): Readonly<Record<string, string>>;

@@ -1,8 +1,16 @@
 /** Child processes, signals and the environment variables of the host. */
-import type { Child, ChildStatus, Processes, SpawnOptions, UnixUser } from "./environment.ts";
+import type {
+  Child,
+  ChildStatus,
+  HandedOver,
+  Processes,
+  SpawnOptions,
+  UnixUser,
+} from "./environment.ts";
 import { NotFoundError } from "../errors.ts";
 import { fileError, marksOf } from "./real_errors.ts";
 import { notifyManager } from "./real_notify.ts";
+import { handedOver, handOver, replaceProcess } from "./real_replace.ts";
 import { becomeUser } from "./real_user.ts";
 
 export class RealProcesses implements Processes {
@@ -11,6 +19,7 @@ export class RealProcesses implements Processes {
   uid = Deno.uid() ?? 0;
   readonly executable: string | undefined;
   readonly self: readonly string[];
+  readonly arguments: readonly string[] = [...Deno.args];
 
   constructor() {
     // Read once: after an upgrade replaced the file, execPath() would end in " (deleted)".
@@ -70,6 +79,18 @@ export class RealProcesses implements Processes {
   become(user: UnixUser): void {
     becomeUser(user);
     this.uid = user.uid;
+  }
+
+  handOver(bytes: Uint8Array): Readonly<Record<string, string>> {
+    return handOver(bytes);
+  }
+
+  handedOver(): HandedOver | undefined {
+    return handedOver();
+  }
+
+  replace(program: string, more: Readonly<Record<string, string>>): never {
+    return replaceProcess(program, this.arguments, { ...this.variables(), ...more });
   }
 
   variable(name: string): string | undefined {

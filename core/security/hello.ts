@@ -11,9 +11,6 @@ import { ByteReader, ByteWriter } from "../wire/bytes.ts";
 export const CONDUIT_KIND = { link: 1, join: 2, endToEnd: 3, client: 4 } as const;
 export type ConduitKind = (typeof CONDUIT_KIND)[keyof typeof CONDUIT_KIND];
 
-export const PROTOCOL_OLDEST = 1;
-export const PROTOCOL_NEWEST = 1;
-
 /** Bytes of the preamble, and of the initiator's whole first message. */
 export const PREAMBLE_BYTES = 16;
 export const FIRST_MESSAGE_BYTES = PREAMBLE_BYTES + 2 + 48;

@@ -41,6 +41,7 @@ import { encodeChain, revived, reviveOnce, withNewestChain } from "./node_certif
 import { type KeptDocument, NodeState } from "./node_state.ts";
 import { openRegistrar } from "./registrar_desk.ts";
 import { hasJoined, joinByToken } from "./token_join.ts";
+import { Replacement } from "./replacement.ts";
 import { Supervision } from "./supervision.ts";
 
 /** As on the command line. */
@@ -69,6 +70,7 @@ export async function runConfigured(
   raiseFileLimit();
   const { env } = context;
   const hangUp = { run: () => {} };
+  const replacement = new Replacement(env);
   // From the beginning: before we run there is nothing to be read again, and no reason to stop.
   using _hangUp = context.takeHangUp(() => hangUp.run());
   const file = await readOwnFile(env, options);
@@ -140,6 +142,10 @@ export async function runConfigured(
           endpoints: reachedEndpoints(host, place.endpoints),
           incarnation: state.incarnation,
         },
+        upgrade: {
+          folder: place.paths.folder,
+          goOnAs: (next) => replacement.goOnAs(next),
+        },
         documents: { keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes) },
         hooks: {
           mesh: mesh.name,
@@ -167,14 +173,16 @@ export async function runConfigured(
       onUp: (daemon) => {
         reload.up(daemon);
         belief.trust = () => daemon.trust;
-        return whileUp(env, { daemon, hangUp, options, what: whatOf(mesh, host) });
+        const what = whatOf(mesh, host);
+        return whileUp(env, { daemon, hangUp, options, what, replacement });
       },
     });
-    return EXIT.ok;
   } finally {
     await logging.close();
     await place.leave();
   }
+  if (!context.signal.aborted) await replacement.run();
+  return EXIT.ok;
 }
 
 function whatOf(mesh: MeshFile, host: MeshHost): string {
@@ -189,9 +197,10 @@ async function whileUp(
     readonly hangUp: { run: () => void };
     readonly options: ConfiguredOptions;
     readonly what: string;
+    readonly replacement: Replacement;
   },
 ): Promise<AsyncDisposable> {
-  const { daemon, hangUp, options: { pidFile }, what } = parts;
+  const { daemon, hangUp, options: { pidFile }, what, replacement } = parts;
   const resources = new AsyncDisposableStack();
   const initBoot = daemon.caller("init_boot");
   hangUp.run = () => {
@@ -209,7 +218,7 @@ async function whileUp(
     new Supervision(env, async () => {
       const links = await module.request("mesh.links") as readonly unknown[];
       return `${what}, ${links.length} links`;
-    }),
+    }, () => replacement.next !== undefined),
   );
   return resources;
 }

@@ -8,6 +8,7 @@ import {
   choosePrimitives,
   errorText,
   keyIdOf,
+  type Minimed,
   NO_REVOCATIONS,
   POLICY_LIMITS_DEFAULT,
   type Primitives,
@@ -27,6 +28,8 @@ import { statePaths, stateRoot } from "../shared/state_folder.ts";
 import { fileTarget, startLog } from "./daemon_log.ts";
 import { DaemonPlace, StartError } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
+import { Replacement } from "./replacement.ts";
+import { leave, resume } from "./resumed_daemon.ts";
 
 /** How long whoever boots us may take to answer our request. */
 const ADMIT_MS_MAX = 120_000;
@@ -65,31 +68,81 @@ async function runDaemon(context: CommandContext, options: EnrolOptions): Promis
   const { env } = context;
   const paths = statePaths(stateRoot(env), options.mesh, options.name);
   const place = await DaemonPlace.claim(env, paths);
+  const replacement = new Replacement(env);
+  let secrets: Uint8Array | undefined;
   try {
-    for (const endpoint of options.listen) await place.bind(endpoint);
     using primitives = await choosePrimitives().catch((cause) => {
       throw new StartError("self-test", errorText(cause), { cause });
     });
-    const keys = makeKeys(context, primitives);
-    const admit = await enrol(context, { options, keys, primitives, place });
+    const before = resume(env, primitives);
+    for (const endpoint of before?.listen ?? options.listen) await place.bind(endpoint);
+    const begun = before ?? await begin(context, { options, primitives, place });
+    const { self, trust, segment, endpoints, peers } = begun;
+    const incarnation = (before?.incarnation ?? 0) + 1;
+    let running: Minimed | undefined;
     await serve(context, {
-      ...accept(context, { admit, keys, primitives }),
+      self,
+      trust,
       primitives,
       place,
       logging: await startLog(env, fileTarget(env, paths.log)),
       modules: {
-        mesh: { segment: admit.segment, endpoints: admit.endpoints, peers: admit.peers },
+        mesh: { segment, endpoints, peers, incarnation },
+        upgrade: { folder: paths.folder, goOnAs: (next) => replacement.goOnAs(next) },
       },
+      // What the life before has run is not remembered: it may not come again.
+      ...(before === undefined ? {} : { requestsSinceMs: env.clock.now() }),
       onUp(daemon) {
+        running = daemon;
+        if (before !== undefined) return before.forget();
         const value = { endpoints: [...daemon.endpoints()], pid: env.processes.pid };
         context.out.write(formatEnrolment({ word: "up", value }));
       },
     });
-    return EXIT.ok;
+    const { next } = replacement;
+    if (next !== undefined && running !== undefined) {
+      const facts = {
+        segment,
+        endpoints: [...endpoints],
+        listen: place.endpoints,
+        incarnation,
+      };
+      secrets = leave({ ...self, identity: running.self }, running.trust, {
+        facts,
+        nodes: next.nodes,
+      });
+    }
   } finally {
     // The audit stays, because it must not be in a node's power to forget what was asked of it.
-    await place.leave([paths.log, `${paths.log}.1`]);
+    const more = replacement.next === undefined ? [paths.log, `${paths.log}.1`] : [];
+    await place.leave(more);
   }
+  if (!context.signal.aborted) await replacement.run(secrets);
+  return EXIT.ok;
+}
+
+interface Begun {
+  readonly self: Self;
+  readonly trust: Trust;
+  readonly segment: string;
+  readonly endpoints: readonly string[];
+  readonly peers: Admit["peers"];
+}
+
+/** A new node, with new keys. */
+async function begin(
+  context: CommandContext,
+  parts: {
+    readonly options: EnrolOptions;
+    readonly primitives: Primitives;
+    readonly place: DaemonPlace;
+  },
+): Promise<Begun> {
+  const { primitives } = parts;
+  const keys = makeKeys(context, primitives);
+  const admit = await enrol(context, { ...parts, keys });
+  const { segment, endpoints, peers } = admit;
+  return { ...accept(context, { admit, keys, primitives }), segment, endpoints, peers };
 }
 
 function makeKeys(context: CommandContext, primitives: Primitives): Keys {

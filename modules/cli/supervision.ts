@@ -15,12 +15,21 @@ export class Supervision implements Disposable {
   readonly #env: Needs;
   readonly #status: () => Promise<string>;
   readonly #everyMs: number;
+  readonly #goesOn: () => boolean;
   #timer: Timer | undefined;
   #stopped = false;
 
-  /** Says that we are ready. `status` is one line for people. */
-  constructor(env: Needs, status: () => Promise<string>) {
+  /**
+   * Says that we are ready. `status` is one line for people. If `goesOn` when we stop, the process
+   * does: as another program, which says again that it is ready.
+   */
+  constructor(
+    env: Needs,
+    status: () => Promise<string>,
+    goesOn: () => boolean = () => false,
+  ) {
     this.#env = env;
+    this.#goesOn = goesOn;
     this.#status = status;
     this.#everyMs = Math.min(STATUS_MS, watchdogMs(env.processes) / 2);
     if (env.processes.notify("READY=1")) this.#tell();
@@ -30,7 +39,9 @@ export class Supervision implements Disposable {
   /** Says that we stop. Idempotent. */
   [Symbol.dispose](): void {
     this.#timer?.cancel();
-    if (!this.#stopped) this.#env.processes.notify("STOPPING=1");
+    if (!this.#stopped) {
+      this.#env.processes.notify(this.#goesOn() ? "RELOADING=1" : "STOPPING=1");
+    }
     this.#stopped = true;
   }
 

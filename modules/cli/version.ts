@@ -3,7 +3,7 @@
  * next to nothing.
  */
 
-import { VERSION } from "../../core/version.ts";
+import { PROTOCOL_NEWEST, PROTOCOL_OLDEST, VERSION } from "../../core/version.ts";
 import { WIRE_VERSION } from "../../core/wire/message.ts";
 
 /** What only the process itself knows. */
@@ -21,6 +21,7 @@ export function versionText(runtime: Runtime, options: { json: boolean }): strin
     return JSON.stringify({
       version: VERSION,
       protocol: WIRE_VERSION,
+      speaks: [PROTOCOL_OLDEST, PROTOCOL_NEWEST],
       target: runtime.target,
       runtime: { deno: runtime.deno, v8: runtime.v8, form },
     }) + "\n";

@@ -63,6 +63,9 @@ const CLASSES = {
   "router.stats": "read",
   "router.taken": "link",
   "router.trace": "read",
+  "upgrade.put": "guarded",
+  "upgrade.start": "guarded",
+  "upgrade.state": "read",
   "uptime.get": "read",
 };
 

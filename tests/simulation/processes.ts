@@ -16,6 +16,7 @@ export class SimulatedProcesses implements Processes {
   readonly uid: number;
   readonly self: readonly string[] = [EXECUTABLE];
   readonly executable = EXECUTABLE;
+  readonly arguments: readonly string[] = [];
   readonly #process: SimulatedProcess;
   readonly #programs: ReadonlyMap<string, Program>;
 
@@ -51,6 +52,18 @@ export class SimulatedProcesses implements Processes {
 
   become(): never {
     throw new Error("A simulated process stays who it is");
+  }
+
+  handOver(): never {
+    throw new Error("Simulated programs leave nothing to others");
+  }
+
+  handedOver(): undefined {
+    return undefined;
+  }
+
+  replace(program: string): never {
+    throw new Error(`Simulated processes do not go on as "${program}"`);
   }
 
   notify(): boolean {

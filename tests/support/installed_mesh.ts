@@ -4,6 +4,7 @@
  */
 
 import { until } from "../system/rig/wait.ts";
+import type { Binary } from "../../tools/binary.ts";
 import { LocalMesh } from "./local_mesh.ts";
 
 /** Servers of the machine mostly have lower ones. */
@@ -17,6 +18,8 @@ export interface InstalledMeshOptions {
   readonly lives?: Readonly<Record<string, string>>;
   /** More of the mesh file. */
   readonly more?: string;
+  /** As of LocalMesh. */
+  readonly binary?: Binary;
 }
 
 /** A daemon in the foreground, and what it says. */
@@ -44,7 +47,10 @@ export class InstalledMesh implements AsyncDisposable {
 
   /** Keys are made and lie in a folder for each node; nothing runs. */
   static async prepare(options: InstalledMeshOptions): Promise<InstalledMesh> {
-    const local = await LocalMesh.start({ boot: false });
+    const local = await LocalMesh.start({
+      boot: false,
+      ...(options.binary === undefined ? {} : { binary: options.binary }),
+    });
     const mesh = new InstalledMesh(local);
     try {
       await Deno.writeTextFile(local.file, meshFile(local.name, options));

@@ -16,6 +16,8 @@ export interface LocalMeshOptions {
   readonly more?: string;
   /** @default true */
   readonly boot?: boolean;
+  /** The program under test. @default the one that is built, or else the sources */
+  readonly binary?: Binary;
 }
 
 export interface Result {
@@ -51,7 +53,7 @@ export class LocalMesh implements AsyncDisposable {
   /** Rejects when boot does not bring up all nodes. */
   static async start(options: LocalMeshOptions = {}): Promise<LocalMesh> {
     const { nodes = "n[1-4]", name = "lab", more = "", boot = true } = options;
-    const binary = await ensureBinary();
+    const binary = options.binary ?? await ensureBinary();
     const folder = await Deno.makeTempDir({ prefix: "minime-mesh-" });
     const mesh = new LocalMesh(folder, name, binary);
     await Deno.writeTextFile(

@@ -60,7 +60,7 @@ for (const form of FORMS) {
     const facts = JSON.parse((await run(["version", "--json"])).stdout);
     const slow = JSON.parse((await run(["-v", "version", "--json"])).stdout);
     assert.deepEqual(facts, slow);
-    assert.deepEqual(Object.keys(facts), ["version", "protocol", "target", "runtime"]);
+    assert.deepEqual(Object.keys(facts), ["version", "protocol", "speaks", "target", "runtime"]);
   });
 
   test("help goes to stdout, mistakes to stderr with exit code 2", async () => {
