@@ -191,15 +191,17 @@ export class FramedConduit implements Conduit {
   }
 
   /**
-   * The plain frame. A small one is opened where it lies, in the read buffer, which the next read
-   * overwrites; a large one into memory of its own, which its body may keep.
+   * The plain frame. A small one, and one that most likely goes on with a message, is opened where it
+   * lies, in the read buffer, which the next read overwrites; another large one into memory of its
+   * own, which its body may keep.
    */
   #open(frame: Uint8Array): Uint8Array {
     const cipher = this.#cipher;
     if (cipher === undefined) return frame;
     const bytes = frame.length - cipher.overhead;
     if (bytes < 0) throw new ProtocolError(`Sealed frame of ${frame.length} bytes is too short`);
-    const out = bytes < KEPT_FRAME_BYTES_MIN ? frame : new Uint8Array(bytes);
+    const isLent = bytes < KEPT_FRAME_BYTES_MIN || this.#joiner.reserved > 0;
+    const out = isLent ? frame : new Uint8Array(bytes);
     return out.subarray(0, cipher.open(frame, out));
   }
 
