@@ -40,10 +40,10 @@ export async function memoryOf(pid: number): Promise<{ resident: number; anonymo
   return { resident: kib("VmRSS") * 1024, anonymous: kib("RssAnon") * 1024 };
 }
 
-/** Largest resident memory in bytes since it started, or since that was reset. */
+/** Largest resident memory in bytes since it started, or since that was reset; 0 once it has ended. */
 export async function peakMemoryOf(pid: number): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
 /** From now on its peak is counted anew. */

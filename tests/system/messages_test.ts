@@ -1,6 +1,6 @@
 /**
- * Messages and forwarded connections through gateways: two segments, of which the origin reaches only
- * the gateways, two each; real daemons, real sockets, and a gateway that dies under way.
+ * Messages, forwarded connections and programs through gateways: two segments, of which the origin
+ * reaches only the gateways, two each; real daemons, real sockets, and a gateway that dies under way.
  */
 
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ const BOOT_MS_MAX = 240_000;
 const PATIENCE = { timeoutMs: 90_000 };
 /** On a machine that does much else, what is slow says nothing. */
 const PATIENT = ["--slow", "1m"];
-const NAME = "messages: mailboxes and forwarded connections through gateways, one of which dies";
+const NAME = "messages: mailboxes, connections and programs through gateways, one of which dies";
 const PORT = 9_000;
 const BYTES = 3_000_000;
 
@@ -106,7 +106,31 @@ async function runMessages(test: Deno.TestContext): Promise<void> {
     );
   });
 
-  await test.step("forward: connections outlive a gateway, each way ends by itself", async () => {
+  await test.step("exec, shell: on all nodes, and on one behind gateways", async () => {
+    const all = await rig.minime(["exec", "-nab", "-s", "echo $MINIME_SIZE"]);
+    assert.deepEqual([all.code, all.stderr], [0, ""]);
+    assert.match(all.stdout, /^-+\n\S+ \(6\)\n-+\n6\n$/);
+    for (const way of [[], ["--private"]]) {
+      const read = ["exec", ...way, "-N", "-w", "b1", "wc", "-c"];
+      const { stdout, stderr } = await rig.minime(read, { stdin: large });
+      assert.deepEqual([stdout, stderr], [`${BYTES}\n`, ""]);
+    }
+    const { argv, env } = rig.minimeCommand();
+    const words = [...argv, "shell", "b1", "hostname"].map((word) => `'${word}'`).join(" ");
+    const line = `stty -a > before; ${words}; stty -a | cmp - before`;
+    const { code, stdout } = await rig.origin.spawn(
+      ["/usr/bin/script", "-qefc", line, "/dev/null"],
+      { env: { ...env, SHELL: "/bin/sh", TERM: "xterm" } },
+    ).finish();
+    // That its own stdin has ended script tells the terminal by a character, which may be echoed.
+    assert.deepEqual([code, stdout.replace("^@", "")], [0, "b1\r\n"]);
+  });
+
+  await test.step("forward, exec: all outlive a gateway, each way ends by itself", async () => {
+    const programs = [[], ["--private"]].map((way) =>
+      rig.spawnMinime(["exec", ...way, "-N", "-w", "b1", "-s", 'echo half; read x; echo "$x" end'])
+    );
+    const halves = await Promise.all(programs.map(({ stdout }) => lineOf(stdout, /half/)));
     await using echo = inNetwork(rig.host("b1"), ECHO);
     await lineOf(echo.stdout, /ready/);
     await using forward = rig.spawnMinime(["forward", "0", `b1:localhost:${PORT}`]);
@@ -115,8 +139,8 @@ async function runMessages(test: Deno.TestContext): Promise<void> {
     const outputs = await Promise.all(clients.map(({ stdout }) => lineOf(stdout, /half/)));
     const gateway = rig.host(await otherGateway(rig));
     await gateway.signal("KILL", ...gateway.pids());
-    for (const client of clients) {
-      const writer = client.stdin.getWriter();
+    for (const { stdin } of [...clients, ...programs]) {
+      const writer = stdin.getWriter();
       await writer.write(new TextEncoder().encode("\n"));
       await writer.close();
     }
@@ -124,6 +148,11 @@ async function runMessages(test: Deno.TestContext): Promise<void> {
       const rest = await readAll(outputs[i] as Output);
       assert.equal(rest, `right ${BYTES}\n`);
       await client[Symbol.asyncDispose]();
+    }
+    for (const [i, program] of programs.entries()) {
+      assert.equal(await readAll(halves[i] as Output), " end\n");
+      const errors = await new Response(program.stderr).text();
+      assert.deepEqual([(await program.status).code, errors], [0, ""]);
     }
     await forward.signal("SIGINT");
     assert.equal((await forward.status).code, 0);
