@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { encodeCanonical, ProtocolError } from "../../../core/mod.ts";
+import { NAME_BYTES_MAX } from "../../../modules/files/limits.ts";
 import {
   fromRanges,
   Packer,
@@ -11,10 +12,12 @@ import {
   type SentRecord,
   toRanges,
 } from "../../../modules/files/records.ts";
+import { runs } from "../../support/fuzz.ts";
 
 const sum = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const name = fc.string({ minLength: 1, maxLength: 40, unit: "grapheme" })
-  .filter((text) => !/[/\0]/.test(text) && text !== "." && text !== ".." && text.isWellFormed());
+  .filter((text) => !/[/\0]/.test(text) && text !== "." && text !== ".." && text.isWellFormed())
+  .filter((text) => new TextEncoder().encode(text).length <= NAME_BYTES_MAX);
 const mode = fc.nat(0o777);
 const time = fc.integer({ min: -8e12, max: 8e12 });
 const record: fc.Arbitrary<SentRecord> = fc.oneof(
@@ -32,13 +35,16 @@ const record: fc.Arbitrary<SentRecord> = fc.oneof(
 );
 
 Deno.test("records: come out as they went in, and in order", () => {
-  fc.assert(fc.property(fc.array(record, { minLength: 1 }), (records) => {
-    const packer = new Packer();
-    const pieces = records.flatMap((each) => packer.add(each) ?? []);
-    const rest = packer.flush();
-    const read = [...pieces, ...rest === undefined ? [] : [rest]].flatMap(readPiece);
-    assert.deepEqual(read.map(plain), records.map(plain));
-  }));
+  fc.assert(
+    fc.property(fc.array(record, { minLength: 1 }), (records) => {
+      const packer = new Packer();
+      const pieces = records.flatMap((each) => packer.add(each) ?? []);
+      const rest = packer.flush();
+      const read = [...pieces, ...rest === undefined ? [] : [rest]].flatMap(readPiece);
+      assert.deepEqual(read.map(plain), records.map(plain));
+    }),
+    runs(100),
+  );
 });
 
 Deno.test("records: small ones share a piece, large ones do not wait", () => {
@@ -91,15 +97,19 @@ Deno.test("records: any bytes are records or a ProtocolError", () => {
   };
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => check(() => readPiece(bytes))),
+    runs(300),
   );
-  fc.assert(fc.property(fc.anything(), (value) => check(() => readNeed(value))));
+  fc.assert(fc.property(fc.anything(), (value) => check(() => readNeed(value))), runs(300));
 });
 
 Deno.test("records: ranges hold what was in them, and nothing that does not rise", () => {
   const indices = fc.uniqueArray(fc.nat(500)).map((all) => all.sort((a, b) => a - b));
-  fc.assert(fc.property(indices, (all) => {
-    assert.deepEqual(fromRanges(toRanges(all), 501), all);
-  }));
+  fc.assert(
+    fc.property(indices, (all) => {
+      assert.deepEqual(fromRanges(toRanges(all), 501), all);
+    }),
+    runs(100),
+  );
   for (const wrong of [[1, 0], [0, 5, 5, 6], [3, 4, 0, 1], [0, 10], [2]]) {
     assert.throws(() => fromRanges(wrong, 10), ProtocolError, wrong.join());
   }
