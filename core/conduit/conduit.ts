@@ -34,6 +34,8 @@ export type Peer =
     readonly version: number;
     /** Difference of its wall clock to ours in milliseconds, as far as the handshake tells. */
     readonly clockOffsetMs: number;
+    /** Of the document that changed the mesh's PSK last, as it knows it; 0: none did. */
+    readonly secretsVersion: number;
     /** Names this conduit: the same hex digits at both ends, and nowhere else. */
     readonly session: string;
   }

@@ -98,7 +98,7 @@ export async function initiateHandshake(
   reader.limit(HANDSHAKE_MS_MAX, "Handshake");
   try {
     await pipe.write(withLength(noise.writeMessage(NO_BYTES), preamble));
-    const answer = noise.readMessage(await readLengthPrefixed(reader));
+    const answer = noise.readMessage(await readAnswer(reader, pipe.remote));
     const hello = decodeHello(answer);
     const identity = checkPeer(context, hello, noise, { kinds: ["node"], expect: options.expect });
     const own = encodeHello(ownHello(context, { bulk, onDemand }));
@@ -271,6 +271,7 @@ export function peerOf(
     instance: toHex(hello.instance),
     bulk: hello.bulk,
     onDemand: hello.onDemand,
+    secretsVersion: hello.secretsVersion,
     version: hello.newest,
     clockOffsetMs: hello.unixMs - context.clock.now(),
     session,
@@ -309,6 +310,7 @@ export function ownHello(
     unixMs: Math.max(0, Math.floor(context.clock.now())),
     revocationVersion: context.trust.revocationVersion,
     policyVersion: context.trust.policyVersion,
+    secretsVersion: context.trust.secretsDocument?.version ?? 0,
     oldest: PROTOCOL_OLDEST,
     newest: PROTOCOL_NEWEST,
     ...flags,
@@ -322,6 +324,21 @@ function withLength(message: Uint8Array, before: Uint8Array): Uint8Array {
   out[before.length + 1] = message.length;
   out.set(message, before.length + 2);
   return out;
+}
+
+/** A peer that does not know our PSK says nothing at all, so nothing says more than that. */
+async function readAnswer(reader: PipeReader, remote: string): Promise<Uint8Array> {
+  try {
+    return await readLengthPrefixed(reader);
+  } catch (cause) {
+    if (!(cause instanceof ConnectionError) || cause.reason !== "reset") throw cause;
+    throw new ConnectionError(
+      "reset",
+      `Connection with ${remote} ended in the handshake, without a word: perhaps it is of another ` +
+        "mesh, or the mesh has another PSK since we were away",
+      { cause },
+    );
+  }
 }
 
 async function readLengthPrefixed(reader: PipeReader): Promise<Uint8Array> {

@@ -25,6 +25,8 @@ const EXTENSION_BYTES_MAX = 256;
 const EXTENSION_BULK = 1;
 /** The conduit is no link: it was dialled for some messages, and ends when nobody needs it. */
 const EXTENSION_ON_DEMAND = 2;
+/** The version of the document that changed the PSK last: clients are told of it by it. */
+const EXTENSION_SECRETS = 3;
 const NO_BYTES = new Uint8Array(0);
 
 export interface Hello {
@@ -36,6 +38,8 @@ export interface Hello {
   readonly unixMs: number;
   readonly revocationVersion: number;
   readonly policyVersion: number;
+  /** 0: the PSK was never changed. */
+  readonly secretsVersion: number;
   readonly oldest: number;
   readonly newest: number;
   readonly bulk: boolean;
@@ -53,9 +57,16 @@ export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
     .u16(FRAME_BYTES_MAX, "max frame")
     .u16(hello.oldest, "oldest protocol")
     .u16(hello.newest, "newest protocol")
-    .u8(Number(hello.bulk) + Number(hello.onDemand), "extensions");
+    .u8(
+      Number(hello.bulk) + Number(hello.onDemand) + Number(hello.secretsVersion > 0),
+      "extensions",
+    );
   if (hello.bulk) writer.u16(EXTENSION_BULK, "tag").lp(NO_BYTES, "extension");
   if (hello.onDemand) writer.u16(EXTENSION_ON_DEMAND, "tag").lp(NO_BYTES, "extension");
+  if (hello.secretsVersion > 0) {
+    const version = new ByteWriter("Secrets version", 8).u64(hello.secretsVersion, "version");
+    writer.u16(EXTENSION_SECRETS, "tag").lp(version.finish(), "extension");
+  }
   return writer.finish();
 }
 
@@ -88,20 +99,25 @@ export function decodeHello(bytes: Uint8Array): Hello {
   return { chain, instance, unixMs, revocationVersion, policyVersion, oldest, newest, ...flags };
 }
 
-function readExtensions(reader: ByteReader): Pick<Hello, "bulk" | "onDemand"> {
+function readExtensions(reader: ByteReader): Pick<Hello, "bulk" | "onDemand" | "secretsVersion"> {
+  let secretsVersion = 0;
   let bulk = false;
   let onDemand = false;
   const count = reader.u8("extensions");
   if (count > EXTENSIONS_MAX) throw reader.error("extensions", `are ${count}`);
   for (let i = 0; i < count; i++) {
     const tag = reader.u16("extension");
-    if (reader.lp("extension").length > EXTENSION_BYTES_MAX) {
-      throw reader.error("extension", "is long");
-    }
+    const value = reader.lp("extension");
+    if (value.length > EXTENSION_BYTES_MAX) throw reader.error("extension", "is long");
     if (tag === EXTENSION_BULK) bulk = true;
     else if (tag === EXTENSION_ON_DEMAND) onDemand = true;
+    else if (tag === EXTENSION_SECRETS) {
+      const inner = new ByteReader(value, "Secrets version");
+      secretsVersion = inner.u64Number("version");
+      inner.end();
+    }
   }
-  return { bulk, onDemand };
+  return { bulk, onDemand, secretsVersion };
 }
 
 export interface Preamble {

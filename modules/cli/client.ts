@@ -3,11 +3,13 @@
  * The keys are loaded only when something needs them.
  */
 
+import * as v from "valibot";
 import {
   type Calls,
   choosePrimitives,
   encodeCanonical,
   EndToEnd,
+  errorText,
   fromHex,
   MinimeError,
   type Primitives,
@@ -16,7 +18,9 @@ import {
   signRequest,
   TcpFront,
   type Trust,
+  verifyMeshSecrets,
 } from "../../core/mod.ts";
+import { DocumentSchema } from "../shared/document_verbs.ts";
 import type { MeshClient, SignOptions } from "../shared/command.ts";
 import { loadUser } from "../shared/credentials.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
@@ -32,6 +36,8 @@ export interface Reached {
   readonly endpoint: string;
   /** Of the conduit, when its other end is the node itself; undefined: a socket of this machine. */
   readonly session: string | undefined;
+  /** Of the document that changed the PSK last, as that daemon knows it; 0: unknown, or none. */
+  readonly secretsVersion: number;
   /** What is to be done when the calls are closed. */
   readonly afterwards?: () => Promise<void>;
 }
@@ -55,13 +61,38 @@ export class User {
 
   async front(): Promise<TcpFront> {
     const { env, out } = this.#needs;
-    const { self, trust, primitives } = await this.load();
+    const { self, trust: believed, primitives } = await this.load();
+    // Nodes that have not heard of the new one yet are few, and there are others to ask.
+    const { secretsDocument, ...rest } = believed;
+    const trust = secretsDocument === undefined
+      ? believed
+      : { ...rest, secrets: [secretsDocument.secret] };
     const context = { clock: env.clock, random: env.random, primitives, trust, self };
     return new TcpFront({
       network: env.network,
       context: () => context,
       log: (_level, text) => out.detail(text),
     });
+  }
+
+  /** The mesh's PSK was changed: the home needs the new one before the old one counts no more. */
+  async learnSecrets({ calls, secretsVersion }: Reached): Promise<void> {
+    const { trust, primitives } = await this.load();
+    if (secretsVersion <= (trust.secretsDocument?.version ?? 0)) return;
+    try {
+      const reply = v.parse(
+        DocumentSchema,
+        await calls.request("documents.get", { kind: "secrets" }),
+      );
+      const { meshId, rootPublicKey } = trust;
+      const { bytes } = verifyMeshSecrets(primitives, { ...reply, meshId, rootPublicKey });
+      await this.#home.store("secrets.signed", bytes);
+    } catch (error) {
+      if (!(error instanceof MinimeError)) throw error;
+      this.#needs.out.warn(
+        `The mesh has a new PSK, which cannot be stored here: ${errorText(error)}`,
+      );
+    }
   }
 
   /** For sessions that run through nodes of the mesh. */

@@ -88,7 +88,7 @@ async function reachLocal(
   node: string | undefined,
 ): Promise<Reached | undefined> {
   for await (const daemon of localDaemons(needs, { mesh: home.name, node })) {
-    return { ...daemon, session: undefined };
+    return { ...daemon, session: undefined, secretsVersion: 0 };
   }
   return undefined;
 }
@@ -119,6 +119,7 @@ async function reachRemote(
   const mayWaitMs = options.timeoutMs ?? CONNECT_MS_MAX;
   const timeoutMs = nodes.every(isBehind) ? Math.min(BEHIND_MS_MAX, mayWaitMs) : mayWaitMs;
   const reached = await race(needs, { front, nodes, timeoutMs });
+  await user.learnSecrets(reached);
   // Who asked for one node says nothing about which is nearest.
   if (options.node === undefined && reached.name !== all[0]?.name) {
     await putFirst(home, reached.name);
@@ -173,11 +174,13 @@ async function race(
           signal: over.signal,
         });
         if (winner !== undefined) return await conduit.close("another node was faster");
+        const { peer } = conduit;
         winner = {
           calls: new Calls({ conduit, clock, dialled: true }),
           name: node.name,
           endpoint,
-          session: conduit.peer.kind === "node" ? conduit.peer.session : undefined,
+          session: peer.kind === "node" ? peer.session : undefined,
+          secretsVersion: peer.kind === "node" ? peer.secretsVersion : 0,
         };
         return won.resolve(winner);
       } catch (error) {

@@ -51,6 +51,7 @@ export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): 
     });
     const { peer } = conduit;
     return {
+      secretsVersion: 0,
       calls: new Calls({ conduit, clock, dialled: true }),
       name: node,
       endpoint: `mesh:${node} through ${first.name}`,

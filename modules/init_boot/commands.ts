@@ -93,7 +93,7 @@ export const mesh = group({
     }),
     command({
       name: "publish",
-      brief: "Bring policy and revocation list of this home to all nodes of the mesh",
+      brief: "Bring policy, revocation list and PSK of this home to all nodes of the mesh",
       description: "With --config the policy of that file is signed first, which takes the root " +
         "key. Nodes that are not up get it from their neighbours when they are.",
       examples: [[

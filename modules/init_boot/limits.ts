@@ -13,9 +13,3 @@ export const HOST_BACKOFF_MS_MAX = 30_000;
 export const TOKENS_MAX = 10_000;
 /** What is kept of the output of a program of the system. */
 export const PROGRAM_TEXT_CHARACTERS_MAX = 64 * 1024;
-
-/** How long commands wait for a new document to count on all nodes that are up. */
-export const PUBLISHED_MS_MAX = 5_000;
-/** How often they ask meanwhile, and how long an answer may take. */
-export const PUBLISHED_POLL_MS = 50;
-export const PUBLISHED_ANSWER_MS_MAX = 2_000;

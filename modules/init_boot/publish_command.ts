@@ -9,13 +9,13 @@ import {
 } from "../../core/mod.ts";
 import { loadAuthority } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { loadRevocations } from "../shared/credentials.ts";
+import { loadRevocations, loadSecrets } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { lockHome } from "../shared/home_lock.ts";
 import { preparePolicy } from "../shared/mesh_setup.ts";
 import type { publishOptions } from "./commands.ts";
 import { readConfigFile } from "./config_file.ts";
-import { type Publication, publish, publishedText } from "./publish.ts";
+import { type Publication, publish, publishedText } from "../shared/publish.ts";
 
 /** Exit code 4 when no node can be reached, 1 when some that is up has it not. */
 export async function runPublish(
@@ -36,6 +36,7 @@ export async function runPublish(
   }
   const { meshId, rootPublicKey } = authority;
   const list = await loadRevocations(home, primitives, rootPublicKey);
+  const secrets = await loadSecrets(home, primitives, rootPublicKey);
   const bytes = await home.load("policy.signed");
   const policy = bytes && verifyPolicy(primitives, {
     bytes,
@@ -48,6 +49,7 @@ export async function runPublish(
   const publications: Publication[] = [
     ...policy === undefined ? [] : [{ kind: "policy" as const, ...policy }],
     ...list === undefined ? [] : [{ kind: "revocations" as const, ...list }],
+    ...secrets === undefined ? [] : [{ kind: "secrets" as const, ...secrets }],
   ];
   if (publications.length === 0) {
     throw new UsageError(`The home of mesh "${home.name}" has nothing`);

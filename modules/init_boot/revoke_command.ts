@@ -24,7 +24,7 @@ import type { MeshHome } from "../shared/mesh_home.ts";
 import { readMeshView } from "../shared/mesh_query.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import type { revokeOptions } from "./commands.ts";
-import { publish, publishedText } from "./publish.ts";
+import { publish, publishedText } from "../shared/publish.ts";
 
 /** Somebody with a key, whatever they are. */
 interface Keyholder {

@@ -18,3 +18,8 @@ export const RENEWAL_BACKOFF_MS_MAX = 3_600_000;
 export const RENEWAL_SPREAD = 1 / 30;
 /** A warning is logged when less than these parts of the life are left, and no new one came. */
 export const EXPIRY_WARNINGS: readonly number[] = [1 / 6, 1 / 30, 1 / 100];
+/** Overlap of two PSKs: clocks differ by seconds, and nobody is away for longer than a certificate. */
+export const OVERLAP_MS_MIN = 10_000;
+export const OVERLAP_MS_MAX = 90 * 86_400_000;
+/** How long a registrar may take to make a key, or to take its certificate. */
+export const ISSUER_ANSWER_MS_MAX = 10_000;

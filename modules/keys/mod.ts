@@ -8,12 +8,15 @@ import {
   AuthenticationError,
   CallError,
   errorText,
+  MinimeError,
   type Module,
   type ModuleHost,
   verb,
 } from "../../core/mod.ts";
 import { renewalAt } from "../shared/renewal.ts";
 import {
+  IssuerInstallSchema,
+  IssuerRequestSchema,
   KeysStatusSchema,
   type Renewal,
   RenewalSchema,
@@ -53,6 +56,11 @@ export function createKeys(options: KeysOptions): Module {
   function running(): { readonly host: ModuleHost; readonly watch: RenewalWatch } {
     if (host !== undefined && watch !== undefined) return { host, watch };
     throw new CallError("unreachable", "The keys module is not running");
+  }
+
+  function exchange(): RegistrarIssuer {
+    if (options.issuer !== undefined) return options.issuer;
+    throw new CallError("refused", `"${running().host.self.name}" has no issuer's key`);
   }
 
   function renew(renewal: Renewal): v.InferOutput<typeof RenewedSchema> {
@@ -105,6 +113,30 @@ export function createKeys(options: KeysOptions): Module {
             if (!(error instanceof AuthenticationError)) throw error;
             throw new CallError("failed", errorText(error), { cause: error });
           }
+        },
+      }),
+      issuer_request: verb({
+        action: "guarded",
+        args: NOTHING,
+        reply: IssuerRequestSchema,
+        handle: () => {
+          const present = exchange().authority.issuer?.certificate as Uint8Array;
+          return { request: exchange().begin(running().host.self.name), present };
+        },
+      }),
+      issuer_install: verb({
+        action: "guarded",
+        args: IssuerInstallSchema,
+        reply: v.strictObject({}),
+        handle: async ({ certificate }) => {
+          try {
+            await exchange().install(certificate);
+          } catch (error) {
+            if (!(error instanceof MinimeError) || error instanceof CallError) throw error;
+            throw new CallError("failed", errorText(error), { cause: error });
+          }
+          running().host.log("info", "A new issuer signs here from now on");
+          return {};
         },
       }),
     },

@@ -16,6 +16,7 @@ import {
   signCertificate,
   UsageError,
   verifyChain,
+  verifyMeshSecrets,
 } from "../../core/mod.ts";
 import { BOOTED_NODE_MS } from "./limits.ts";
 import type { MeshHome } from "./mesh_home.ts";
@@ -73,18 +74,26 @@ export interface Wanted extends PublicKeys {
   readonly constraint?: IssuerConstraint;
 }
 
-/** Root key or issuer, and the PSK, of a home. Throws MinimeError when a file is missing or cut. */
+/** Root key or issuer, and the newest PSK, of a home. Throws MinimeError when a file is missing or cut. */
 export async function loadAuthority(home: MeshHome, primitives: Primitives): Promise<Authority> {
-  const psk = await requireKey(home, "psk", KEY_BYTES);
+  const first = await requireKey(home, "psk", KEY_BYTES);
+  const psk = async (verifying: { meshId: Uint8Array; rootPublicKey: Uint8Array }) => {
+    const bytes = await home.load("secrets.signed");
+    return bytes === undefined
+      ? first
+      : verifyMeshSecrets(primitives, { ...verifying, bytes }).secret.psk;
+  };
   const issuer = await loadIssuer(home);
   if (await home.load("root.key") === undefined && issuer !== undefined) {
     const rootPublicKey = await requireKey(home, "root.pub", KEY_BYTES);
-    return { meshId: meshIdOf(primitives, rootPublicKey), rootPublicKey, psk, issuer };
+    const root = { meshId: meshIdOf(primitives, rootPublicKey), rootPublicKey };
+    return { ...root, psk: await psk(root), issuer };
   }
   const rootSeed = await requireKey(home, "root.key", KEY_BYTES);
   const rootPublicKey = primitives.signPublicKey(rootSeed);
   const meshId = meshIdOf(primitives, rootPublicKey);
-  return { meshId, rootPublicKey, psk, rootSeed, ...(issuer === undefined ? {} : { issuer }) };
+  const root = { meshId, rootPublicKey };
+  return { ...root, psk: await psk(root), rootSeed, ...(issuer === undefined ? {} : { issuer }) };
 }
 
 /** For what only the root may sign. @throws UsageError where the root key is not */

@@ -95,3 +95,9 @@ export const ACCOUNT_MS_MAX = 10_000;
 export const ACCOUNTS_MAX = 256;
 /** getent may ask a directory server. */
 export const GETENT_MS_MAX = 5_000;
+
+/** How long commands wait for a new document to count on all nodes that are up. */
+export const PUBLISHED_MS_MAX = 5_000;
+/** How often they ask meanwhile, and how long an answer may take. */
+export const PUBLISHED_POLL_MS = 50;
+export const PUBLISHED_ANSWER_MS_MAX = 2_000;

@@ -41,6 +41,16 @@ export type KeysStatus = v.InferOutput<typeof KeysStatusSchema>;
 /** Reply of `keys.renew_now`: until when, in unix ms. */
 export const RenewedUntilSchema = v.object({ notAfter: UnixMs });
 
+/** Reply of `keys.issuer_request`: what a registrar wants a new issuer's certificate for. */
+export const IssuerRequestSchema = v.object({
+  /** A certificate of type request, signed by the new issuer's key. */
+  request: Bytes,
+  /** The certificate of the issuer that signs there so far. */
+  present: Bytes,
+});
+/** Arguments of `keys.issuer_install`. */
+export const IssuerInstallSchema = v.strictObject({ certificate: Bytes });
+
 /** What is signed: the time, then the certificate. */
 export function renewalBytes(unixMs: number, certificate: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(8 + certificate.length);

@@ -34,6 +34,8 @@ const CLASSES = {
   "init_boot.token": "guarded",
   "log.own": "local",
   "log.read": "guarded",
+  "keys.issuer_install": "guarded",
+  "keys.issuer_request": "guarded",
   "keys.renew": "read",
   "keys.renew_now": "guarded",
   "keys.revive": "join",

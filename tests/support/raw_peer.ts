@@ -139,6 +139,7 @@ export class RawPeer {
       newest: 1,
       bulk: false,
       onDemand: false,
+      secretsVersion: 0,
       ...hello,
     });
   }

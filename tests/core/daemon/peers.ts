@@ -3,6 +3,7 @@ export const NO_PEER_FIELDS = {
   instance: "00".repeat(16),
   bulk: false,
   onDemand: false,
+  secretsVersion: 0,
   version: 1,
   clockOffsetMs: 0,
   session: "00".repeat(32),

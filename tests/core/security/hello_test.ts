@@ -20,6 +20,7 @@ const HELLO: Hello = {
   newest: 3,
   bulk: false,
   onDemand: false,
+  secretsVersion: 0,
 };
 /** Where the extensions of HELLO are counted: its last byte. */
 const EXTENSIONS_AT = encodeHello(HELLO).length - 1;

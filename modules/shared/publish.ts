@@ -2,11 +2,11 @@
 
 import * as v from "valibot";
 import { CallError, ConnectionError, type DocumentKind, errorText } from "../../core/mod.ts";
-import type { CommandContext, MeshClient } from "../shared/command.ts";
-import { OfferedSchema, VersionsSchema } from "../shared/document_verbs.ts";
-import { callGroup } from "../shared/group_client.ts";
-import type { GroupResult } from "../shared/group_result.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
+import type { CommandContext, MeshClient } from "./command.ts";
+import { OfferedSchema, VersionsSchema } from "./document_verbs.ts";
+import { callGroup } from "./group_client.ts";
+import type { GroupResult } from "./group_result.ts";
+import { foldNodeset } from "./nodeset.ts";
 import { PUBLISHED_ANSWER_MS_MAX, PUBLISHED_MS_MAX, PUBLISHED_POLL_MS } from "./limits.ts";
 
 /** A signed document, and its version. */

@@ -1,0 +1,72 @@
+/** `minime mesh certificates`: until when nodes are who they are, and by whose word. */
+
+import * as v from "valibot";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { EXIT } from "../shared/exit_code.ts";
+import { callGroup } from "../shared/group_client.ts";
+import { reportFailures } from "../shared/group_report.ts";
+import { ISSUER_RENEWAL_MS } from "../shared/limits.ts";
+import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { readSelection } from "../shared/node_selection.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import { type KeysStatus, KeysStatusSchema } from "../shared/renewal_verbs.ts";
+import type { certificatesOptions } from "./commands.ts";
+
+/** Exit code 1 when there is something that a person should look at. */
+export async function runCertificates(
+  context: CommandContext,
+  options: OptionsOf<typeof certificatesOptions>,
+): Promise<number> {
+  const { env: { clock }, out, signal } = context;
+  const selection = await readSelection(context, options);
+  const { client, view } = await reachMesh(context);
+  await using _client = client;
+  const names = [...new Set(selectPresent(view.nodes, selection).map(({ name }) => name))];
+  const result = await callGroup(client, {
+    targets: foldNodeset(names),
+    steps: [{ verb: "keys.status" }],
+    reduce: { kind: "list" },
+    signal,
+  });
+  const nodes = [...result.values].map(([name, value]) => {
+    const [answer] = Array.isArray(value) ? value : [value];
+    return { name, ...v.parse(KeysStatusSchema, answer) };
+  });
+  const now = clock.now();
+  const warnings = nodes.flatMap((node) =>
+    warningsOf(node, now).map((text) => ({ ...node, text }))
+  );
+  if (options.json) {
+    out.json({ mesh: client.meshName, nodes, failures: [...result.failures.values()] });
+  } else {
+    out.table(
+      [{ header: "NODE" }, { header: "VALID FOR" }, { header: "RENEWED IN" }, {
+        header: "SIGNED BY",
+      }],
+      nodes.map(({ name, notAfter, renewalAt, issuer }) => [
+        name,
+        leftText(notAfter - now),
+        leftText(renewalAt - now),
+        issuer === null ? "the root key" : `${issuer.name} ${issuer.keyId.slice(0, 16)}`,
+      ]),
+    );
+    for (const { name, text } of warnings) out.warn(`"${name}": ${text}`);
+  }
+  const code = reportFailures(result, { out, now });
+  return code === EXIT.ok && warnings.length > 0 ? EXIT.someFailed : code;
+}
+
+function leftText(ms: number): string {
+  return ms <= 0 ? "now" : formatDuration(ms);
+}
+
+function warningsOf({ trouble, registrar }: KeysStatus, now: number): string[] {
+  return [
+    ...trouble === null ? [] : [`It could not renew its certificate: ${trouble}`],
+    ...registrar === null || registrar.notAfter - now > ISSUER_RENEWAL_MS ? [] : [
+      `Its issuer ends in ${formatDuration(Math.max(0, registrar.notAfter - now))}: ` +
+      `"minime mesh rotate issuer" makes another one`,
+    ],
+  ];
+}

@@ -1,0 +1,44 @@
+/** `minime mesh renew`: nodes ask their registrars for new certificates now. */
+
+import * as v from "valibot";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { Fold } from "../shared/fold.ts";
+import { callGroup } from "../shared/group_client.ts";
+import { reportFailures } from "../shared/group_report.ts";
+import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { readSelection } from "../shared/node_selection.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import { RenewedUntilSchema } from "../shared/renewal_verbs.ts";
+import type { renewOptions } from "./commands.ts";
+
+const VERB = "keys.renew_now";
+
+/** Exit code: whether all nodes have renewed, some, or none. */
+export async function runRenew(
+  context: CommandContext,
+  options: OptionsOf<typeof renewOptions>,
+): Promise<number> {
+  const { env: { clock }, out, signal } = context;
+  const selection = await readSelection(context, options);
+  const { client, view } = await reachMesh(context);
+  await using _client = client;
+  const names = [...new Set(selectPresent(view.nodes, selection).map(({ name }) => name))];
+  const signed = await client.sign(VERB, {}, { targets: names });
+  const result = await callGroup(client, { targets: foldNodeset(names), signed, signal });
+  const renewed = [...result.values].map(([name, value]) => {
+    const [answer] = Array.isArray(value) ? value : [value];
+    return { name, notAfter: v.parse(RenewedUntilSchema, answer).notAfter };
+  });
+  if (options.json) out.json({ renewed, failures: [...result.failures.values()] });
+  else {
+    const fold = new Fold<string>();
+    for (const { name, notAfter } of renewed) {
+      fold.add(name, formatDuration(notAfter - clock.now()));
+    }
+    for (const { nodeset, value } of fold.groups()) {
+      out.print(`${nodeset}: valid for another ${value}`);
+    }
+  }
+  return reportFailures(result, { out, now: clock.now() });
+}
