@@ -34,7 +34,7 @@ export type { Call, Caller, CallOptions } from "./daemon/call.ts";
 export { Calls } from "./daemon/calls.ts";
 export { decodeCallError, encodeCallError, toCallError } from "./daemon/call_error.ts";
 export type { Step, StepResult } from "./daemon/step.ts";
-export { type SignedBytes, signForModule } from "./daemon/module_signature.ts";
+export { type SignedBytes, signForModule, verifyForModule } from "./daemon/module_signature.ts";
 export type { NodeRequest } from "./daemon/node_request.ts";
 export { RateLimit } from "./daemon/rate_limit.ts";
 export {

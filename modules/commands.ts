@@ -9,7 +9,7 @@ import { attach, exec, holder, jobs, kill, logs, shell, wait } from "./exec/comm
 import { cp, fileAgent } from "./files/commands.ts";
 import { halt, shrink } from "./halt/commands.ts";
 import { audit, mesh, reload, revoke, token, user } from "./init_boot/commands.ts";
-import { keysOfMesh } from "./keys/commands.ts";
+import { keysOfMesh, keysOfUsers } from "./keys/commands.ts";
 import { init } from "./init_boot/init_commands.ts";
 import { log } from "./log/commands.ts";
 import { recv, send } from "./mailbox/commands.ts";
@@ -47,7 +47,7 @@ export const commands: readonly (Command | CommandGroup)[] = [
   halt,
   wipe,
   { ...mesh, commands: [...mesh.commands, ...keysOfMesh] },
-  user,
+  { ...user, commands: [...user.commands, ...keysOfUsers] },
   revoke,
   token,
   init,

@@ -157,6 +157,7 @@ export async function runConfigured(
           reload: () => reload.run(),
         },
         keys: {
+          enrolment: { primitives, mesh: mesh.name },
           ...(registrar === undefined
             ? {}
             : { office: registrar.office, issuer: registrar.issuer }),

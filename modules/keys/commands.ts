@@ -1,7 +1,7 @@
 /** Commands about keys that live on, as data: they stand beside those that make keys. */
 
 import { command, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { flag, timeLimit } from "../shared/option.ts";
+import { flag, list, text, timeLimit } from "../shared/option.ts";
 
 /** Of `minime mesh rotate`. */
 export const rotateOptions = {
@@ -13,6 +13,72 @@ export const rotateOptions = {
 export const renewOptions = { ...NODES, ...JSON_OUTPUT };
 /** Of `minime mesh certificates`. */
 export const certificatesOptions = { ...NODES, ...JSON_OUTPUT };
+
+/** Of `minime user enroll`. */
+export const enrollOptions = { ...JSON_OUTPUT };
+/** Of `minime user requests`. */
+export const requestsOptions = { ...JSON_OUTPUT };
+const FINGERPRINT = text(
+  "The one that they read out, as enroll shows it; needed where several ask",
+  {
+    placeholder: "FINGERPRINT",
+  },
+);
+/** Of `minime user approve`. */
+export const approveOptions = {
+  fingerprint: FINGERPRINT,
+  groups: list("Groups in the certificate; repeatable, commas separate several", {
+    placeholder: "GROUP",
+  }),
+  ...JSON_OUTPUT,
+};
+/** Of `minime user deny`. */
+export const denyOptions = {
+  fingerprint: FINGERPRINT,
+  reason: text("What they are told", { default: "An operator said no" }),
+  ...JSON_OUTPUT,
+};
+const NAME = { placeholder: "NAME", brief: "Who asks, by unix user name", minimum: 1, maximum: 1 };
+
+/** Behind `minime user`. */
+export const keysOfUsers = [
+  command({
+    name: "enroll",
+    brief: "Ask on a login node to become a user of the mesh, and wait for an operator",
+    description: "Makes a key in your home, which stays there. The node knows by the owner of a " +
+      "file who you are, so the certificate gets your unix user name. Given up by ^C, it goes on " +
+      "when it is run again. A request is good for a day.",
+    examples: [["minime user enroll", "shows a fingerprint to read out to the operator"]],
+    options: enrollOptions,
+    load: () => import("./enroll_command.ts").then((m) => m.runEnroll),
+  }),
+  command({
+    name: "requests",
+    brief: "Show who has asked on the login nodes to become a user",
+    examples: [["minime user requests", "with fingerprints"]],
+    options: requestsOptions,
+    load: () => import("./requests_command.ts").then((m) => m.runRequests),
+  }),
+  command({
+    name: "approve",
+    brief: "Give somebody who asked a certificate of the mesh",
+    description:
+      "It is made here, with the root key or the issuer of the mesh's home, and sealed " +
+      "for their key: nobody else on the login node can read it.",
+    examples: [["minime user approve alice --groups users", "she can use the mesh at once"]],
+    options: approveOptions,
+    args: NAME,
+    load: () => import("./answer_command.ts").then((m) => m.runApprove),
+  }),
+  command({
+    name: "deny",
+    brief: "Refuse somebody who asked",
+    examples: [["minime user deny alice --reason 'Ask your supervisor'", "she is told so"]],
+    options: denyOptions,
+    args: NAME,
+    load: () => import("./answer_command.ts").then((m) => m.runDeny),
+  }),
+];
 
 /** Behind `minime mesh`. */
 export const keysOfMesh = [

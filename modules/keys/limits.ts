@@ -23,3 +23,16 @@ export const OVERLAP_MS_MIN = 10_000;
 export const OVERLAP_MS_MAX = 90 * 86_400_000;
 /** How long a registrar may take to make a key, or to take its certificate. */
 export const ISSUER_ANSWER_MS_MAX = 10_000;
+/** A request for enrolment that nobody has answered is forgotten after a day, an answer after a week. */
+export const ENROL_REQUEST_MS_MAX = 86_400_000;
+export const ENROL_ANSWER_MS_MAX = 7 * 86_400_000;
+/** Files of the spool that are looked at: one user leaves one, and those that are wrong are removed. */
+export const ENROL_FILES_MAX = 10_000;
+/** How long the system may take to name a user. */
+export const ENROL_LOOKUP_MS_MAX = 2_000;
+/** How often who enrols looks for an answer. */
+export const ENROL_POLL_MS = 300;
+/** An answer holds certificates, a mesh file and the list of nodes; one call carries it. */
+export const ENROL_ANSWER_BYTES_MAX = 1024 * 1024;
+/** How long login nodes may take to say who waits. */
+export const ENROL_ASK_MS_MAX = 10_000;

@@ -11,8 +11,16 @@ import {
   MinimeError,
   type Module,
   type ModuleHost,
+  type Primitives,
   verb,
 } from "../../core/mod.ts";
+import {
+  EnrolAnsweredSchema,
+  EnrolAnswerRequestSchema,
+  EnrolRequestsSchema,
+} from "../shared/enrol_verbs.ts";
+import { LOGIN_GROUP } from "../shared/roles.ts";
+import { EnrolSpool } from "./enrol_spool.ts";
 import { renewalAt } from "../shared/renewal.ts";
 import {
   IssuerInstallSchema,
@@ -41,6 +49,8 @@ export interface KeysOptions {
    * @default none: there is no file that names one
    */
   readonly revive?: ReviveChain;
+  /** On a node of group login: where people ask to become users. @default nowhere */
+  readonly enrolment?: { readonly primitives: Primitives; readonly mesh: string };
   /** Keeps our renewed chain for the next start; may reject. @default nowhere */
   readonly keep?: KeepChain;
 }
@@ -52,10 +62,16 @@ export function createKeys(options: KeysOptions): Module {
   const { office } = options;
   let host: ModuleHost | undefined;
   let watch: RenewalWatch | undefined;
+  let spool: EnrolSpool | undefined;
 
   function running(): { readonly host: ModuleHost; readonly watch: RenewalWatch } {
     if (host !== undefined && watch !== undefined) return { host, watch };
     throw new CallError("unreachable", "The keys module is not running");
+  }
+
+  function waiting(): EnrolSpool {
+    if (spool !== undefined) return spool;
+    throw new CallError("refused", `Nobody can enrol on "${running().host.self.name}"`);
   }
 
   function exchange(): RegistrarIssuer {
@@ -115,6 +131,31 @@ export function createKeys(options: KeysOptions): Module {
           }
         },
       }),
+      requests: verb({
+        action: "guarded",
+        args: NOTHING,
+        reply: EnrolRequestsSchema,
+        handle: async () => ({
+          requests: (await waiting().pending()).map((each) => ({
+            user: each.user,
+            keyId: each.keyId,
+            signPublicKey: each.signPublicKey,
+            dhPublicKey: each.dhPublicKey,
+            askedMs: each.askedMs,
+          })),
+        }),
+      }),
+      answer: verb({
+        action: "guarded",
+        args: EnrolAnswerRequestSchema,
+        reply: EnrolAnsweredSchema,
+        handle: async ({ keyId, answer }) => {
+          const user = await waiting().answer(keyId, JSON.stringify(answer));
+          const what = "denied" in answer ? "denied" : "approved";
+          running().host.log("info", `Enrolment of "${user}" was ${what}`);
+          return { user };
+        },
+      }),
       issuer_request: verb({
         action: "guarded",
         args: NOTHING,
@@ -140,11 +181,19 @@ export function createKeys(options: KeysOptions): Module {
         },
       }),
     },
-    start(given) {
+    async start(given) {
       host = given;
       watch = new RenewalWatch(given, options);
       if (office !== undefined) given.reviving();
-      return Promise.resolve();
+      const { enrolment } = options;
+      if (enrolment === undefined || !given.self.groups.includes(LOGIN_GROUP)) return;
+      try {
+        const { primitives, mesh } = enrolment;
+        spool = await EnrolSpool.open(given.env, primitives, { mesh, log: given.log });
+      } catch (error) {
+        if (!(error instanceof MinimeError)) throw error;
+        given.log("warning", `Nobody can enrol on this node: ${errorText(error)}`);
+      }
     },
     async stop() {
       await watch?.stop();

@@ -1,0 +1,44 @@
+/** `minime user requests`: who waits to become a user of the mesh. */
+
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { formatDuration } from "../shared/duration.ts";
+import { reportFailures } from "../shared/group_report.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import type { requestsOptions } from "./commands.ts";
+import { fingerprintOf } from "./enrol_request.ts";
+import { waitingUsers } from "./pending_requests.ts";
+
+/** Exit code: whether all login nodes answered, some, or none. */
+export async function runRequests(
+  context: CommandContext,
+  { json }: OptionsOf<typeof requestsOptions>,
+): Promise<number> {
+  const { env: { clock }, out, signal } = context;
+  const { client, view } = await reachMesh(context);
+  await using _client = client;
+  const { waiting, result } = await waitingUsers(client, view, signal);
+  const now = clock.now();
+  if (json) {
+    out.json({
+      requests: waiting.map(({ user, node, keyId, askedMs }) => ({
+        user,
+        node,
+        keyId,
+        fingerprint: fingerprintOf(keyId),
+        askedMs,
+      })),
+    });
+  } else if (waiting.length === 0) out.print("Nobody waits");
+  else {
+    out.table(
+      [{ header: "USER" }, { header: "NODE" }, { header: "FINGERPRINT" }, { header: "SINCE" }],
+      waiting.map(({ user, node, keyId, askedMs }) => [
+        user,
+        node,
+        fingerprintOf(keyId),
+        formatDuration(Math.max(0, now - askedMs)),
+      ]),
+    );
+  }
+  return reportFailures(result, { out, now });
+}
