@@ -295,6 +295,11 @@ export class Exchange {
   #learn({ advert, chain, forgotten }: ShownNode, link: Link): string {
     const { intake, verifyChain, log } = this.#options;
     const from = link.peer.identity.keyId;
+    const known = intake.trusted(chain, advert);
+    if (known !== undefined) {
+      intake.accept(advert, { from, forgotten });
+      return known;
+    }
     let identity: Identity;
     try {
       identity = verifyChain(chain);

@@ -87,6 +87,17 @@ export class Intake {
     }
   }
 
+  /** The key id of whose advert it is, when the chain with it was verified lately, byte for byte. */
+  trusted(chain: readonly Uint8Array[], advert: Uint8Array): string | undefined {
+    const keyId = keyIdIn(advert);
+    const entry = keyId === undefined ? undefined : this.#options.table.get(keyId);
+    if (entry === undefined || !this.#isTrusted(entry)) return undefined;
+    const known = entry.identity.chain;
+    const isSame = chain.length === known.length &&
+      chain.every((bytes, at) => equalBytes(bytes, known[at] as Uint8Array));
+    return isSame ? keyId : undefined;
+  }
+
   /** The neighbour has forgotten a node of which we have the very same advert. */
   forget(entry: NodeEntry, from: string): void {
     const { table, onKnown, onNews } = this.#options;
@@ -161,6 +172,15 @@ export class Intake {
     return "new";
   }
 
+  /** Its chain was verified lately, and is valid still. */
+  #isTrusted({ identity, trustedAt }: NodeEntry): boolean {
+    const { clock } = this.#options.host.env;
+    const unixMs = clock.now();
+    // One that is due may have been renewed: whoever brings the advert has the newer one.
+    const forMs = unixMs < renewalAt(identity) ? CHAIN_TRUSTED_MS_MAX : CHAIN_DUE_TRUSTED_MS_MAX;
+    return clock.monotonic() - trustedAt < forMs && unixMs <= identity.notAfter;
+  }
+
   /** By what we verified lately, or by the link to the node itself. */
   #identityOf(
     keyId: string,
@@ -170,13 +190,9 @@ export class Intake {
     const { host } = this.#options;
     const linked = host.links.get(keyId)?.peer.identity;
     const unixMs = host.env.clock.now();
-    // One that is due may have been renewed: whoever brings the advert has the newer one.
-    const trustedMsMax = (identity: Identity) =>
-      unixMs < renewalAt(identity) ? CHAIN_TRUSTED_MS_MAX : CHAIN_DUE_TRUSTED_MS_MAX;
-    if (
-      entry !== undefined && now - entry.trustedAt < trustedMsMax(entry.identity) &&
-      unixMs <= entry.identity.notAfter
-    ) return { identity: entry.identity, trustedAt: entry.trustedAt };
+    if (entry !== undefined && this.#isTrusted(entry)) {
+      return { identity: entry.identity, trustedAt: entry.trustedAt };
+    }
     for (const identity of [linked, entry?.identity]) {
       if (identity === undefined || unixMs >= renewalAt(identity)) continue;
       try {

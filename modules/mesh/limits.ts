@@ -41,6 +41,11 @@ export const FLOOD_DELAY_MS = 20;
  * for each hop.
  */
 export const OFFER_DELAY_MS = 150;
+/**
+ * More news than this at once are a boot or a partition that heals: they come from all sides, so even
+ * who is told at once is only offered them, and asks for what it lacks.
+ */
+export const FLOOD_UNASKED_MAX = 16;
 /** One message of adverts. */
 export const FLOOD_ADVERTS_MAX = 256;
 export const FLOOD_BYTES_MAX = 256 * 1024;

@@ -4,7 +4,7 @@ import { CallError, type Link, type Self } from "../../../core/mod.ts";
 import { newCounts } from "../../../modules/mesh/counts.ts";
 import { Exchange } from "../../../modules/mesh/exchange.ts";
 import { Intake } from "../../../modules/mesh/intake.ts";
-import { NODES_MAX } from "../../../modules/mesh/limits.ts";
+import { CHAIN_TRUSTED_MS_MAX, NODES_MAX } from "../../../modules/mesh/limits.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { quiet } from "../../support/wait.ts";
@@ -20,6 +20,10 @@ class End {
   readonly #intake: Intake;
   /** What was asked of this end, in order. */
   readonly asked: string[] = [];
+  /** Monotonic ms. */
+  now = 0;
+  /** Chains that it verified. */
+  verified = 0;
 
   constructor(readonly self: Self) {
     const host = hostOf(keys, self);
@@ -28,7 +32,7 @@ class End {
       host: {
         ...host,
         links: NO_LINKS as never,
-        env: { clock: { monotonic: () => 0, now: () => NOW_MS } } as never,
+        env: { clock: { monotonic: () => this.now, now: () => NOW_MS } } as never,
       },
       table: this.table,
       counts: newCounts(),
@@ -41,7 +45,10 @@ class End {
       table: this.table,
       intake: this.#intake,
       self: self.identity.keyId,
-      verifyChain: host.verifyChain,
+      verifyChain: (chain) => {
+        this.verified++;
+        return host.verifyChain(chain);
+      },
       counts: newCounts(),
       log: () => {},
       onKnown: () => {},
@@ -116,6 +123,21 @@ Deno.test("exchange: two that have the same say no more than that", async () => 
   for (const end of [a, b]) end.learn(people.map((_, index) => index % 3));
   await compare(a, b);
   assert.deepEqual([...a.asked, ...b.asked], ["mesh.sync"]);
+});
+
+Deno.test("exchange: a chain that was verified lately is not verified again", async () => {
+  const versions = (version: number) => people.map(() => version);
+  for (const [now, verified] of [[CHAIN_TRUSTED_MS_MAX - 1, 0], [CHAIN_TRUSTED_MS_MAX, 24]]) {
+    const [a, b] = [keys.person({ name: "a" }), keys.person({ name: "b" })].map((self) =>
+      new End(self)
+    ) as [End, End];
+    a.learn(versions(1));
+    b.learn(versions(2));
+    a.now = now as number;
+    await compare(a, b);
+    assert.equal(a.verified, verified);
+    assert.deepEqual(a.versions, versions(2));
+  }
 });
 
 Deno.test("exchange: a neighbour that invents keys without end fills no more than the largest mesh would", async () => {

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { CallError, type Link, type Log } from "../../../core/mod.ts";
 import { newCounts } from "../../../modules/mesh/counts.ts";
-import { FLOOD_DELAY_MS, OFFER_DELAY_MS, RETRY_MS } from "../../../modules/mesh/limits.ts";
+import {
+  FLOOD_DELAY_MS,
+  FLOOD_UNASKED_MAX,
+  OFFER_DELAY_MS,
+  RETRY_MS,
+} from "../../../modules/mesh/limits.ts";
 import { News } from "../../../modules/mesh/news.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
 import { Outbox } from "../../../modules/mesh/outbox.ts";
@@ -11,7 +16,8 @@ import { ManualClock } from "../../support/manual_clock.ts";
 import { advertOf, seededKeys } from "./adverts.ts";
 
 const keys = await seededKeys("outbox");
-const people = ["a", "b", "c", "d"].map((name) => keys.person({ name }));
+const NAMES = [..."abcdefghijklmnopqrs"];
+const people = NAMES.map((name) => keys.person({ name }));
 
 function scene() {
   const clock = new ManualClock();
@@ -100,6 +106,20 @@ Deno.test("outbox: who knows most already is only offered, and is told again whe
   add("b");
   await clock.advance(2 * FLOOD_DELAY_MS);
   assert.deepEqual(take(), ["mesh.flood b"]);
+  outbox.stop();
+  await outbox.done;
+});
+
+Deno.test("outbox: more at once than a quiet mesh has to tell is only offered, and what follows told", async () => {
+  const { clock, add, take, answer, outbox } = scene();
+  assert.ok(NAMES.length > FLOOD_UNASKED_MAX);
+  answer.next = NAMES.length;
+  add(...NAMES);
+  await clock.advance(2 * FLOOD_DELAY_MS);
+  assert.deepEqual(take(), [`mesh.offer ${NAMES.join("")}`]);
+  add("a");
+  await clock.advance(2 * FLOOD_DELAY_MS);
+  assert.deepEqual(take(), ["mesh.flood a"]);
   outbox.stop();
   await outbox.done;
 });
