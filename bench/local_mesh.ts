@@ -8,6 +8,8 @@ import { type OnOutput, outputOf, readOutput, timeProcess } from "./process.ts";
 import type { Program } from "./programs.ts";
 
 const MESH = "bench";
+/** On one machine all of them start at once. */
+const BOOT_PHASE = "2m";
 
 export class LocalMesh implements AsyncDisposable {
   readonly names: readonly string[];
@@ -30,7 +32,7 @@ export class LocalMesh implements AsyncDisposable {
       `${folder}/hosts.toml`,
       `name = "${MESH}"\n\n[[hosts]]\nnames = "n[1-${count}]"\nlauncher = "local"\n`,
     );
-    await mesh.#run(["boot", "--hosts", `${folder}/hosts.toml`]);
+    await mesh.#run(["boot", "--hosts", `${folder}/hosts.toml`, "--timeout", BOOT_PHASE]);
     stack.move();
     return mesh;
   }

@@ -25,7 +25,8 @@ export async function outputOf(
   options: ProcessOptions = {},
 ): Promise<string> {
   const { code, stdout, stderr } = await command(argv, options, "piped").output();
-  if (code !== 0) throw failure(argv, code, stderr);
+  // What reports on many hosts says on its output which of them failed.
+  if (code !== 0) throw failure(argv, code, stderr.length > 0 ? stderr : stdout);
   return new TextDecoder().decode(stdout);
 }
 
