@@ -6,6 +6,7 @@
 import { boot, cold } from "./boot.ts";
 import { call } from "./calls.ts";
 import { convergence } from "./convergence.ts";
+import { copy } from "./copy.ts";
 import { exec } from "./exec.ts";
 import { links } from "./links.ts";
 import { machineText } from "./machine.ts";
@@ -28,6 +29,7 @@ const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
     router,
     uptime,
     exec,
+    copy,
     output,
     boot,
     cold,

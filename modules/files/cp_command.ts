@@ -230,9 +230,15 @@ function summaryText({ summaries, failures }: Account, ms: number): string {
   const rate = formatSize(Math.round(bytes * 1_000 / Math.max(1, ms)));
   const same = sum((summary) => summary.same);
   return [
-    `${sum((summary) => summary.files)} files`,
+    countOf(sum((summary) => summary.files), "file"),
     ...(same > 0 ? [`${same} the same already`] : []),
-    `${formatSize(bytes)} on ${summaries.size} of ${summaries.size + failures.size} nodes`,
+    `${formatSize(bytes)} on ${summaries.size} of ${
+      countOf(summaries.size + failures.size, "node")
+    }`,
     `${formatDuration(ms)}, ${rate}/s`,
   ].join(", ");
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

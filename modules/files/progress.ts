@@ -50,7 +50,7 @@ export class Progress {
     const bar = "#".repeat(Math.floor(share * BAR_COLUMNS)).padEnd(BAR_COLUMNS);
     const left = perSecond === 0
       ? ""
-      : `, ${formatDuration((totalBytes - this.#bytes) * 1_000 / perSecond)} left`;
+      : `, ${formatDuration(Math.ceil((totalBytes - this.#bytes) / perSecond) * 1_000)} left`;
     const done = `${formatSize(this.#bytes)} of ${formatSize(totalBytes)}`;
     return `[${bar}] ${Math.floor(share * 100)}% ${done}, ${rate}${share < 1 ? left : ""}`;
   }

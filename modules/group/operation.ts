@@ -239,6 +239,8 @@ export class Operation {
     const at = this.#nameOf(next);
     const { via, avoid, targets } = this.#options;
     if (this.#over || owed.size === 0) return true;
+    // Nothing can be sent again any more: whoever is dead loses its link, and whoever is slow has time.
+    if (!this.#input.isWhole) return false;
     const open = new Map([...owed].map((index) => [index, targets.get(index) ?? ""]));
     const linked = (keyId: string) => keyId !== next && links.get(keyId) !== undefined;
     const around = split(open, { picture, selfName, via, avoid, linked });

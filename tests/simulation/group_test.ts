@@ -81,6 +81,32 @@ Deno.test("simulated group: behind a relay that freezes, all are reached before 
   await mesh.stopAll();
 });
 
+// A busy machine that did not answer for two seconds was given up, though nothing could be sent again.
+Deno.test("simulated group: who is slow for a while in the middle of much input still gets all of it", async () => {
+  const mesh = await agreed(7, 5);
+  const count = 40;
+  const input = async function* () {
+    for (let i = 0; i < count; i++) {
+      if (i === count / 2) {
+        mesh.simulation.freeze("n3");
+        mesh.simulation.after(3_500, () => mesh.simulation.thaw("n3"));
+      }
+      yield await Promise.resolve(new Uint8Array(100_000));
+    }
+  };
+  const args = { id: "input", items: count, bytes: 0, everyMs: 0 };
+  const { values, failures } = await mesh.finish(
+    mesh.call("n1", {
+      steps: [{ verb: "traffic.take", args }],
+      input: input(),
+      deadlineMs: 60_000,
+    }),
+  );
+  assert.deepEqual([[...failures.values()], values.size], [[], 5]);
+  for (const taken of values.values()) assert.equal(taken, count);
+  await mesh.stopAll();
+});
+
 // Clocks may be half a minute apart; a relay that slept through the latest start used to begin all the same.
 Deno.test("simulated group: who wakes after the latest start runs nothing, whatever its clock shows", async () => {
   for (const skewMs of [0, -20_000, 20_000]) {
