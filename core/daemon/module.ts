@@ -193,8 +193,8 @@ export interface ModuleHost {
 /** In which sense a daemon stops. */
 export interface StopHow {
   /**
-   * This node is taken down, not restarted: what else would wait here for the daemon's next life ends
-   * with it. @default false
+   * This node is taken down, or not: it goes on in another life of its daemon, for which some things
+   * wait. @default as a daemon of its kind does when it is told no more
    */
   readonly forGood?: boolean;
 }

@@ -5,7 +5,14 @@
  */
 
 import * as v from "valibot";
-import { type Call, CallError, type Calls, type Context, type ModuleHost } from "../../core/mod.ts";
+import {
+  type Call,
+  CallError,
+  type Calls,
+  type Context,
+  type ModuleHost,
+  type StopHow,
+} from "../../core/mod.ts";
 import { HolderClient, holderFailure } from "./holder_client.ts";
 import { HOLDER_ANSWER_MS_MAX, HOLDER_TRIES_MAX } from "./limits.ts";
 import {
@@ -26,8 +33,8 @@ export interface ExecOptions {
   /** The node's state folder, where jobs are found again. */
   readonly folder: string;
   /**
-   * A daemon that stops is started again with the same key, so that its jobs still have owners: only
-   * one that is taken down for good ends them.
+   * A daemon that stops is started again with the same key, unless it is taken down for good. Where it
+   * is not, it ends its jobs, unless it says that it goes on.
    */
   readonly comesBack: boolean;
 }
@@ -135,8 +142,8 @@ export class HeldJobs {
   }
 
   /** The jobs go on, unless this daemon never comes back. */
-  async stop({ forGood = false }: { readonly forGood?: boolean }): Promise<void> {
-    if (!forGood && this.#options?.comesBack === true) return await this.#holder?.close();
+  async stop({ forGood = this.#options?.comesBack !== true }: StopHow): Promise<void> {
+    if (!forGood) return await this.#holder?.close();
     try {
       await this.#holder?.end();
     } catch (error) {

@@ -16,7 +16,6 @@ import {
   VERSION,
   withTimeLimit,
 } from "../../core/mod.ts";
-import { readLines } from "../shared/lines.ts";
 import { isLiving, livingProcess } from "../shared/pid_file.ts";
 import { findPlacedSocket } from "../shared/state_folder.ts";
 import type { HolderOptions } from "./holder.ts";
@@ -31,6 +30,8 @@ import { HOLDER_ANSWER_MS_MAX, HOLDER_GONE_CHECK_MS, HOLDER_START_MS_MAX } from 
 
 /** What the holder prints when a daemon can reach it. */
 export const HOLDER_READY = "ready";
+
+const SETSID = "/usr/bin/setsid";
 
 /** Variables by which a service manager speaks to the daemon alone. */
 const OF_THE_DAEMON =
@@ -122,32 +123,28 @@ export class HolderClient {
     throw new CallError("failed", text);
   }
 
-  /** Starts one that outlives us, and gives what it says. */
+  /** Starts one that outlives us and is no child of ours, and gives what it says. */
   async #start(): Promise<string> {
     const { clock, processes } = this.#env;
     const { folder, node } = this.#options;
-    const [program, ...first] = processes.self;
     const variables = Object.entries(processes.variables());
-    const child = await processes.spawn(program as string, {
-      args: [...first, "__holder", folder, node],
+    const child = await processes.spawn(SETSID, {
+      args: ["--fork", ...processes.self, "__holder", folder, node],
       stdout: "piped",
       clearEnvironment: true,
       environment: Object.fromEntries(variables.filter(([name]) => !OF_THE_DAEMON.test(name))),
       folder: "/",
-      detached: true,
     });
-    child.release();
     const late = () =>
       new CallError("failed", "The process that holds jobs takes too long to start");
     return await withTimeLimit(async (over) => {
-      over.addEventListener("abort", () => child.kill("SIGKILL"));
-      for await (const line of readLines(child.stdout as ReadableStream<Uint8Array>)) {
-        if (line === HOLDER_READY) this.#log("info", `Jobs are held by process ${child.pid}`);
-        return line;
-      }
+      const reader = (child.stdout as ReadableStream<Uint8Array>).getReader();
+      over.addEventListener("abort", () => void reader.cancel());
+      const { value } = await reader.read();
+      await reader.cancel();
       over.throwIfAborted();
-      const { code, signal } = await child.status;
-      return `it ended with ${signal ?? `exit code ${code}`}`;
+      await child.status;
+      return value === undefined ? "it ended at once" : new TextDecoder().decode(value).trim();
     }, { clock, ms: HOLDER_START_MS_MAX, late });
   }
 

@@ -46,6 +46,8 @@ ${backoff}
 RestartPreventExitStatus=2 5
 # The daemon ends what it must end itself; background jobs outlive it.
 KillMode=process
+# A program of a user that needs too much memory is no failure of the daemon.
+OOMPolicy=continue
 StandardOutput=journal
 StandardError=journal
 SyslogIdentifier=minime-${mesh}

@@ -82,6 +82,7 @@ Deno.test("systemd unit: nothing in it reaches the programs of users", () => {
     assert.doesNotMatch(text, new RegExp(`^${directive}=`, "m"), directive);
   }
   assert.match(text, /^KillMode=process$/m);
+  assert.match(text, /^OOMPolicy=continue$/m);
   assert.match(text, /^Type=notify$/m);
   assert.match(text, /^WatchdogSec=60$/m);
 });
