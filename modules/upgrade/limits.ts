@@ -17,5 +17,7 @@ export const UP_SECONDS_MAX = 60;
 export const BACK_MS_MAX = 90_000;
 /** How often the mesh is asked about it. */
 export const LOOK_MS = 200;
-/** How long an answer may take. */
+/** How long a node may take to hash its program and to begin, on a busy machine: later it is a failure. */
+export const START_MS_MAX = 60_000;
+/** How long the answer may take of a node that is asked again. */
 export const ANSWER_MS_MAX = 10_000;

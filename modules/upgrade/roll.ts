@@ -7,7 +7,7 @@ import { callGroup } from "../shared/group_client.ts";
 import { failureLines } from "../shared/group_report.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
 import { reachMesh } from "../shared/mesh_query.ts";
-import { ANSWER_MS_MAX, BACK_MS_MAX, LOOK_MS } from "./limits.ts";
+import { ANSWER_MS_MAX, BACK_MS_MAX, LOOK_MS, START_MS_MAX } from "./limits.ts";
 import { StartedSchema, StateSchema } from "./verbs.ts";
 
 /** What became of one node. */
@@ -63,7 +63,7 @@ async function start(
   const result = await callGroup(client, {
     targets: name,
     signed: await client.sign("upgrade.start", { hash }, { targets: [name] }),
-    deadlineMs: ANSWER_MS_MAX,
+    deadlineMs: START_MS_MAX,
     signal,
   });
   const [failure] = failureLines(result.failures.values(), { now: env.clock.now() });
