@@ -41,6 +41,8 @@ export class Calls implements Caller {
   /** Resolves when the conduit is over and everything that was pending has been failed. */
   readonly done: Promise<CloseReason>;
   readonly #conduit: Conduit;
+  /** Takes the answers to events, once there was one. */
+  #silent: Conduit | undefined;
   readonly #options: CallsOptions;
   readonly #outgoing = new Map<number, OutgoingCall>();
   readonly #incoming = new Map<number, Incoming>();
@@ -195,7 +197,7 @@ export class Calls implements Caller {
       if (!isEvent) this.#refuse(message, refusal);
       return;
     }
-    const conduit = isEvent ? silent(this.#conduit) : this.#conduit;
+    const conduit = isEvent ? this.#silent ??= silent(this.#conduit) : this.#conduit;
     const incoming = new Incoming(message, conduit, clock);
     this.#running.add(incoming);
     if (!isEvent) this.#incoming.set(message.stream, incoming);

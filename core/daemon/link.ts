@@ -65,8 +65,9 @@ export class StandingLink implements Link {
   }
 
   get heardAt(): number {
-    const heard = [...this.#conduits].map(({ calls }) => calls.heardAt);
-    return Math.max(this.#carrier.calls.heardAt, ...heard);
+    let heardAt = this.#carrier.calls.heardAt;
+    for (const { calls } of this.#conduits) heardAt = Math.max(heardAt, calls.heardAt);
+    return heardAt;
   }
 
   get peerNow(): number {
