@@ -150,9 +150,9 @@ async function runMessages(test: Deno.TestContext): Promise<void> {
       await client[Symbol.asyncDispose]();
     }
     for (const [i, program] of programs.entries()) {
-      assert.equal(await readAll(halves[i] as Output), " end\n");
+      const rest = await readAll(halves[i] as Output);
       const errors = await new Response(program.stderr).text();
-      assert.deepEqual([(await program.status).code, errors], [0, ""]);
+      assert.deepEqual([rest, errors, (await program.status).code], [" end\n", "", 0]);
     }
     await forward.signal("SIGINT");
     assert.equal((await forward.status).code, 0);
