@@ -13,6 +13,7 @@ const BOOT_MS_MAX = 240_000;
 const PATIENCE = { timeoutMs: 90_000 };
 /** On a machine that does much else, what is slow says nothing. */
 const PATIENT = ["--slow", "1m"];
+const EXEC = ["exec", "--connect-timeout", "1m"];
 const NAME = "messages: mailboxes, connections and programs through gateways, one of which dies";
 const PORT = 9_000;
 const BYTES = 3_000_000;
@@ -107,16 +108,18 @@ async function runMessages(test: Deno.TestContext): Promise<void> {
   });
 
   await test.step("exec, shell: on all nodes, and on one behind gateways", async () => {
-    const all = await rig.minime(["exec", "-nab", "-s", "echo $MINIME_SIZE"]);
+    const all = await rig.minime([...EXEC, "-nab", "-s", "echo $MINIME_SIZE"]);
     assert.deepEqual([all.code, all.stderr], [0, ""]);
     assert.match(all.stdout, /^-+\n\S+ \(6\)\n-+\n6\n$/);
     for (const way of [[], ["--private"]]) {
-      const read = ["exec", ...way, "-N", "-w", "b1", "wc", "-c"];
+      const read = [...EXEC, ...way, "-N", "-w", "b1", "wc", "-c"];
       const { stdout, stderr } = await rig.minime(read, { stdin: large });
       assert.deepEqual([stdout, stderr], [`${BYTES}\n`, ""]);
     }
     const { argv, env } = rig.minimeCommand();
-    const words = [...argv, "shell", "b1", "hostname"].map((word) => `'${word}'`).join(" ");
+    const words = [...argv, "shell", "--connect-timeout", "1m", "b1", "hostname"].map((word) =>
+      `'${word}'`
+    ).join(" ");
     const line = `stty -a > before; ${words}; stty -a | cmp - before`;
     const { code, stdout } = await rig.origin.spawn(
       ["/usr/bin/script", "-qefc", line, "/dev/null"],
@@ -127,17 +130,19 @@ async function runMessages(test: Deno.TestContext): Promise<void> {
   });
 
   await test.step("forward, exec: all outlive a gateway, each way ends by itself", async () => {
-    const programs = [[], ["--private"]].map((way) =>
-      rig.spawnMinime(["exec", ...way, "-N", "-w", "b1", "-s", 'echo half; read x; echo "$x" end'])
-    );
-    const halves = await Promise.all(programs.map(({ stdout }) => lineOf(stdout, /half/)));
+    const run = ["-N", "-w", "b1", "-s", 'echo half; read x; echo "$x" end'];
+    const programs = [rig.spawnMinime([...EXEC, ...run])];
+    const halves = [await lineOf(programs[0]!.stdout, /half/)];
+    // A program ends with the daemon that its command talks to.
+    const gateway = rig.host(await entryOf(rig) === "gb1" ? "gb2" : "gb1");
+    programs.push(rig.spawnMinime([...EXEC, "--private", ...run]));
+    halves.push(await lineOf(programs[1]!.stdout, /half/));
     await using echo = inNetwork(rig.host("b1"), ECHO);
     await lineOf(echo.stdout, /ready/);
     await using forward = rig.spawnMinime(["forward", "0", `b1:localhost:${PORT}`]);
     const port = await portOf(forward.stdout);
     const clients = Array.from({ length: 3 }, () => inNetwork(rig.origin, CLIENT, port));
     const outputs = await Promise.all(clients.map(({ stdout }) => lineOf(stdout, /half/)));
-    const gateway = rig.host(await otherGateway(rig));
     await gateway.signal("KILL", ...gateway.pids());
     for (const { stdin } of [...clients, ...programs]) {
       const writer = stdin.getWriter();
@@ -178,10 +183,17 @@ async function healthy(rig: Rig): Promise<void> {
   assert.equal(code, 0, stdout + stderr);
 }
 
-/** One that carries for b1, and is not where the origin's commands enter the mesh. */
-async function otherGateway(rig: Rig): Promise<string> {
-  const { via } = JSON.parse((await rig.minime(["nodes", "--json"])).stdout) as { via: string };
-  return via === "gb1" ? "gb2" : "gb1";
+/** The gateway to which the only connection of the origin leads. */
+async function entryOf(rig: Rig): Promise<string> {
+  let entry: Host | undefined;
+  await until("the origin has one connection", async () => {
+    const ss = ["ss", "-Htn", "state", "established", "dport", "=", ":7117"];
+    const { stdout } = await rig.origin.spawn(ss).finish();
+    const [line = "", ...more] = stdout.trim().split("\n");
+    entry = rig.hosts.find(({ address }) => line.includes(` ${address}:7117`));
+    return more.length === 0 && entry !== undefined;
+  }, PATIENCE);
+  return (entry as Host).name;
 }
 
 /** A program of this runtime in nothing but a host's network. */
