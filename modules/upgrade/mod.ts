@@ -99,7 +99,7 @@ export function createUpgrade(options?: UpgradeOptions): Module {
             await host.env.files.write(marker, `${hash}\n`);
             options.goOnAs({ ...switched, marker, nodes });
             host.log("info", `Goes on as program ${hash.slice(0, 16)}`);
-            host.shutdown("upgrade to another program");
+            host.shutdown("upgrade to another program", { forGood: false });
             return { instance: host.instance };
           }),
       }),
