@@ -22,6 +22,7 @@ export { ByteReader, ByteWriter, compareBytes, equalBytes, fromHex, toHex } from
 export { decodeValue, encodeCanonical } from "./wire/codec.ts";
 export type { CloseReason, Conduit, ConduitListener, Front, Peer } from "./conduit/conduit.ts";
 export { formatEndpoint, hostInUrl, parseEndpoint } from "./conduit/endpoint.ts";
+export { clockText } from "./conduit/clock_offset.ts";
 export { InternalFront } from "./conduit/internal.ts";
 export { TcpFront } from "./conduit/tcp.ts";
 export { UnixFront } from "./conduit/unix.ts";

@@ -12,6 +12,7 @@
  */
 
 import type { Peer } from "./conduit.ts";
+import { namingClocks } from "./clock_offset.ts";
 import type { FrameCipher } from "./framed.ts";
 import type { BytePipe, Clock, Random } from "../environment/environment.ts";
 import {
@@ -210,16 +211,18 @@ export function checkPeer(
   wanted: { readonly kinds: readonly ("node" | "user")[]; readonly expect: Expectation },
 ): Identity {
   const { trust, self, primitives, clock } = context;
-  const identity = verifyChain(primitives, {
-    chain: hello.chain,
-    rootPublicKey: trust.rootPublicKey,
-    meshId: trust.meshId,
-    now: clock.now(),
-    skewMs: CLOCK_SKEW_MS_MAX,
-    revocations: trust.revocations,
-    types: wanted.kinds,
-    cache: trust.verified,
-  });
+  const now = clock.now();
+  const identity = namingClocks({ theirs: hello.unixMs, ours: now }, () =>
+    verifyChain(primitives, {
+      chain: hello.chain,
+      rootPublicKey: trust.rootPublicKey,
+      meshId: trust.meshId,
+      now,
+      skewMs: CLOCK_SKEW_MS_MAX,
+      revocations: trust.revocations,
+      types: wanted.kinds,
+      cache: trust.verified,
+    }));
   if (!equalBytes(identity.dhPublicKey, noise.remoteStatic ?? NO_BYTES)) {
     throw new AuthenticationError(
       "key-mismatch",

@@ -3,7 +3,7 @@
 import { choosePrimitives } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
-import { USER_RENEWAL_MS } from "../shared/limits.ts";
+import { ISSUER_RENEWAL_MS, USER_RENEWAL_MS } from "../shared/limits.ts";
 import type { meshShowOptions } from "./commands.ts";
 import { type CertificateFacts, type MeshFacts, readMeshFacts } from "./mesh_facts.ts";
 
@@ -19,10 +19,17 @@ export async function runMeshShow(
   if (json) return out.json(facts);
   const now = env.clock.now();
   for (const [label, text] of rowsOf(facts, now)) out.print(`${label.padEnd(12)}${text}`);
-  for (const each of [facts.user, facts.issuer]) {
-    if (each !== undefined && each.notAfter - now < USER_RENEWAL_MS) {
-      out.warn(`Certificate of "${each.name}" ${lifeText(each, now)}`);
-    }
+  const { user, issuer } = facts;
+  if (user !== undefined && user.notAfter - now < USER_RENEWAL_MS) {
+    out.warn(`Certificate of "${user.name}" ${lifeText(user, now)}`);
+  }
+  if (issuer !== undefined && issuer.notAfter - now < ISSUER_RENEWAL_MS) {
+    out.warn(
+      `Certificate of "${issuer.name}" ${
+        lifeText(issuer, now)
+      }: "minime mesh rotate issuer" makes ` +
+        "another one",
+    );
   }
 }
 

@@ -6,11 +6,11 @@ import { formatDuration } from "../shared/duration.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
-import { ISSUER_RENEWAL_MS } from "../shared/limits.ts";
 import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
-import { type KeysStatus, KeysStatusSchema } from "../shared/renewal_verbs.ts";
+import { certificateWarnings } from "../shared/renewal.ts";
+import { KeysStatusSchema } from "../shared/renewal_verbs.ts";
 import type { certificatesOptions } from "./commands.ts";
 
 /** Exit code 1 when there is something that a person should look at. */
@@ -35,7 +35,7 @@ export async function runCertificates(
   });
   const now = clock.now();
   const warnings = nodes.flatMap((node) =>
-    warningsOf(node, now).map((text) => ({ ...node, text }))
+    certificateWarnings(node, now).map((text) => ({ ...node, text }))
   );
   if (options.json) {
     out.json({ mesh: client.meshName, nodes, failures: [...result.failures.values()] });
@@ -59,14 +59,4 @@ export async function runCertificates(
 
 function leftText(ms: number): string {
   return ms <= 0 ? "now" : formatDuration(ms);
-}
-
-function warningsOf({ trouble, registrar }: KeysStatus, now: number): string[] {
-  return [
-    ...trouble === null ? [] : [`It could not renew its certificate: ${trouble}`],
-    ...registrar === null || registrar.notAfter - now > ISSUER_RENEWAL_MS ? [] : [
-      `Its issuer ends in ${formatDuration(Math.max(0, registrar.notAfter - now))}: ` +
-      `"minime mesh rotate issuer" makes another one`,
-    ],
-  ];
 }

@@ -7,7 +7,9 @@ import * as v from "valibot";
 import {
   AuthenticationError,
   CallError,
+  clockText,
   errorText,
+  type Link,
   MinimeError,
   type Module,
   type ModuleHost,
@@ -63,6 +65,7 @@ export function createKeys(options: KeysOptions): Module {
   let host: ModuleHost | undefined;
   let watch: RenewalWatch | undefined;
   let spool: EnrolSpool | undefined;
+  let clocks: Disposable | undefined;
 
   function running(): { readonly host: ModuleHost; readonly watch: RenewalWatch } {
     if (host !== undefined && watch !== undefined) return { host, watch };
@@ -184,6 +187,9 @@ export function createKeys(options: KeysOptions): Module {
     async start(given) {
       host = given;
       watch = new RenewalWatch(given, options);
+      clocks = given.links.watch((change) => {
+        if (change.kind === "up") warnOfClock(given, change.link);
+      });
       if (office !== undefined) given.reviving();
       const { enrolment } = options;
       if (enrolment === undefined || !given.self.groups.includes(LOGIN_GROUP)) return;
@@ -196,7 +202,15 @@ export function createKeys(options: KeysOptions): Module {
       }
     },
     async stop() {
+      clocks?.[Symbol.dispose]();
       await watch?.stop();
     },
   };
+}
+
+/** What is signed on one side counts on the other only for so long. */
+function warnOfClock({ log }: ModuleHost, { peer }: Link): void {
+  const text = clockText(peer.clockOffsetMs);
+  if (text === undefined) return;
+  log("warning", `The clock of "${peer.identity.name}" is ${text} ours: its requests are refused`);
 }

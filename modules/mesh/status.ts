@@ -27,6 +27,8 @@ export interface StatusInput {
   readonly links: ReadonlyMap<string, OwnLinks>;
   /** By name: why a node that should be up did not answer. */
   readonly silent: ReadonlyMap<string, string>;
+  /** By name: what a node has to say of its certificate. @default nothing */
+  readonly certificates?: ReadonlyMap<string, readonly string[]>;
   /** Round trips above this are slow; of links between segments, above the second one. */
   readonly slowMs: number;
   readonly slowBetweenSegmentsMs: number;
@@ -71,6 +73,8 @@ export type Problem =
     readonly limitMs: number;
   }
   | { readonly kind: "gateways"; readonly segment: string; readonly left: readonly string[] }
+  | { readonly kind: "certificate"; readonly node: string; readonly text: string }
+  | { readonly kind: "name"; readonly name: string; readonly keyIds: readonly string[] }
   | { readonly kind: "versions"; readonly versions: readonly (readonly [string, string])[] };
 
 export interface MeshStatus {
@@ -115,6 +119,10 @@ export function meshStatus(input: StatusInput): MeshStatus {
     ...withoutLinks(missing, { up, oneSided }),
     ...oneSided.map(([a, b]): Problem => ({ kind: "one-sided", node: a.name, to: b.name })),
     ...slowLinks(links, up, input),
+    ...sharedNames([...up.values()]),
+    ...[...input.certificates ?? []].flatMap(([node, texts]) =>
+      texts.map((text): Problem => ({ kind: "certificate", node, text }))
+    ),
     ...mixedVersions([...up.values()]),
   ];
   return { nodes, links, problems };
@@ -244,6 +252,13 @@ function slowLinks(links: readonly StatusLink[], up: Up, limits: StatusInput): P
 function mixedVersions(up: readonly NodeView[]): Problem[] {
   const versions = grouped(up, ({ version }) => version);
   return versions.length < 2 ? [] : [{ kind: "versions", versions }];
+}
+
+/** Two keys that live under one name: commands mean either of them. */
+function sharedNames(up: readonly NodeView[]): Problem[] {
+  return [...Map.groupBy(up, ({ name }) => name)].flatMap(([name, nodes]): Problem[] =>
+    nodes.length < 2 ? [] : [{ kind: "name", name, keyIds: nodes.map(({ keyId }) => keyId).sort() }]
+  );
 }
 
 /** Names as nodesets, by what they have in common. */

@@ -13,6 +13,8 @@ import type { GroupResult } from "../shared/group_result.ts";
 import { GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
 import { isGone, lookAtMesh } from "../shared/looks.ts";
 import { reachMesh, readMeshView } from "../shared/mesh_query.ts";
+import { certificateWarnings } from "../shared/renewal.ts";
+import { KeysStatusSchema } from "../shared/renewal_verbs.ts";
 import type { statusOptions } from "./commands.ts";
 import {
   SLOW_BETWEEN_SEGMENTS_MS,
@@ -51,19 +53,23 @@ export async function runStatus(context: CommandContext, options: StatusOptions)
 }
 
 async function look(
-  { signal }: CommandContext,
+  { env, signal }: CommandContext,
   options: StatusOptions,
   client: MeshClient,
 ): Promise<MeshStatus> {
-  const [view, result] = await Promise.all([
+  const asked = { targets: "", reduce: { kind: "list" }, signal } as const;
+  const [view, result, keys] = await Promise.all([
     readMeshView(client, { signal }),
     callGroup(client, {
-      targets: "",
+      ...asked,
       steps: [{ verb: "mesh.links" }],
-      reduce: { kind: "list" },
       deadlineMs: STATUS_ANSWER_MS_MAX,
       bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
-      signal,
+    }),
+    callGroup(client, {
+      ...asked,
+      steps: [{ verb: "keys.status" }],
+      deadlineMs: STATUS_ANSWER_MS_MAX,
     }),
   ]);
   const { links, silent } = answersOf(result);
@@ -71,9 +77,20 @@ async function look(
     view,
     links,
     silent,
+    certificates: certificatesOf(keys, env.clock.now()),
     slowMs: options.slow ?? SLOW_MS,
     slowBetweenSegmentsMs: options.slow ?? SLOW_BETWEEN_SEGMENTS_MS,
   });
+}
+
+/** Of nodes that say something; older versions do not know the question. */
+function certificatesOf({ values }: GroupResult, now: number): Map<string, readonly string[]> {
+  const told = new Map<string, readonly string[]>();
+  for (const [name, value] of values) {
+    const parsed = v.safeParse(KeysStatusSchema, Array.isArray(value) ? value[0] : value);
+    if (parsed.success) told.set(name, certificateWarnings(parsed.output, now));
+  }
+  return told;
 }
 
 function answersOf(

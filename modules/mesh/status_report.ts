@@ -160,6 +160,12 @@ function problemText(problem: Problem, nodes: readonly StatusNode[], now: number
       return problem.left.length === 0
         ? `segment ${problem.segment}: no gateway is up`
         : `segment ${problem.segment}: only one gateway is left, ${problem.left.join(",")}`;
+    case "certificate":
+      return `${problem.node}: ${problem.text}`;
+    case "name": {
+      const keys = problem.keyIds.map((keyId) => keyId.slice(0, 16)).join(" and ");
+      return `${problem.name}: two nodes live under this name, with keys ${keys}; revoke one of them`;
+    }
     case "versions":
       return `versions differ: ${
         problem.versions.map(([version, names]) => `${names} has ${version}`).join(", ")

@@ -101,3 +101,6 @@ export const PUBLISHED_MS_MAX = 5_000;
 /** How often they ask meanwhile, and how long an answer may take. */
 export const PUBLISHED_POLL_MS = 50;
 export const PUBLISHED_ANSWER_MS_MAX = 2_000;
+
+/** People are told of a certificate of which less than this part of its life is left. */
+export const EXPIRY_WARNING_PART = 1 / 6;

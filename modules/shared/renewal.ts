@@ -1,6 +1,9 @@
-/** When a certificate is to be renewed: at two thirds of its life, the same on every machine. */
+/** When a certificate is to be renewed, the same on every machine, and when a person should look. */
 
 import type { Identity } from "../../core/mod.ts";
+import { formatDuration } from "./duration.ts";
+import { EXPIRY_WARNING_PART, ISSUER_RENEWAL_MS } from "./limits.ts";
+import type { KeysStatus } from "./renewal_verbs.ts";
 
 type Life = Pick<Identity, "certificate" | "notAfter">;
 
@@ -12,4 +15,19 @@ export function renewalAt({ certificate: { notBefore }, notAfter }: Life): numbe
 /** Length of its life in ms. */
 export function lifeOf({ certificate: { notBefore }, notAfter }: Life): number {
   return Math.max(0, notAfter - notBefore);
+}
+
+/** What is wrong, in sentences; nothing while a node can go on by itself. */
+export function certificateWarnings(status: KeysStatus, now: number): string[] {
+  const { trouble, registrar, notBefore, notAfter } = status;
+  const left = notAfter - now;
+  const isEnding = left < (notAfter - notBefore) * EXPIRY_WARNING_PART;
+  return [
+    ...isEnding ? [`Its certificate ends in ${formatDuration(Math.max(0, left))}`] : [],
+    ...trouble === null ? [] : [`It could not renew its certificate: ${trouble}`],
+    ...registrar === null || registrar.notAfter - now > ISSUER_RENEWAL_MS ? [] : [
+      `Its issuer ends in ${formatDuration(Math.max(0, registrar.notAfter - now))}: ` +
+      '"minime mesh rotate issuer" makes another one',
+    ],
+  ];
 }

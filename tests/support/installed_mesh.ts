@@ -82,9 +82,14 @@ export class InstalledMesh implements AsyncDisposable {
   /** `more` are options and variables of `minime daemon`. */
   start(
     node: string,
-    more: { readonly args?: readonly string[]; readonly env?: Record<string, string> } = {},
+    more: {
+      readonly args?: readonly string[];
+      readonly env?: Record<string, string>;
+      /** @default the one in its folder of keys */
+      readonly config?: string;
+    } = {},
   ): Daemon {
-    const config = `${this.keys(node)}/mesh.toml`;
+    const { config = `${this.keys(node)}/mesh.toml` } = more;
     const words = ["daemon", "--config", config, "--name", node, ...more.args ?? []];
     const child = this.local.spawnWith(more.env ?? {}, ...words);
     const { daemon, over } = follow(child);
