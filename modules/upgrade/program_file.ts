@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { CallError, type Environment, PROTOCOL_NEWEST, PROTOCOL_OLDEST } from "../../core/mod.ts";
 import { printable } from "../shared/text.ts";
 import { COMPLAINT_CHARACTERS_MAX, VERSION_CHARACTERS_MAX, VERSION_MS_MAX } from "./limits.ts";
-import { SWITCH_SCRIPT, TAKE_SCRIPT } from "./scripts.ts";
+import { NAME_SCRIPT, SWITCH_SCRIPT, TAKE_SCRIPT } from "./scripts.ts";
 import { ProgramVersionSchema } from "./verbs.ts";
 
 type Needs = Pick<Environment, "clock" | "files" | "processes">;
@@ -52,22 +52,23 @@ export class ProgramFile {
     return `${this.path.slice(0, this.path.lastIndexOf("/") + 1)}minime-${hash}`;
   }
 
-  /** Keeps what comes; returns what it says of itself. @throws CallError */
+  /** Keeps what comes if it runs here; returns what it says of itself. @throws CallError */
   async take(
     hash: string,
     pieces: AsyncIterable<unknown>,
     signal: AbortSignal,
   ): Promise<ProgramVersion> {
-    const { files } = this.#env;
+    const { files, processes } = this.#env;
     const path = this.nextPath(hash);
-    if (await files.facts(path) === undefined) {
-      await this.#run("sh", ["-c", TAKE_SCRIPT, "minime", path, hash], { pieces, signal });
-    }
+    if (await files.facts(path) !== undefined) return await this.#version(path, signal);
+    const part = `${path}.${processes.pid}`;
     try {
-      return await this.#version(path, signal);
-    } catch (error) {
-      if (path !== this.path) await files.remove(path);
-      throw error;
+      await this.#run("sh", ["-c", TAKE_SCRIPT, "minime", part, hash], { pieces, signal });
+      const version = await this.#version(part, signal);
+      await this.#run("sh", ["-c", NAME_SCRIPT, "minime", part, path]);
+      return version;
+    } finally {
+      await files.remove(part);
     }
   }
 

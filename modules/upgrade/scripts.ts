@@ -1,21 +1,21 @@
 /** What the system's shell does for an upgrade: files of a hundred megabytes never go through us. */
 
-/**
- * Takes a program as gzip on stdin to the file $1, if its hash is $2. It gets its name only when it
- * is whole; what was begun is removed however the script ends. One that is there stays: another node
- * of this machine may be trying it, and a program that is replaced under itself cannot be read.
- */
+/** Takes a program as gzip on stdin to the file $1, if its hash is $2. Who runs it removes the file. */
 export const TAKE_SCRIPT = `
 umask 022
-part=$1.part.$$
-trap 'rm -f -- "$part"' EXIT
-trap 'exit 1' HUP INT TERM
-gzip -dc >"$part" || exit 1
-sum=$(sha256sum <"$part") || exit 1
+gzip -dc >"$1" || exit 1
+sum=$(sha256sum <"$1") || exit 1
 if [ "\${sum%% *}" != "$2" ]; then echo "its hash is wrong: it was changed on the way" >&2; exit 1; fi
-chmod 755 "$part" || exit 1
-sync -- "$part" 2>/dev/null
-ln -- "$part" "$1" 2>/dev/null || [ -f "$1" ]
+chmod 755 "$1" || exit 1
+sync -- "$1" 2>/dev/null || :
+`;
+
+/**
+ * The file $1, which was tried, gets the name $2. One that has it stays: another node of this machine
+ * may be running it, and a program that is replaced under itself cannot be read.
+ */
+export const NAME_SCRIPT = `
+ln -- "$1" "$2" 2>/dev/null || [ -f "$2" ]
 `;
 
 /** The program $1 becomes the file $2, and stays as $1.old. */

@@ -133,8 +133,6 @@ Deno.test({
     assert.equal(left.length, 1);
     await mesh.settled("n1", "n2");
     assert.ok((await lives(local)).every(({ version }) => version === "0.1.1"));
-    await local.must("kill", "-9", "job");
-    await local.must("halt");
   },
 });
 
@@ -149,7 +147,7 @@ Deno.test({
     const binary = await programs.copy(name);
     await using local = await LocalMesh.start({ nodes: "n[1-2]", binary });
     const before = await lives(local);
-    // A request that was made before is none for the next life.
+    await local.must("exec", "--bg", "--name", "job", "-w", "n1", "sleep", "1000");
     const refused = await local.run("upgrade", "--binary", "/bin/true");
     assert.equal(refused.code, 3, refused.stderr);
     assert.match(refused.stderr, /n\[1-2\]: failed: The file is no minime/);
@@ -161,6 +159,7 @@ Deno.test({
       await local.must("exec", "-a", "-b", "echo", "hello"),
       /^n\[1-2\] \(2\)\n-+\nhello$/m,
     );
+    assert.match(await local.must("jobs"), /^job +n1 +runs/m);
     const bad = await local.run("upgrade", "--binary", await programs.broken(), "-w", "n2");
     assert.match(bad.stdout, /^n2: The new program did not come up/m);
     assert.deepEqual(
