@@ -150,8 +150,7 @@ Deno.test({
     await local.must("exec", "--bg", "--name", "job", "-w", "n1", "sleep", "1000");
     const refused = await local.run("upgrade", "--binary", "/bin/true");
     assert.equal(refused.code, 3, refused.stderr);
-    // They share a folder: one may find that the other has thrown the file away already.
-    assert.match(refused.stderr, /^n(1|2|\[1-2\]): failed: The file is no minime/m);
+    assert.match(refused.stderr, /n\[1-2\]: failed: The file is no minime/);
     assert.match(refused.stderr, /Nothing was changed/);
     const { stdout } = await local.run("upgrade", "--binary", await programs.other("0.1.1"));
     assert.match(stdout, /^n1: version 0\.1\.0 to 0\.1\.1, up again after /m);
