@@ -47,7 +47,10 @@ export class LineProcess implements AsyncDisposable {
 
   /** Rejects with NotFoundError when there is no such program. */
   static async start(
-    env: Pick<Environment, "clock" | "processes">,
+    env: {
+      readonly clock: Environment["clock"];
+      readonly processes: Pick<Environment["processes"], "spawn">;
+    },
     options: {
       readonly program: string;
       readonly args: readonly string[];

@@ -7,10 +7,15 @@ import { HostError } from "./host_error.ts";
 import type { LaunchedProcess, Launcher, LaunchOptions } from "./launcher.ts";
 import { LineProcess } from "./line_process.ts";
 
-export class LocalLauncher implements Launcher {
-  readonly #env: Pick<Environment, "clock" | "processes">;
+interface Needs {
+  readonly clock: Environment["clock"];
+  readonly processes: Pick<Environment["processes"], "self" | "spawn" | "variable">;
+}
 
-  constructor(env: Pick<Environment, "clock" | "processes">) {
+export class LocalLauncher implements Launcher {
+  readonly #env: Needs;
+
+  constructor(env: Needs) {
     this.#env = env;
   }
 

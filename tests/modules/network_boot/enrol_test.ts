@@ -30,19 +30,9 @@ async function enrolWith(script: string, timeoutMs = 60_000): Promise<unknown> {
   if (host === undefined) throw new Error("There is no host");
   registrar.open(host);
   const processes = {
-    pid: real.processes.pid,
-    uid: real.processes.uid,
-    executable: undefined,
     self: ["sh", "-c", script],
     spawn: real.processes.spawn.bind(real.processes),
-    signal: real.processes.signal.bind(real.processes),
-    onSignal: real.processes.onSignal.bind(real.processes),
     variable: real.processes.variable.bind(real.processes),
-    notify: () => false,
-    become: () => {
-      throw new Error("Nobody becomes another user here");
-    },
-    variables: real.processes.variables.bind(real.processes),
   };
   const launcher = new LocalLauncher({ clock: real.clock, processes });
   const { signal } = new AbortController();
