@@ -13,14 +13,18 @@ async function hasAnalyze(): Promise<boolean> {
   }
 }
 
-/** What systemd-analyze says of a unit: nothing, if it is in order. */
+/**
+ * What systemd-analyze says of a unit: nothing, if it is in order. It looks at what systemd brings
+ * along, and at nothing else that this machine has at the moment.
+ */
 async function verify(text: string): Promise<string> {
   const folder = await Deno.makeTempDir();
   try {
     const path = `${folder}/minime-lab.service`;
     await Deno.writeTextFile(path, text);
     const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", {
-      args: ["verify", path],
+      args: ["verify", "--man=no", path],
+      env: { SYSTEMD_UNIT_PATH: `${folder}:/lib/systemd/system` },
     }).output();
     const decoder = new TextDecoder();
     return `${code} ${decoder.decode(stdout)}${decoder.decode(stderr)}`.trim();
