@@ -43,6 +43,12 @@ function contextOf(nodes: Readonly<Record<string, readonly unknown[] | undefined
   >;
 }
 
+/** What is exact about modes in a program that copies is for itself, and not for the tests after us. */
+function keptUmask(): Disposable {
+  const umask = Deno.umask();
+  return { [Symbol.dispose]: () => void Deno.umask(umask) };
+}
+
 function piece(...records: readonly SentRecord[]): Uint8Array {
   const packer = new Packer();
   for (const record of records) packer.add(record);
@@ -59,6 +65,7 @@ async function file(name: string, mode = 0o644): Promise<SentRecord[]> {
 
 Deno.test("pull: a folder of each node's name, and an account of all", async () => {
   using folder = temporaryFolder();
+  using _umask = keptUmask();
   const primitives = await testPrimitives();
   const good = piece(["in", ""], ...await file("log"));
   const outside = `${folder.path}/outside`;

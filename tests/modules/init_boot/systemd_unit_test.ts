@@ -22,6 +22,8 @@ async function verify(text: string): Promise<string> {
   try {
     const path = `${folder}/minime-lab.service`;
     await Deno.writeTextFile(path, text);
+    // systemd has a word to say about files that all may write, whatever is in them.
+    await Deno.chmod(path, 0o644);
     const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", {
       args: ["verify", "--man=no", path],
       env: { SYSTEMD_UNIT_PATH: `${folder}:/lib/systemd/system` },
