@@ -7,6 +7,9 @@ import { guardArguments } from "../upgrade/scripts.ts";
 
 type Needs = Pick<Environment, "files" | "processes">;
 
+/** The manager of a user's own units, where there is one, and the unit. */
+const UNIT = /(\/user@\d+\.service(?:\/.*)?)?\/([^/\n]+\.service)$/m;
+
 /** Told by the upgrade module, asked when all is closed. */
 export class Replacement {
   readonly #env: Needs;
@@ -34,25 +37,25 @@ export class Replacement {
     const { processes } = this.#env;
     const { program, kept, original, marker } = this.#next;
     const variables = secrets === undefined ? {} : processes.handOver(secrets);
-    const unit = await this.#unit();
-    const again = unit === undefined
-      ? [original, ...processes.arguments]
-      : ["systemctl", "restart", unit];
+    const unit = await this.#unitRestart();
+    const again = unit ?? [original, ...processes.arguments];
     const watch = [processes.pid, UP_SECONDS_MAX].map(String);
+    // In our folder, to which paths among our arguments may be relative.
     const guard = await processes.spawn("sh", {
       args: guardArguments([...watch, marker, original, kept, ...again]),
       environment: variables,
-      folder: "/",
     });
     await guard.status;
     processes.replace(program, variables);
   }
 
-  /** The unit of systemd that we are, if we are one: from our control group. */
-  async #unit(): Promise<string | undefined> {
+  /** Restarts the unit of systemd that we are, if we are one: from our control group. */
+  async #unitRestart(): Promise<string[] | undefined> {
     const { files, processes } = this.#env;
     if (processes.variable("NOTIFY_SOCKET") === undefined) return undefined;
     const groups = await files.readText("/proc/self/cgroup");
-    return /\/([^/\n]+\.service)$/m.exec(groups)?.[1];
+    const [, manager, unit] = UNIT.exec(groups) ?? [];
+    if (unit === undefined) return undefined;
+    return ["systemctl", ...(manager === undefined ? [] : ["--user"]), "restart", unit];
   }
 }

@@ -75,14 +75,14 @@ export function createUpgrade(options?: UpgradeOptions): Module {
         reply: PutReplySchema,
         // By its hash, which the user has signed.
         checksInput: true,
-        handle: ({ hash }, { input, signal }) =>
+        handle: (program, { input, signal }) =>
           alone(async () => {
             const { file } = here();
-            if (hash === await file.hash()) {
+            if (program.hash === await file.hash()) {
               for await (const _piece of input); // Those that come after us get theirs through us.
               return { version: VERSION, speaks: SPEAKS, same: true };
             }
-            return { ...await file.take(hash, input, signal), same: false };
+            return { ...await file.take(program, input, signal), same: false };
           }),
       }),
       start: verb({
@@ -94,9 +94,10 @@ export function createUpgrade(options?: UpgradeOptions): Module {
           alone(async () => {
             const { host, options, file } = here();
             const nodes = await nodesUp(host);
-            const switched = await file.switchTo(hash);
             const marker = `${options.folder}/upgrade`;
+            // First, since nobody would watch over a program that is exchanged without it.
             await host.env.files.write(marker, `${hash}\n`);
+            const switched = await switchOrForget(file, { hash, marker, host });
             options.goOnAs({ ...switched, marker, nodes });
             host.log("info", `Goes on as program ${hash.slice(0, 16)}`);
             host.shutdown("upgrade to another program", { forGood: false });
@@ -126,6 +127,23 @@ export function createUpgrade(options?: UpgradeOptions): Module {
     },
     stop: () => Promise.resolve(),
   };
+}
+
+/** The marker is gone when the program stays the one that it was. */
+async function switchOrForget(
+  file: ProgramFile,
+  { hash, marker, host }: {
+    readonly hash: string;
+    readonly marker: string;
+    readonly host: ModuleHost;
+  },
+): Promise<SwitchedProgram> {
+  try {
+    return await file.switchTo(hash);
+  } catch (error) {
+    await host.env.files.remove(marker);
+    throw error;
+  }
 }
 
 async function nodesUp(host: ModuleHost): Promise<NodeView[]> {

@@ -7,9 +7,14 @@
 import * as v from "valibot";
 import { CallError, type Environment, PROTOCOL_NEWEST, PROTOCOL_OLDEST } from "../../core/mod.ts";
 import { printable } from "../shared/text.ts";
-import { COMPLAINT_CHARACTERS_MAX, VERSION_CHARACTERS_MAX, VERSION_MS_MAX } from "./limits.ts";
+import {
+  COMPLAINT_CHARACTERS_MAX,
+  PUT_MS_MAX,
+  VERSION_CHARACTERS_MAX,
+  VERSION_MS_MAX,
+} from "./limits.ts";
 import { NAME_SCRIPT, SWITCH_SCRIPT, TAKE_SCRIPT } from "./scripts.ts";
-import { ProgramVersionSchema } from "./verbs.ts";
+import { ProgramVersionSchema, type PutSchema } from "./verbs.ts";
 
 type Needs = Pick<Environment, "clock" | "files" | "processes">;
 export type ProgramVersion = v.InferOutput<typeof ProgramVersionSchema>;
@@ -25,6 +30,8 @@ export interface SwitchedProgram {
 }
 
 const BOOTED = /\/minime-([0-9a-f]{64})$/;
+/** What a process was taking when it died. */
+const PART = /^minime-[0-9a-f]{64}\.\d+$/;
 
 export class ProgramFile {
   readonly path: string;
@@ -43,27 +50,33 @@ export class ProgramFile {
 
   /** Of what runs, as it was when it was first asked for. */
   hash(): Promise<string> {
-    this.#hash ??= this.#sum();
+    this.#hash ??= this.#sum().catch((error) => {
+      this.#hash = undefined;
+      throw error;
+    });
     return this.#hash;
   }
 
   /** Where the program of that hash lies until it is started. */
   nextPath(hash: string): string {
-    return `${this.path.slice(0, this.path.lastIndexOf("/") + 1)}minime-${hash}`;
+    return `${this.#folder}/minime-${hash}`;
   }
 
   /** Keeps what comes if it runs here; returns what it says of itself. @throws CallError */
   async take(
-    hash: string,
+    { hash, bytes }: v.InferOutput<typeof PutSchema>,
     pieces: AsyncIterable<unknown>,
     signal: AbortSignal,
   ): Promise<ProgramVersion> {
     const { files, processes } = this.#env;
     const path = this.nextPath(hash);
-    if (await files.facts(path) !== undefined) return await this.#version(path, signal);
+    if (await this.#holds(path, hash)) return await this.#version(path, signal);
+    await files.remove(path);
+    await this.#removeOldParts();
     const part = `${path}.${processes.pid}`;
+    const taking = ["-c", TAKE_SCRIPT, "minime", part, hash, String(bytes)];
     try {
-      await this.#run("sh", ["-c", TAKE_SCRIPT, "minime", part, hash], { pieces, signal });
+      await this.#run("sh", taking, { pieces, signal });
       const version = await this.#version(part, signal);
       await this.#run("sh", ["-c", NAME_SCRIPT, "minime", part, path]);
       return version;
@@ -75,7 +88,7 @@ export class ProgramFile {
   /** The program of that hash is the one that starts from now on: and the way back. */
   async switchTo(hash: string): Promise<SwitchedProgram> {
     const next = this.nextPath(hash);
-    const isThere = await this.#env.files.facts(next) !== undefined;
+    const isThere = await this.#holds(next, hash);
     if (isThere && BOOTED.test(this.path)) {
       return { program: next, kept: this.path, original: this.path };
     }
@@ -85,6 +98,28 @@ export class ProgramFile {
       throw new CallError("failed", `Program ${hash.slice(0, 16)} is not here: it was not sent`);
     }
     return { program: this.path, kept: `${this.path}.old`, original: this.path };
+  }
+
+  get #folder(): string {
+    return this.path.slice(0, this.path.lastIndexOf("/"));
+  }
+
+  /** Its name alone says nothing of a file that a machine wrote while it went down. */
+  async #holds(path: string, hash: string): Promise<boolean> {
+    return await this.#env.files.facts(path) !== undefined && await this.#sumOf(path) === hash;
+  }
+
+  /** Those that nobody can be writing any more, on any machine that shares the folder. */
+  async #removeOldParts(): Promise<void> {
+    const { clock, files } = this.#env;
+    for (const name of await files.list(this.#folder)) {
+      if (!PART.test(name)) continue;
+      const path = `${this.#folder}/${name}`;
+      const facts = await files.facts(path);
+      if (facts !== undefined && facts.modified < clock.now() - PUT_MS_MAX) {
+        await files.remove(path);
+      }
+    }
   }
 
   async #sum(): Promise<string> {

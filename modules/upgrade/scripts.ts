@@ -1,9 +1,12 @@
 /** What the system's shell does for an upgrade: files of a hundred megabytes never go through us. */
 
-/** Takes a program as gzip on stdin to the file $1, if its hash is $2. Who runs it removes the file. */
+/**
+ * Takes a program of $3 bytes as gzip on stdin to the file $1, if its hash is $2. Not a byte more is
+ * written: what comes is checked by its hash at the end only. Who runs it removes the file.
+ */
 export const TAKE_SCRIPT = `
 umask 022
-gzip -dc >"$1" || exit 1
+gzip -dc | head -c "$3" >"$1" || exit 1
 sum=$(sha256sum <"$1") || exit 1
 if [ "\${sum%% *}" != "$2" ]; then echo "its hash is wrong: it was changed on the way" >&2; exit 1; fi
 chmod 755 "$1" || exit 1
@@ -11,8 +14,8 @@ sync -- "$1" 2>/dev/null || :
 `;
 
 /**
- * The file $1, which was tried, gets the name $2. One that has it stays: another node of this machine
- * may be running it, and a program that is replaced under itself cannot be read.
+ * The file $1, which was tried, gets the name $2. One that has got it meanwhile stays: another node of
+ * this machine may be running it, and a program that is replaced under itself cannot be read.
  */
 export const NAME_SCRIPT = `
 ln -- "$1" "$2" 2>/dev/null || [ -f "$2" ]
