@@ -54,7 +54,7 @@ export interface ChainOptions {
   readonly types?: readonly IdentityType[];
   /** How far ahead of ours the clock of who issued may be. @default 0 */
   readonly skewMs?: number;
-  /** For ping and renewal only: an expired node may come back. @default false */
+  /** For renewal only: an expired leaf may come back, of an issuer that has not ended. @default false */
   readonly allowExpired?: boolean;
   /** Saves the curve operations for certificates seen before. @default none */
   readonly cache?: VerifiedCertificates;
@@ -106,10 +106,13 @@ export function verifyChain(primitives: Verifier, options: ChainOptions): Identi
     });
     checkConstraint(leaf, issuer);
   }
-  for (const certificate of issuer ? [issuer, leaf] : [leaf]) {
-    checkValidity(certificate, options);
-    checkRevocation(certificate, options);
+  if (issuer) {
+    // Whoever finds the key of one that has ended could else sign for ever.
+    checkValidity(issuer, { ...options, allowExpired: false });
+    checkRevocation(issuer, options);
   }
+  checkValidity(leaf, options);
+  checkRevocation(leaf, options);
   const types = options.types ?? DEFAULT_TYPES;
   if (!types.includes(kind)) {
     throw new AuthenticationError(

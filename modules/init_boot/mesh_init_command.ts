@@ -1,16 +1,14 @@
 /** `minime mesh init`: the keys of a mesh whose nodes are installed, before there is any node. */
 
-import { choosePrimitives, parsePolicy, UsageError } from "../../core/mod.ts";
+import { choosePrimitives, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { lockHome } from "../shared/home_lock.ts";
 import { needsNow } from "../shared/authority.ts";
-import { makeIssuer } from "../shared/issuer.ts";
-import { GATEWAY_GROUP } from "../shared/mesh_view.ts";
+import { homeGroups, makeIssuer } from "../shared/issuer.ts";
 import { prepareKeys, preparePolicy } from "../shared/mesh_setup.ts";
-import { REGISTRAR_GROUP } from "../shared/roles.ts";
 import { shellQuoted } from "../shared/private_folder.ts";
 import type { meshInitOptions } from "./commands.ts";
-import { type ConfigFile, readConfigFile } from "./config_file.ts";
+import { readConfigFile } from "./config_file.ts";
 import { readMeshFacts } from "./mesh_facts.ts";
 
 /** Of the issuer in the mesh's home. */
@@ -43,7 +41,7 @@ export async function runMeshInit(
   const issuer = makeIssuer(authority, needsNow(env, primitives), {
     name: ISSUER_NAME,
     types: ["node", "user"],
-    groups: groupsOf(file),
+    groups: homeGroups(file?.mesh),
   });
   await home.store("issuer.key", issuer.key);
   // Last: with it the mesh is complete.
@@ -55,14 +53,4 @@ export async function runMeshInit(
   out.note(
     `Keep a copy of ${shellQuoted(home.path("root.key"))} offline: whoever holds it is the mesh`,
   );
-}
-
-/** Those that hosts have, and those that the policy knows: people have them. */
-function groupsOf(file: ConfigFile | undefined): string[] {
-  if (file === undefined) return [GATEWAY_GROUP, REGISTRAR_GROUP];
-  const { groups, policy } = file.mesh;
-  const people = parsePolicy(policy).rules.flatMap(({ who }) =>
-    who.filter((each) => each.startsWith("group:")).map((each) => each.slice("group:".length))
-  );
-  return [...groups.map(({ name }) => name), ...people, GATEWAY_GROUP, REGISTRAR_GROUP];
 }

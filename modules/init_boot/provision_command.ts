@@ -19,13 +19,12 @@ import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { lockHome } from "../shared/home_lock.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { dialEndpoints } from "../shared/host_endpoints.ts";
-import { makeIssuer } from "../shared/issuer.ts";
+import { makeIssuer, registrarGroups } from "../shared/issuer.ts";
 import { INSTALLED_NODE_MS } from "../shared/limits.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { meshSource } from "../shared/mesh_file_build.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { prepareKeys, preparePolicy } from "../shared/mesh_setup.ts";
-import { GATEWAY_GROUP } from "../shared/mesh_view.ts";
 import { type NodeFiles, writePrivateFiles } from "../shared/node_folder.ts";
 import { foldNodeset, parseNodeset } from "../shared/nodeset.ts";
 import { shellQuoted } from "../shared/private_folder.ts";
@@ -193,7 +192,7 @@ function registrarFiles(
   const { key, certificate } = makeIssuer(authority, needs, {
     name,
     types: ["node"],
-    groups: [...mesh.groups.map((group) => group.name), GATEWAY_GROUP],
+    groups: registrarGroups(mesh),
   });
   return { "registrar.key": key, "registrar.cert": certificate };
 }

@@ -1,8 +1,8 @@
 /**
  * The registrar's side of renewal: a new certificate for the same key, name and groups, and as long a
  * life, to whoever proves to hold the key of a certificate of this mesh that is not revoked. Who
- * brings the request does not matter, and neither does that the certificate has expired: a partition
- * of any length heals (SECURITY.md 2).
+ * brings the request does not matter, and neither does that the certificate has expired, while its
+ * issuer has not: a partition heals (SECURITY.md 2).
  */
 
 import {

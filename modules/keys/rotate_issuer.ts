@@ -5,21 +5,24 @@
 
 import * as v from "valibot";
 import {
-  isSignedBy,
+  ConnectionError,
+  errorText,
   MinimeError,
+  NO_REVOCATIONS,
   parseCertificate,
-  type Primitives,
-  toHex,
+  type Revocations,
 } from "../../core/mod.ts";
-import { ConnectionError, errorText } from "../../core/mod.ts";
-import { type Authority, issue, needsNow } from "../shared/authority.ts";
+import { needsNow } from "../shared/authority.ts";
 import type { CommandContext } from "../shared/command.ts";
+import { loadRevocations } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { makeIssuer } from "../shared/issuer.ts";
-import { ISSUER_MS } from "../shared/limits.ts";
+import { certifyIssuer, homeGroups, makeIssuer, registrarGroups } from "../shared/issuer.ts";
+import { type MeshFile, parseMeshFile } from "../shared/mesh_file.ts";
+import type { MeshHome } from "../shared/mesh_home.ts";
 import { reachMesh } from "../shared/mesh_query.ts";
 import { IssuerRequestSchema } from "../shared/renewal_verbs.ts";
 import { REGISTRAR_GROUP } from "../shared/roles.ts";
+import { checkIssuerRequest, REGISTRAR_TYPES } from "./issuer_request.ts";
 import { ISSUER_ANSWER_MS_MAX } from "./limits.ts";
 import type { RotateParts } from "./rotate_psk.ts";
 
@@ -30,6 +33,12 @@ interface Exchanged {
   readonly formerKeyId: string;
 }
 
+type Parts = Omit<RotateParts, "rootSeed"> & {
+  /** Says which groups there are. */
+  readonly mesh: MeshFile | undefined;
+  readonly revocations: Revocations;
+};
+
 /** Exit code 1 when a registrar keeps its old one, 4 when the mesh could not be asked for registrars. */
 export async function rotateIssuer(
   context: CommandContext,
@@ -39,12 +48,19 @@ export async function rotateIssuer(
   const { out } = context;
   const exchanged: Exchanged[] = [];
   const kept = new Map<string, string>();
-  const own = await exchangeOwn(context, { home, primitives, authority });
+  const parts = {
+    home,
+    primitives,
+    authority,
+    mesh: await loadMeshFile(home),
+    revocations: await loadRevocations(home, primitives, authority.rootPublicKey) ?? NO_REVOCATIONS,
+  };
+  const own = await exchangeOwn(context, parts);
   if (own !== undefined) exchanged.push(own);
   const registrars = await registrarsOf(context, kept);
   for (const name of registrars ?? []) {
     try {
-      exchanged.push(await exchangeAt(context, name, { primitives, authority }));
+      exchanged.push(await exchangeAt(context, name, parts));
     } catch (error) {
       context.signal.throwIfAborted();
       if (!(error instanceof MinimeError)) throw error;
@@ -76,7 +92,7 @@ export async function rotateIssuer(
 /** Undefined where the home has no issuer. The key goes first: a rotation cut short is repeated. */
 async function exchangeOwn(
   { env }: CommandContext,
-  { home, primitives, authority }: Omit<RotateParts, "rootSeed">,
+  { home, primitives, authority, mesh }: Parts,
 ): Promise<Exchanged | undefined> {
   const { issuer } = authority;
   if (issuer === undefined) return undefined;
@@ -85,7 +101,7 @@ async function exchangeOwn(
   const made = makeIssuer(authority, needsNow(env, primitives), {
     name,
     types: constraint?.types ?? [],
-    groups: constraint?.groups ?? [],
+    groups: [...homeGroups(mesh), ...constraint?.groups ?? []],
   });
   await home.store("issuer.key", made.key);
   await home.store("issuer.cert", made.certificate);
@@ -111,11 +127,11 @@ async function registrarsOf(
   }
 }
 
-/** In a connection that ends in the registrar. Its constraint stays what the root once signed. */
+/** In a connection that ends in the registrar. What it may sign is for the mesh file to say, not for it. */
 async function exchangeAt(
   context: CommandContext,
   registrar: string,
-  { primitives, authority }: { readonly primitives: Primitives; readonly authority: Authority },
+  { primitives, authority, mesh, revocations }: Omit<Parts, "home">,
 ): Promise<Exchanged> {
   const { env, signal } = context;
   await using session = await context.session(registrar);
@@ -125,24 +141,22 @@ async function exchangeAt(
     return await session.request(verb, request, { signed: true, ...patience });
   };
   const reply = v.parse(IssuerRequestSchema, await call("keys.issuer_request", {}));
-  const request = parseCertificate(primitives, reply.request);
-  const present = parseCertificate(primitives, reply.present);
-  const { signPublicKey, dhPublicKey, keyId } = request;
-  const isOwn = isSignedBy(primitives, { certificate: request, publicKey: signPublicKey });
-  const { rootPublicKey } = authority;
-  const isRoots = isSignedBy(primitives, { certificate: present, publicKey: rootPublicKey });
-  if (request.type !== "request" || !isOwn || !isRoots || present.constraint === undefined) {
-    throw new MinimeError(`Its request, for key ${toHex(signPublicKey)}, is not in order`);
-  }
-  const [certificate] = issue(authority, needsNow(env, primitives), {
-    type: "issuer",
-    name: present.name,
-    groups: [],
-    validityMs: ISSUER_MS,
-    constraint: present.constraint,
-    signPublicKey,
-    dhPublicKey,
+  const needs = needsNow(env, primitives);
+  const asked = checkIssuerRequest(reply, { ...needs, registrar, authority, revocations });
+  const certificate = certifyIssuer(authority, needs, {
+    name: registrar,
+    types: REGISTRAR_TYPES,
+    groups: [...registrarGroups(mesh), ...asked.formerGroups],
+    signPublicKey: asked.signPublicKey,
+    dhPublicKey: asked.dhPublicKey,
   });
   await call("keys.issuer_install", { certificate });
-  return { registrar, keyId, formerKeyId: present.keyId };
+  return { registrar, keyId: asked.keyId, formerKeyId: asked.formerKeyId };
+}
+
+/** Undefined: the home has none, and nothing is known but what issuers had so far. */
+async function loadMeshFile(home: MeshHome): Promise<MeshFile | undefined> {
+  const bytes = await home.load("mesh.toml");
+  if (bytes === undefined) return undefined;
+  return parseMeshFile(new TextDecoder().decode(bytes), { file: home.path("mesh.toml") });
 }

@@ -65,6 +65,13 @@ Deno.test("rotation: registrars get new issuers, nodes renew by them, the old on
     return [...new Set(nodes.map(({ issuer }) => issuer?.keyId))];
   };
   const [before] = await issuers();
+  // Which groups there are is for the file to say, as it is now.
+  const late = ["token", "create", "--name", "n3", "--groups", "late", "--out"];
+  const early = await local.run(...late, `${local.folder}/early.token`);
+  assert.match(early.stderr, /"late"/);
+  assert.notEqual(early.code, 0);
+  const more = '[groups]\nlate = "n2"\n';
+  await Deno.writeTextFile(`${local.home}/mesh.toml`, more, { append: true });
   const { exchanged, kept } = await local.json("mesh", "rotate", "issuer") as {
     exchanged: { registrar: string | null; keyId: string; formerKeyId: string }[];
     kept: unknown[];
@@ -72,6 +79,7 @@ Deno.test("rotation: registrars get new issuers, nodes renew by them, the old on
   assert.deepEqual(kept, []);
   assert.deepEqual(exchanged.map(({ registrar }) => registrar), [null, "reg"]);
   assert.equal(exchanged[1]?.formerKeyId, before);
+  await local.must(...late, `${local.folder}/late.token`);
   // The new one is there after a restart too.
   registrar.kill("SIGKILL");
   await registrar.status;

@@ -242,6 +242,13 @@ Deno.test("chain: an expired node may come back where that is asked for, a revok
   refuses({ chain: [leaf.bytes], allowExpired: true, revocations }, "revoked", /is revoked$/);
 });
 
+// With the key of one out of an old backup somebody made nodes that came back for ever.
+Deno.test("chain: an issuer that has ended brings nobody back", () => {
+  const issuer = certifyIssuer(50, { notAfter: NOW - 1 });
+  const chain = [issued(2), issuer.bytes];
+  refuses({ chain, allowExpired: true }, "expired", /^Certificate of "registrar50" expired/);
+});
+
 Deno.test("chain: revocation is asked about leaf and issuer, by key and begin", () => {
   const asked: [string, number][] = [];
   const leaf = certify(2, { issuerSeed: seed(50) });

@@ -70,7 +70,7 @@ Deno.test("renewal office: the same key, name and groups, for as long, even when
   const notBefore = clock.now();
   const notAfter = notBefore + 10 * DAY_MS;
   const self = keys.person({ name: "n1", groups: ["compute"], notBefore, notAfter });
-  clock.advance(12 * DAY_MS);
+  await clock.advance(12 * DAY_MS);
   const { chain } = ask(self);
   const { meshId, rootPublicKey } = keys;
   const now = clock.now();
