@@ -34,6 +34,11 @@ export interface DiskFile extends Disposable {
   seek(at: number): void;
   cut(bytes: number): void;
   setModified(unixMs: number): void;
+  /**
+   * False when it is locked already, by whom ever; otherwise it is ours until it is closed. Throws
+   * FileError on a disk without locks.
+   */
+  tryLock(): boolean;
   /** Resolves when it would survive a loss of power. */
   sync(): Promise<void>;
   /** Idempotent. */

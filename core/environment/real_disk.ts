@@ -86,6 +86,7 @@ export class RealDisk implements Disk {
 class RealDiskFile implements DiskFile {
   readonly #path: string;
   readonly #file: Deno.FsFile;
+  #isLocked = false;
   #closed = false;
 
   constructor(path: string, file: Deno.FsFile) {
@@ -122,6 +123,10 @@ class RealDiskFile implements DiskFile {
     );
   }
 
+  tryLock(): boolean {
+    return guarded(`lock "${this.#path}"`, () => this.#isLocked ||= this.#file.tryLockSync(true));
+  }
+
   async sync(): Promise<void> {
     try {
       await this.#file.sync();
@@ -133,6 +138,8 @@ class RealDiskFile implements DiskFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    // Closing is not enough: the runtime may still hold a second descriptor of the same lock.
+    if (this.#isLocked) this.#file.unlockSync();
     this.#file.close();
   }
 

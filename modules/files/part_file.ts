@@ -3,6 +3,10 @@
  * place in one step when all of it is there. What is left of an interrupted one is found again by that
  * name, which is the same for the same node, sender and file.
  *
+ * Two copies at once to one place have one name for it: who writes it holds a lock on it, and the other
+ * one is refused. Where the disk has no locks, whoever has lost it to the other finds that out by
+ * `isPartOf` and must not put it in place.
+ *
  * Its mode is right from the beginning, since a mode that is changed by name could be that of another
  * file by then.
  */
@@ -43,7 +47,8 @@ export function findPart(
     return undefined;
   }
   try {
-    const { file } = ground.open(name, "read");
+    // What must not be written cannot be gone on with.
+    const { file } = ground.open(name, "write");
     using _ = file;
     return { size: facts.size, sum: sumOf(file, startSha256(), facts.size) };
   } catch (error) {
@@ -60,11 +65,16 @@ export function openPart(
 ): { readonly file: DiskFile; readonly sum: Sha256 } {
   const { disk } = ground;
   if (from === 0) {
-    removePart(ground, name);
-    return { file: disk.create(ground.at(name), mode), sum: startSha256() };
+    removeUnused(ground, name);
+    const file = disk.create(ground.at(name), mode);
+    if (lock(file)) return { file, sum: startSha256() };
+    file.close();
+    throw inUse(ground, name);
   }
   const { file, facts } = ground.open(name, "write");
   try {
+    // Who had it may have put it in place just before it was ours.
+    if (!lock(file) || !isPartOf(ground, { name, file })) throw inUse(ground, name);
     if (facts.uid !== uid || facts.names !== 1 || facts.mode !== mode || facts.size < from) {
       throw new FileError("other", `What was left of a file is no longer there to go on with`);
     }
@@ -76,6 +86,49 @@ export function openPart(
     file.close();
     throw error;
   }
+}
+
+/** Whether what has that name, in the folder that was entered, still is that open file. */
+export function isPartOf(
+  ground: Ground,
+  { name, file }: { readonly name: string; readonly file: DiskFile },
+): boolean {
+  return ground.disk.facts(ground.at(name))?.id === file.facts().id;
+}
+
+/** Throws FileError when somebody writes it. */
+function removeUnused(ground: Ground, name: string): void {
+  if (ground.disk.facts(ground.at(name))?.kind === "file") {
+    using file = openToLock(ground, name);
+    if (file !== undefined && !lock(file)) throw inUse(ground, name);
+    // Ours until it has no name any more.
+    return removePart(ground, name);
+  }
+  removePart(ground, name);
+}
+
+/** Undefined when it cannot be read, and so says nothing. */
+function openToLock(ground: Ground, name: string): DiskFile | undefined {
+  try {
+    return ground.open(name, "read").file;
+  } catch (error) {
+    if (error instanceof FileError || error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+}
+
+function lock(file: DiskFile): boolean {
+  try {
+    return file.tryLock();
+  } catch (error) {
+    // A disk without locks.
+    if (error instanceof FileError) return true;
+    throw error;
+  }
+}
+
+function inUse(ground: Ground, name: string): FileError {
+  return new FileError("other", `Could not write "${ground.at(name)}": another copy writes it now`);
 }
 
 /** Nothing, when there is none. */

@@ -10,7 +10,7 @@ import { type Destination, renamed } from "./destination.ts";
 import { Folders } from "./folders.ts";
 import type { Ground } from "./ground.ts";
 import { BATCH_ENTRIES_MAX } from "./limits.ts";
-import { findPart, partName } from "./part_file.ts";
+import { findPart, partName, removePart } from "./part_file.ts";
 import { Problems } from "./problems.ts";
 import {
   type FileRecord,
@@ -197,7 +197,8 @@ class Receiver {
     const { disk } = ground;
     const folder = this.#folders.here;
     if (folder === undefined) return;
-    const part = partName(name, { key, startSha256 });
+    // Not that of a file, which another copy may write now.
+    const part = partName(name, { key: `${key} link`, startSha256 });
     try {
       ground.enter(folder);
       const facts = disk.facts(ground.at(name));
@@ -205,11 +206,22 @@ class Receiver {
         this.#same++;
         return;
       }
-      if (disk.facts(ground.at(part)) !== undefined) disk.remove(ground.at(part));
+      removePart(ground, part);
       disk.makeLink(ground.at(part), target);
-      this.#writer.place(part, name);
+      this.#placeLink(part, name);
     } catch (error) {
       this.#problems.addError(ground.explain(error, part, name));
+    }
+  }
+
+  /** In the folder that was entered. */
+  #placeLink(part: string, name: string): void {
+    const { ground } = this.#options;
+    try {
+      ground.disk.rename(ground.at(part), ground.at(name));
+    } catch (error) {
+      removePart(ground, part);
+      throw error;
     }
   }
 

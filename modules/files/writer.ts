@@ -15,7 +15,7 @@ import {
 } from "../../core/mod.ts";
 import type { Ground } from "./ground.ts";
 import { CLOSING_FILES_MAX, PART_BYTES_MIN } from "./limits.ts";
-import { openPart, removeOldParts, removePart } from "./part_file.ts";
+import { isPartOf, openPart, removeOldParts, removePart } from "./part_file.ts";
 import type { Problems } from "./problems.ts";
 import type { WantedFile } from "./receiver.ts";
 
@@ -136,7 +136,8 @@ export class Writer {
         if (folder !== undefined && folder !== wanted.folder) await this.#syncFolder(folder);
         ground.enter(wanted.folder);
         folder = wanted.folder;
-        this.place(wanted.part, wanted.name);
+        this.#checkOwn(writing);
+        ground.disk.rename(ground.at(wanted.part), ground.at(wanted.name));
         writing.file.close();
         this.files++;
       } catch (error) {
@@ -145,17 +146,6 @@ export class Writer {
       }
     }
     if (folder !== undefined) await this.#syncFolder(folder);
-  }
-
-  /** In the folder that was entered. */
-  place(part: string, name: string): void {
-    const { ground } = this.#options;
-    try {
-      ground.disk.rename(ground.at(part), ground.at(name));
-    } catch (error) {
-      removePart(ground, part);
-      throw error;
-    }
   }
 
   /** The end, whether all went well or not. Idempotent. */
@@ -175,13 +165,22 @@ export class Writer {
     }
   }
 
+  /** What was hashed is what gets the name. */
+  #checkOwn({ wanted: { part: name }, file }: Writing): void {
+    const { ground } = this.#options;
+    if (isPartOf(ground, { name, file })) return;
+    throw new FileError("other", `Could not write "${ground.at(name)}": it was replaced meanwhile`);
+  }
+
   #drop(writing: Writing): void {
     if (this.#writing === writing) this.#writing = undefined;
-    writing.file.close();
+    // Its lock ends when nobody can take it for something to go on with.
+    using file = writing.file;
     const { ground, problems } = this.#options;
+    const { folder, part: name } = writing.wanted;
     try {
-      ground.enter(writing.wanted.folder);
-      removePart(ground, writing.wanted.part);
+      ground.enter(folder);
+      if (isPartOf(ground, { name, file })) removePart(ground, name);
     } catch (error) {
       if (!(error instanceof MinimeError)) throw error;
       problems.add(`Something is left of a copy: ${errorText(error)}`);
