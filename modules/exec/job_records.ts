@@ -7,7 +7,6 @@
 import * as v from "valibot";
 import { type Environment, errorText, type Log } from "../../core/mod.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
-import { RECORD_ARGV_CHARACTERS_MAX } from "./limits.ts";
 import { RunEndSchema } from "./order.ts";
 
 /** Later versions may add fields, which this one leaves out. */
@@ -15,7 +14,6 @@ const RecordSchema = v.object({
   name: v.string(),
   keyId: v.string(),
   run: v.string(),
-  /** Shortened when it is long. */
   argv: v.array(v.string()),
   /** Unix ms. */
   startedMs: v.number(),
@@ -79,19 +77,8 @@ export class JobRecords {
   async #write(): Promise<void> {
     while (this.#isStale) {
       this.#isStale = false;
-      const jobs = this.#take().map((job) => ({ ...job, argv: shortened(job.argv) }));
+      const jobs = this.#take();
       await this.#env.files.write(this.#path, `${JSON.stringify({ jobs })}\n`, { mode: 0o600 });
     }
   }
-}
-
-function shortened(argv: readonly string[]): string[] {
-  const words: string[] = [];
-  let left = RECORD_ARGV_CHARACTERS_MAX;
-  for (const word of argv) {
-    if (word.length >= left) return [...words, `${word.slice(0, left)}…`];
-    words.push(word);
-    left -= word.length + 1;
-  }
-  return words;
 }

@@ -6,7 +6,12 @@
 
 import { CallError, type Environment, errorText, type Log } from "../../core/mod.ts";
 import type { JobRecord, JobRecords } from "./job_records.ts";
-import { JOB_KEPT_MS, JOBS_KEPT_MAX } from "./limits.ts";
+import {
+  JOB_ARGV_CHARACTERS_MAX,
+  JOB_KEPT_MS,
+  JOB_LIST_CHARACTERS_MAX,
+  JOBS_KEPT_MAX,
+} from "./limits.ts";
 import type { JobEnd, JobOrder, JobView, RunEnd, SignalName } from "./order.ts";
 import type { Chunk } from "./program.ts";
 import type { Programs, Signed } from "./programs.ts";
@@ -16,6 +21,7 @@ interface Job {
   readonly name: string;
   readonly keyId: string;
   readonly run: string;
+  /** Shortened when it is long. */
   readonly argv: readonly string[];
   /** Unix ms. */
   readonly startedMs: number;
@@ -46,8 +52,8 @@ const LOST: RunEnd = {
 export interface JobsParts {
   readonly env: Pick<Environment, "clock">;
   readonly log: Log;
-  readonly programs: Programs;
-  readonly records: JobRecords;
+  readonly programs: Pick<Programs, "run" | "signalOf">;
+  readonly records: Pick<JobRecords, "read" | "save">;
 }
 
 export class Jobs {
@@ -107,7 +113,7 @@ export class Jobs {
       name,
       keyId,
       run: order.run,
-      argv: order.argv,
+      argv: shortWords(order.argv, JOB_ARGV_CHARACTERS_MAX),
       startedMs: this.#parts.env.clock.now(),
       ring: new Ring(),
       earlierBytes: 0,
@@ -142,16 +148,18 @@ export class Jobs {
     await Promise.all([...this.#jobs.values()].map(({ over }) => over));
   }
 
-  /** Those of the user of that key. */
+  /** Those of the user of that key; the more there are, the less is told of each. */
   list(keyId: string): JobView[] {
     this.#forget();
-    return [...this.#jobs.values()].filter((job) => job.keyId === keyId).map((job) => ({
-      job: job.name,
-      argv: [...job.argv],
-      startedMs: job.startedMs,
+    const jobs = [...this.#jobs.values()].filter((job) => job.keyId === keyId);
+    const charactersMax = Math.floor(JOB_LIST_CHARACTERS_MAX / Math.max(1, jobs.length));
+    return jobs.map(({ name, argv, startedMs, endedMs, end, ...job }) => ({
+      job: name,
+      argv: shortWords(argv, charactersMax),
+      startedMs,
       bytes: bytesOf(job),
-      ...(job.endedMs === undefined ? {} : { endedMs: job.endedMs }),
-      ...(job.end === undefined ? {} : { end: job.end }),
+      ...(endedMs === undefined ? {} : { endedMs }),
+      ...(end === undefined ? {} : { end: shortEnd(end, charactersMax) }),
     }));
   }
 
@@ -218,13 +226,30 @@ export class Jobs {
     return this.#jobs.get(keyOf({ keyId, name }));
   }
 
-  /** What ended long ago, and the oldest when there are many. */
+  /**
+   * What ended long ago; and when there are many, what ended first of the user who has most of them: one
+   * user's jobs must not push out what others want to know.
+   */
   #forget(): void {
     const now = this.#parts.env.clock.now();
-    const ended = [...this.#jobs].filter(([, { endedMs }]) => endedMs !== undefined);
-    const tooMany = ended.length - JOBS_KEPT_MAX;
-    for (const [index, [key, { endedMs = 0 }]] of ended.entries()) {
-      if (index < tooMany || now - endedMs > JOB_KEPT_MS) this.#jobs.delete(key);
+    const kept = new Map<string, { readonly key: string; readonly endedMs: number }[]>();
+    let count = 0;
+    for (const [key, { keyId, endedMs }] of this.#jobs) {
+      if (endedMs === undefined) continue;
+      if (now - endedMs > JOB_KEPT_MS) {
+        this.#jobs.delete(key);
+        continue;
+      }
+      const own = kept.get(keyId) ?? [];
+      own.push({ key, endedMs });
+      kept.set(keyId, own);
+      count++;
+    }
+    for (; count > JOBS_KEPT_MAX; count--) {
+      const most = [...kept.values()].reduce((a, b) => b.length > a.length ? b : a);
+      const first = most.reduce((a, b) => b.endedMs < a.endedMs ? b : a);
+      most.splice(most.indexOf(first), 1);
+      this.#jobs.delete(first.key);
     }
   }
 
@@ -260,7 +285,29 @@ function recordOf(job: Job): JobRecord {
   };
 }
 
-function bytesOf({ earlierBytes, ring }: Job): number {
+/** Those before the limit, and of the one that goes beyond it the beginning. */
+function shortWords(argv: readonly string[], charactersMax: number): string[] {
+  const words: string[] = [];
+  let left = charactersMax;
+  for (const word of argv) {
+    if (word.length >= left) return [...words, cutText(word, left)];
+    words.push(word);
+    left -= word.length + 1;
+  }
+  return words;
+}
+
+function shortEnd(end: RunEnd, charactersMax: number): RunEnd {
+  const { error = "" } = end;
+  return error.length <= charactersMax ? end : { ...end, error: cutText(error, charactersMax) };
+}
+
+function cutText(text: string, characters: number): string {
+  // A character of which one half is left would be none any more.
+  return `${text.slice(0, characters).toWellFormed()}…`;
+}
+
+function bytesOf({ earlierBytes, ring }: Pick<Job, "earlierBytes" | "ring">): number {
   return earlierBytes + ring.written;
 }
 

@@ -45,9 +45,14 @@ export const LANES_MAX = 16;
 
 /** What is kept of the output of one background job: the last few thousand lines. */
 export const RING_BYTES_MAX = 256 * 1024;
-/** How long a job that has ended is remembered, and how many of them on one node. */
+/** How long a job that has ended is remembered. */
 export const JOB_KEPT_MS = 86_400_000;
+/** How many of them on one node, for all users: 64 MiB of output. */
 export const JOBS_KEPT_MAX = 256;
+/** Of a job's command line that is kept: enough to know it again. */
+export const JOB_ARGV_CHARACTERS_MAX = 1_024;
+/** Of all command lines, and as much of all errors, in one list: with the rest it fits into one answer. */
+export const JOB_LIST_CHARACTERS_MAX = 96 * 1024;
 /** How often the holder of jobs looks whether it holds anything, before it ends itself. */
 export const HOLDER_CHECK_MS = 60_000;
 /** How long it may take to start: a whole program on a busy machine. */
@@ -58,8 +63,6 @@ export const HOLDER_ANSWER_MS_MAX = 10_000;
 export const HOLDER_GONE_CHECK_MS = 20;
 /** Holders that die or end under one request before it fails. */
 export const HOLDER_TRIES_MAX = 3;
-/** Of a job's command line on record; output and all words are the living holder's. */
-export const RECORD_ARGV_CHARACTERS_MAX = 1_024;
 /** How long nodes may take to say what they know of jobs. */
 export const JOB_MS_MAX = 10_000;
 /** Sessions at once; each has keys of its own, here and at its node. */

@@ -1,10 +1,117 @@
 /** Background jobs on daemons of this machine, as a user handles them. */
 
 import assert from "node:assert/strict";
+import { type Context, encodeCanonical } from "../../../core/mod.ts";
 import { viewsOf } from "../../../modules/exec/job_commands.ts";
+import { type JobRecord } from "../../../modules/exec/job_records.ts";
+import { Jobs } from "../../../modules/exec/jobs.ts";
+import { JOBS_KEPT_MAX } from "../../../modules/exec/limits.ts";
+import type { RunEnd, RunOrder } from "../../../modules/exec/order.ts";
+import { STDOUT } from "../../../modules/exec/program.ts";
+import { type Signed } from "../../../modules/exec/programs.ts";
+import { GROUP_NODE_BYTES_MAX } from "../../../modules/shared/limits.ts";
 import { LocalMesh } from "../../support/local_mesh.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { until } from "../../support/wait.ts";
 import { lives } from "./scene.ts";
+
+interface Bench {
+  readonly clock: ManualClock;
+  readonly jobs: Jobs;
+  /** Resolves when it runs, or has failed. */
+  start(user: string, job: string, argv?: readonly string[]): Promise<void>;
+  names(user: string): string[];
+  /** Ends those that run. */
+  release(): void;
+}
+
+/** Jobs whose programs are none: `true` ends at once, `false` does not start, others run on. */
+function makeBench(): Bench {
+  const clock = new ManualClock();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let runs = 0;
+  const keyOf = (user: string) => user.padEnd(64, "0");
+  const jobs = new Jobs({
+    env: { clock },
+    log: () => {},
+    programs: {
+      async *run({ argv: [program = ""] }: RunOrder, _context: Context, options) {
+        if (program.startsWith("no")) return { code: 127, error: `Could not start "${program}"` };
+        options?.onStart?.();
+        yield [STDOUT, new Uint8Array(1)];
+        if (program !== "true") await released;
+        return { code: 0 } satisfies RunEnd;
+      },
+      signalOf: () => false,
+    },
+    records: {
+      read: () => Promise.resolve([]),
+      save: (take: () => readonly JobRecord[]) => Promise.resolve(void take()),
+    },
+  });
+  return {
+    clock,
+    jobs,
+    release,
+    async start(user, job, argv = ["true"]) {
+      const by: Signed = {
+        kind: "signed",
+        identity: { keyId: keyOf(user), name: user, signPublicKey: new Uint8Array(0) },
+        requestId: "",
+        as: user,
+        rule: "allow[0]",
+        maxProcesses: undefined,
+        commandsOnly: false,
+      };
+      const order = { job, argv: [...argv], run: String(runs++).padStart(32, "0"), variables: [] };
+      await jobs.start(order, by, { elsewhere: 0 });
+      if (argv[0] !== "sleep") await jobs.wait({ keyId: keyOf(user), job }, { signal: NEVER });
+    },
+    names: (user) => jobs.list(keyOf(user)).map(({ job }) => job),
+  };
+}
+
+const NEVER = new AbortController().signal;
+
+Deno.test("jobs: those of one user do not push out what others want to know", async () => {
+  const { clock, start, names, release, jobs } = makeBench();
+  // It ends last, so it is not the first that its own user loses.
+  await start("b0b", "long", ["sleep"]);
+  await start("a11ce", "one");
+  await clock.advance(1_000);
+  const count = JOBS_KEPT_MAX + 20;
+  for (let i = 0; i < count; i++) await start("b0b", `job${i}`);
+  await clock.advance(1_000);
+  release();
+  await jobs.settled();
+  assert.deepEqual(names("a11ce"), ["one"]);
+  const kept = names("b0b");
+  assert.deepEqual([kept.length, kept[0], kept[1], kept.at(-1)], [
+    JOBS_KEPT_MAX - 1,
+    "long",
+    `job${count - JOBS_KEPT_MAX + 2}`,
+    `job${count - 1}`,
+  ]);
+  for (let i = 0; i < 3; i++) await start("a11ce", `more${i}`);
+  assert.deepEqual(names("a11ce"), ["one", "more0", "more1", "more2"]);
+});
+
+Deno.test("jobs: the list of many with long command lines fits into one answer", async () => {
+  const { start, jobs, release } = makeBench();
+  const words = Array.from({ length: 16 }, () => "\u{1f600}".repeat(50_000));
+  await start("a11ce", "one", ["sleep", "short", ...words]);
+  const keyId = "a11ce".padEnd(64, "0");
+  const [one] = jobs.list(keyId);
+  assert.deepEqual(one?.argv.slice(0, 2), ["sleep", "short"]);
+  assert.ok((one?.argv.join(" ").length ?? 0) <= 1_100);
+  for (let i = 0; i < 1_000; i++) await start("a11ce", `job${i}`, ["sleep", ...words]);
+  for (let i = 0; i < JOBS_KEPT_MAX; i++) await start("a11ce", `not${i}`, [`no${words[0]}`]);
+  const list = jobs.list(keyId);
+  assert.equal(list.length, 1_001 + JOBS_KEPT_MAX);
+  assert.ok(encodeCanonical(list).length < GROUP_NODE_BYTES_MAX);
+  release();
+  await jobs.settled();
+});
 
 Deno.test("jobs: listed by node, whoever answered first", () => {
   const job = { job: "j", argv: ["true"], startedMs: 1, bytes: 0 };
