@@ -39,7 +39,7 @@ import { FileReload, LOG_LEVEL_DEFAULT } from "./file_reload.ts";
 import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { encodeChain, revived, reviveOnce, withNewestChain } from "./node_certificate.ts";
 import { type KeptDocument, NodeState } from "./node_state.ts";
-import { openRegistrar } from "./registrar_desk.ts";
+import { openIssuer, openRegistrar } from "./registrar_desk.ts";
 import { hasJoined, joinByToken } from "./token_join.ts";
 import { Replacement } from "./replacement.ts";
 import { Supervision } from "./supervision.ts";
@@ -112,7 +112,15 @@ export async function runConfigured(
       revocations,
       warn,
     });
-    const reviving = { name: host.name, mesh, trust, signal: context.signal };
+    const stateFolder = place.paths.folder;
+    const issuer = await openIssuer(env, primitives, { keys: newest, revocations, stateFolder });
+    const reviving = {
+      name: host.name,
+      mesh,
+      trust,
+      signal: context.signal,
+      ...(issuer === undefined ? {} : { own: () => issuer.authority }),
+    };
     const keys = await revived(env, primitives, { ...reviving, keys: newest, state, warn });
     const belief = { trust: () => trust };
     const self = identify(env, primitives, {
@@ -121,13 +129,12 @@ export async function runConfigured(
       revocations,
     });
     for (const endpoint of await ownEndpoints(env, host)) await place.bind(endpoint);
-    const registrar = await openRegistrar(env, primitives, {
-      keys,
-      revocations,
+    const registrar = issuer && await openRegistrar(env, primitives, {
+      issuer,
       mesh: mesh.name,
       keyId: self.identity.keyId,
       endpoints: reachedEndpoints(host, place.endpoints),
-      stateFolder: place.paths.folder,
+      stateFolder,
     });
     log("info", `Life ${state.incarnation} of "${host.name}" in mesh "${mesh.name}"`);
     await serve(context, {

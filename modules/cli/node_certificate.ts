@@ -1,7 +1,8 @@
 /**
  * Which certificate of a node counts: the one in its folder of keys, or one that it got since, from a
  * registrar. One that has expired while the machine was away is renewed before the daemon starts,
- * by the mesh's PSK and its own key: nobody lets it in otherwise.
+ * by the mesh's PSK and its own key: nobody lets it in otherwise. A registrar's own issuer renews it
+ * then, so that a mesh comes up again all of whose registrars were away.
  */
 
 import * as v from "valibot";
@@ -22,7 +23,8 @@ import {
   type Trust,
   verifyChain,
 } from "../../core/mod.ts";
-import { KEY_BYTES } from "../shared/authority.ts";
+import { issueAgain } from "../keys/mod.ts";
+import { type Authority, KEY_BYTES, needsNow } from "../shared/authority.ts";
 import { dialEndpoints } from "../shared/host_endpoints.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { RENEWAL_DOMAIN, renewalBytes, RenewedSchema } from "../shared/renewal_verbs.ts";
@@ -80,21 +82,25 @@ export interface ReviveParts {
   readonly mesh: MeshFile;
   readonly trust: Trust;
   readonly signal: AbortSignal;
+  /** What this node signs with, as of now. @default it is no registrar */
+  readonly own?: () => Authority;
 }
 
-/** The keys with a chain that has not expired; resolves when a registrar of the file has given one. */
+/** The keys with a chain that has not expired; resolves when a registrar, or our issuer, has given one. */
 export async function revived(
   env: Environment,
   primitives: Primitives,
   parts: ReviveParts & { readonly state: NodeState; readonly warn: (text: string) => void },
 ): Promise<NodeKeys> {
-  const { keys, name, trust: { revocations }, state, warn, signal } = parts;
+  const { keys, name, trust: { revocations }, state, warn, signal, own } = parts;
   const { clock, random } = env;
   const identity = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
   // What else is wrong with it is told by whoever verifies it.
   if (identity === undefined || clock.now() <= identity.notAfter) return keys;
-  if (registrarsOf(parts).length === 0) return keys;
-  warn(`Certificate of "${name}" has expired: asking a registrar for another one`);
+  const isAlone = registrarsOf(parts).length === 0;
+  if (isAlone && own === undefined) return keys;
+  const how = own === undefined ? "asking a registrar for another one" : "its own issuer renews it";
+  warn(`Certificate of "${name}" has expired: ${how}`);
   for (;;) {
     try {
       const chain = await reviveOnce(env, primitives, parts);
@@ -102,7 +108,7 @@ export async function revived(
       return { ...keys, chain };
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof MinimeError)) throw error;
+      if (!(error instanceof MinimeError) || isAlone) throw error;
       warn(errorText(error));
     }
     const chance = (random.bytes(1)[0] as number) / 256;
@@ -110,18 +116,24 @@ export async function revived(
   }
 }
 
-/** A chain from the first registrar of the file that gives one; rejects with why none did. */
+/** A chain by our own issuer, or from the first registrar of the file that gives one; rejects with why none did. */
 export async function reviveOnce(
   env: Environment,
   primitives: Primitives,
   parts: ReviveParts,
 ): Promise<readonly Uint8Array[]> {
-  const { keys, trust, signal } = parts;
+  const { keys, trust, signal, own } = parts;
   const { revocations } = trust;
   const judge = { keys, revocations, now: env.clock.now() };
   const identity = judged(primitives, keys.chain, judge);
   if (identity === undefined) throw new MinimeError("The certificate is not valid");
   let why = 'The mesh file names no other host in group "registrar"';
+  try {
+    if (own !== undefined) return issueAgain(own(), needsNow(env, primitives), identity);
+  } catch (cause) {
+    if (!(cause instanceof MinimeError)) throw cause;
+    why = `Our own issuer cannot renew it: ${errorText(cause)}`;
+  }
   for (const registrar of registrarsOf(parts)) {
     for (const endpoint of dialEndpoints(registrar)) {
       try {

@@ -20,20 +20,16 @@ export interface Registrar {
 }
 
 /** Undefined for a node that is no registrar. Throws when its issuer may not be one. */
-export async function openRegistrar(
+export async function openIssuer(
   env: Environment,
   primitives: Primitives,
-  options: {
+  { keys, stateFolder, revocations }: {
     readonly keys: NodeKeys;
     readonly revocations?: Revocations;
-    readonly mesh: string;
-    readonly keyId: string;
-    readonly endpoints: readonly string[];
     /** Of what is kept from one life to the next. */
     readonly stateFolder: string;
   },
-): Promise<Registrar | undefined> {
-  const { keys, mesh, keyId, endpoints, stateFolder, revocations } = options;
+): Promise<RegistrarIssuer | undefined> {
   const key = await readPrivateFile(env, `${keys.folder}/registrar.key`);
   const certificate = await readPrivateFile(env, `${keys.folder}/registrar.cert`);
   if (key === undefined && certificate === undefined) return undefined;
@@ -43,7 +39,7 @@ export async function openRegistrar(
     );
   }
   const { meshId, rootPublicKey, psk } = keys;
-  const issuer = await RegistrarIssuer.open({
+  return await RegistrarIssuer.open({
     env,
     primitives,
     meshId,
@@ -53,6 +49,21 @@ export async function openRegistrar(
     first: { key, certificate },
     path: `${stateFolder}/registrar.issuer`,
   });
+}
+
+/** What that issuer signs for. */
+export async function openRegistrar(
+  env: Environment,
+  primitives: Primitives,
+  { issuer, mesh, keyId, endpoints, stateFolder }: {
+    readonly issuer: RegistrarIssuer;
+    readonly mesh: string;
+    readonly keyId: string;
+    readonly endpoints: readonly string[];
+    /** As of openIssuer. */
+    readonly stateFolder: string;
+  },
+): Promise<Registrar> {
   const authority = () => issuer.authority;
   const desk = await TokenDesk.open({
     env,

@@ -38,7 +38,7 @@ import { type KeepChain, RenewalWatch, type ReviveChain } from "./renewal.ts";
 import type { RenewalOffice } from "./renewal_office.ts";
 
 export { RegistrarIssuer } from "./registrar_issuer.ts";
-export { type OfficeOptions, RenewalOffice } from "./renewal_office.ts";
+export { issueAgain, type OfficeOptions, RenewalOffice } from "./renewal_office.ts";
 
 /** What the daemon's own files say. */
 export interface KeysOptions {

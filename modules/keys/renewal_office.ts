@@ -17,7 +17,7 @@ import {
   type Primitives,
   RateLimit,
 } from "../../core/mod.ts";
-import { type Authority, issueNode } from "../shared/authority.ts";
+import { type Authority, issueNode, type Needs, needsNow } from "../shared/authority.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { INSTALLED_NODE_MS } from "../shared/limits.ts";
 import { type Renewal, RENEWAL_DOMAIN, renewalBytes } from "../shared/renewal_verbs.ts";
@@ -59,29 +59,33 @@ export class RenewalOffice {
     if (!this.#limit.take()) throw new CallError("busy", "More renewals per second than allowed");
     try {
       const identity = judges.verifyChain(chain, { allowExpired: true });
-      const { name, certificate, groups, signPublicKey, dhPublicKey } = identity;
+      const { name, certificate, signPublicKey } = identity;
       if (identity.type !== "node") throw new CallError("refused", `"${name}" is no node`);
       const bytes = renewalBytes(unixMs, certificate.bytes);
       if (!judges.verify(RENEWAL_DOMAIN, { publicKey: signPublicKey, bytes, signature })) {
         throw new CallError("refused", `The request is not signed by the key of "${name}"`);
       }
       checkAge(name, unixMs, env.clock);
-      const issued = issueNode(authority(), {
-        primitives,
-        random: env.random,
-        now: Math.floor(env.clock.now()),
-        name,
-        groups,
-        signPublicKey,
-        dhPublicKey,
-        validityMs: Math.min(certificate.notAfter - certificate.notBefore, INSTALLED_NODE_MS),
-      });
-      return { chain: issued, identity };
+      const needs = needsNow(env, primitives);
+      return { chain: issueAgain(authority(), needs, identity), identity };
     } catch (error) {
       if (!(error instanceof AuthenticationError)) throw error;
       throw new CallError("refused", errorText(error), { cause: error });
     }
   }
+}
+
+/** The same key, name and groups, for as long. */
+export function issueAgain(authority: Authority, needs: Needs, identity: Identity): Uint8Array[] {
+  const { name, groups, signPublicKey, dhPublicKey, certificate } = identity;
+  return issueNode(authority, {
+    ...needs,
+    name,
+    groups,
+    signPublicKey,
+    dhPublicKey,
+    validityMs: Math.min(certificate.notAfter - certificate.notBefore, INSTALLED_NODE_MS),
+  });
 }
 
 function checkAge(name: string, unixMs: number, clock: Clock): void {

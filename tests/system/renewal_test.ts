@@ -29,3 +29,16 @@ Deno.test("renewal: a node renews while it runs, and comes back after it has exp
   await again.line(RUNNING);
   await mesh.settled("reg", "n2");
 });
+
+// It asked other registrars, of which there were none, and the mesh stayed down.
+Deno.test("renewal: a registrar that was away for longer than its certificate comes up alone", async () => {
+  await using mesh = await InstalledMesh.prepare({
+    nodes: ["reg"],
+    hostKeys: { reg: 'groups = ["registrar"]' },
+    lives: { reg: "2s" },
+  });
+  await new Promise((resolve) => setTimeout(resolve, 2_200));
+  const registrar = mesh.start("reg");
+  await registrar.line(/Certificate of \\"reg\\" has expired: its own issuer renews it/);
+  await registrar.line(RUNNING);
+});
