@@ -97,6 +97,8 @@ export interface FileFacts {
   readonly uid: number;
   /** Unix ms. */
   readonly modified: number;
+  /** The same for all that lies on one file system: another one was mounted over what has another. */
+  readonly device: number;
 }
 
 export interface Files {
@@ -109,10 +111,16 @@ export interface Files {
   append(path: string, data: Uint8Array | string, options?: { mode?: number }): Promise<void>;
   /** With all parents; existing folders are fine. `mode` default 0700. */
   makeFolder(path: string, options?: { mode?: number }): Promise<void>;
-  /** Recursive; a missing path is fine. */
-  remove(path: string): Promise<void>;
-  /** Names in the folder, sorted; an empty list when there is no folder. */
-  list(path: string): Promise<string[]>;
+  /**
+   * Recursive; a missing path is fine. `alone`: a folder only when it is empty, for one that others
+   * have filled.
+   */
+  remove(path: string, options?: { alone?: boolean }): Promise<void>;
+  /**
+   * Names in the folder, sorted; an empty list when there is no folder. `max`: no more than so many of
+   * them are read, whichever come first.
+   */
+  list(path: string, options?: { max?: number }): Promise<string[]>;
   /** Undefined when there is nothing. Does not follow a symbolic link. */
   facts(path: string): Promise<FileFacts | undefined>;
   /** Changes permission bits. */

@@ -55,15 +55,17 @@ export class RealFiles implements Files {
     await guarded(`make the folder "${path}"`, () => Deno.mkdir(path, { recursive: true, mode }));
   }
 
-  async remove(path: string): Promise<void> {
-    await guarded(`remove "${path}"`, () => removeIfThere(path));
+  async remove(path: string, { alone = false }: { alone?: boolean } = {}): Promise<void> {
+    await guarded(`remove "${path}"`, () => removeIfThere(path, { recursive: !alone }));
   }
 
-  async list(path: string): Promise<string[]> {
+  async list(path: string, { max = Infinity }: { max?: number } = {}): Promise<string[]> {
     return await guarded(`list "${path}"`, async () => {
       const names: string[] = [];
       try {
-        for await (const entry of Deno.readDir(path)) names.push(entry.name);
+        for await (const entry of Deno.readDir(path)) {
+          if (names.push(entry.name) >= max) break;
+        }
       } catch (error) {
         if (!marksOf(error).includes("NotFound")) throw error;
       }
@@ -156,9 +158,9 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
-async function removeIfThere(path: string): Promise<void> {
+async function removeIfThere(path: string, options = { recursive: true }): Promise<void> {
   try {
-    await Deno.remove(path, { recursive: true });
+    await Deno.remove(path, options);
   } catch (error) {
     if (!marksOf(error).includes("NotFound")) throw error;
   }
@@ -183,5 +185,6 @@ function factsOf(info: Deno.FileInfo): FileFacts {
     mode: (info.mode ?? 0) & 0o7777,
     uid: info.uid ?? 0,
     modified: info.mtime?.getTime() ?? 0,
+    device: info.dev,
   };
 }

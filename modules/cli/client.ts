@@ -36,6 +36,8 @@ export interface Reached {
   readonly endpoint: string;
   /** Of the conduit, when its other end is the node itself; undefined: a socket of this machine. */
   readonly session: string | undefined;
+  /** In the certificate of that node; undefined: a socket of this machine. */
+  readonly groups: readonly string[] | undefined;
   /** Of the document that changed the PSK last, as that daemon knows it; 0: unknown, or none. */
   readonly secretsVersion: number;
   /** What is to be done when the calls are closed. */
@@ -120,7 +122,7 @@ export class User {
 /** What a command talks to. */
 export class Client implements MeshClient {
   readonly meshName: string;
-  readonly via: { readonly name: string; readonly endpoint: string };
+  readonly via: MeshClient["via"];
   readonly request: MeshClient["request"];
   readonly stream: MeshClient["stream"];
   readonly #calls: Calls;
@@ -146,7 +148,8 @@ export class Client implements MeshClient {
     this.#calls = calls;
     this.#afterwards = parts.reached.afterwards;
     this.meshName = parts.home.name;
-    this.via = { name: parts.reached.name, endpoint: parts.reached.endpoint };
+    const { name, endpoint, groups } = parts.reached;
+    this.via = { name, endpoint, groups };
     this.#user = parts.user;
     this.#bind = parts.bound && session !== undefined ? fromHex(session) : undefined;
     this.#clock = parts.clock;

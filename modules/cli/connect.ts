@@ -88,7 +88,7 @@ async function reachLocal(
   node: string | undefined,
 ): Promise<Reached | undefined> {
   for await (const daemon of localDaemons(needs, { mesh: home.name, node })) {
-    return { ...daemon, session: undefined, secretsVersion: 0 };
+    return { ...daemon, session: undefined, groups: undefined, secretsVersion: 0 };
   }
   return undefined;
 }
@@ -180,6 +180,7 @@ async function race(
           name: node.name,
           endpoint,
           session: peer.kind === "node" ? peer.session : undefined,
+          groups: peer.kind === "node" ? peer.identity.groups : undefined,
           secretsVersion: peer.kind === "node" ? peer.secretsVersion : 0,
         };
         return won.resolve(winner);

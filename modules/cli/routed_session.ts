@@ -56,6 +56,7 @@ export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): 
       name: node,
       endpoint: `mesh:${node} through ${first.name}`,
       session: peer.kind === "node" ? peer.session : undefined,
+      groups: peer.kind === "node" ? peer.identity.groups : undefined,
       afterwards: () => done,
     };
   } catch (error) {

@@ -1,11 +1,18 @@
 /** `minime user approve` and `minime user deny`: what becomes of those who asked. */
 
-import { choosePrimitives, isName, UsageError } from "../../core/mod.ts";
+import {
+  choosePrimitives,
+  errorText,
+  isName,
+  MinimeError,
+  type Primitives,
+  UsageError,
+} from "../../core/mod.ts";
 import { issue, loadAuthority, needsNow, rootSeedOf } from "../shared/authority.ts";
-import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { OPS_GROUP } from "../shared/credentials.ts";
 import type { EnrolAnswer } from "../shared/enrol_verbs.ts";
-import { callGroup } from "../shared/group_client.ts";
+import { failureLines } from "../shared/group_report.ts";
 import { lockHome } from "../shared/home_lock.ts";
 import { USER_MS } from "../shared/limits.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
@@ -13,8 +20,8 @@ import { reachMesh } from "../shared/mesh_query.ts";
 import { NAME_RULE } from "../shared/mesh_file_schema.ts";
 import type { approveOptions, denyOptions } from "./commands.ts";
 import { fingerprintOf } from "./enrol_request.ts";
-import { ENROL_ANSWER_BYTES_MAX, ENROL_ASK_MS_MAX } from "./limits.ts";
-import { type WaitingUser, waitingUsers } from "./pending_requests.ts";
+import { ENROL_ANSWER_BYTES_MAX } from "./limits.ts";
+import { askLoginNode, type WaitingUser, waitingUsers } from "./pending_requests.ts";
 import { sealFor } from "./sealed_box.ts";
 
 /** Files of our home that anybody of the mesh needs. */
@@ -36,8 +43,7 @@ export async function runApprove(
   using primitives = await choosePrimitives();
   const authority = await loadAuthority(home, primitives);
   if (groups.includes(OPS_GROUP)) rootSeedOf(authority, `a certificate in group "${OPS_GROUP}"`);
-  const { client, waiting } = await find(context, name, options.fingerprint);
-  await using _client = client;
+  const waiting = await find(context, primitives, { name, fingerprint: options.fingerprint });
   const needs = needsNow(env, primitives);
   const { signPublicKey, dhPublicKey, keyId } = waiting;
   const chain = issue(authority, needs, {
@@ -57,7 +63,7 @@ export async function runApprove(
     });
   }
   const sealed = sealFor({ primitives, random: env.random }, dhPublicKey, plain).toBase64();
-  await answer(context, client, { waiting, answer: { sealed } });
+  await answer(context, waiting, { sealed });
   if (options.json) return out.json({ user: name, keyId, groups, node: waiting.node });
   const inGroups = groups.length === 0 ? "in no group" : `in ${groups.join(", ")}`;
   out.print(
@@ -71,54 +77,54 @@ export async function runDeny(
   { fingerprint, reason, json }: OptionsOf<typeof denyOptions>,
   [name = ""]: readonly string[],
 ): Promise<void> {
-  const { client, waiting } = await find(context, name, fingerprint);
-  await using _client = client;
-  await answer(context, client, { waiting, answer: { denied: reason } });
+  using primitives = await choosePrimitives();
+  const waiting = await find(context, primitives, { name, fingerprint });
+  await answer(context, waiting, { denied: reason });
   if (json) context.out.json({ user: name, keyId: waiting.keyId, node: waiting.node });
   else context.out.print(`"${name}" was told: ${reason}`);
 }
 
-/** The caller closes the client. */
+/** Names the login nodes that did not say: the request may be theirs. */
 async function find(
   context: CommandContext,
-  name: string,
-  fingerprint: string | undefined,
-): Promise<{ readonly client: MeshClient; readonly waiting: WaitingUser }> {
+  primitives: Primitives,
+  { name, fingerprint }: { readonly name: string; readonly fingerprint: string | undefined },
+): Promise<WaitingUser> {
   const { client, view } = await reachMesh(context);
-  try {
-    const { waiting } = await waitingUsers(client, view, context.signal);
-    const theirs = waiting.filter(({ user }) => user === name);
-    const digits = fingerprint?.toLowerCase().replaceAll(/[^0-9a-f]/g, "");
-    const found = theirs.filter(({ keyId }) =>
-      digits === undefined || (digits.length >= 16 && keyId.startsWith(digits))
-    );
-    const [first] = found;
-    if (first !== undefined && found.length === 1) return { client, waiting: first };
-    if (theirs.length === 0) throw new UsageError(`"${name}" has not asked: minime user requests`);
-    const shown = theirs.map(({ node, keyId }) => `${fingerprintOf(keyId)} on ${node}`).join(", ");
-    throw new UsageError(
-      first === undefined
-        ? `"${name}" has asked with another fingerprint: ${shown}`
-        : `"${name}" has asked more than once: ${shown}`,
-      { hint: "Let them read theirs out, and name it: --fingerprint FINGERPRINT" },
-    );
-  } catch (error) {
-    await client.close();
-    throw error;
+  await client.close();
+  const { waiting, failures } = await waitingUsers(context, primitives, view);
+  for (const line of failureLines(failures.values(), { now: context.env.clock.now() })) {
+    context.out.warn(line);
   }
+  const theirs = waiting.filter(({ user }) => user === name);
+  const digits = fingerprint?.toLowerCase().replaceAll(/[^0-9a-f]/g, "");
+  const found = theirs.filter(({ keyId }) =>
+    digits === undefined || (digits.length >= 16 && keyId.startsWith(digits))
+  );
+  const [first] = found;
+  if (first !== undefined && found.length === 1) return first;
+  if (theirs.length === 0) throw new UsageError(`"${name}" has not asked: minime user requests`);
+  const shown = theirs.map(({ node, keyId }) => `${fingerprintOf(keyId)} on ${node}`).join(", ");
+  throw new UsageError(
+    first === undefined
+      ? `"${name}" has asked with another fingerprint: ${shown}`
+      : `"${name}" has asked more than once: ${shown}`,
+    { hint: "Let them read theirs out, and name it: --fingerprint FINGERPRINT" },
+  );
 }
 
 async function answer(
-  { signal }: CommandContext,
-  client: MeshClient,
-  { waiting, answer }: { readonly waiting: WaitingUser; readonly answer: EnrolAnswer },
+  context: CommandContext,
+  { node, keyId }: WaitingUser,
+  answer: EnrolAnswer,
 ): Promise<void> {
-  const { node, keyId } = waiting;
-  const signed = await client.sign("keys.answer", { keyId, answer }, { targets: [node] });
-  const deadlineMs = ENROL_ASK_MS_MAX;
-  const { failures } = await callGroup(client, { targets: node, signed, deadlineMs, signal });
-  const failure = failures.get(node);
-  if (failure !== undefined) throw new UsageError(`"${node}" did not take it: ${failure.reason}`);
+  try {
+    await askLoginNode(context, node, { verb: "keys.answer", args: { keyId, answer } });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof MinimeError)) throw error;
+    throw new UsageError(`"${node}" did not take it: ${errorText(error)}`, { cause: error });
+  }
 }
 
 /** All but the key, as JSON. */

@@ -46,7 +46,7 @@ export const keysOfUsers = [
     name: "enroll",
     brief: "Ask on a login node to become a user of the mesh, and wait for an operator",
     description: "Makes a key in your home, which stays there. The node knows by the owner of a " +
-      "file who you are, so the certificate gets your unix user name. Given up by ^C, it goes on " +
+      "folder who you are, so the certificate gets your unix user name. Given up by ^C, it goes on " +
       "when it is run again. A request is good for a day.",
     examples: [["minime user enroll", "shows a fingerprint to read out to the operator"]],
     options: enrollOptions,

@@ -1,6 +1,7 @@
 /**
- * What somebody asks who wants to become a user of the mesh: an empty file, whose owner says which user
- * of the machine it is, and whose name holds the keys. So the daemon reads nothing that others wrote.
+ * What somebody asks who wants to become a user of the mesh: an empty folder, whose owner says which
+ * user of the machine it is, and whose name holds the keys. So the daemon reads nothing that others
+ * wrote, and an operator sees by the name alone that whoever asks has the key.
  *
  *   base64url of (sign_pub 32 | dh_pub 32 | signature 64) ".request"
  *   signature in the module domain "minime-enrol-v1" over dh_pub 32 | name
@@ -24,7 +25,7 @@ export interface EnrolRequest extends PublicKeys {
   readonly keyId: string;
 }
 
-/** The name of the file of who has that key (Ed25519 seed, X25519 secret). */
+/** The name of the request of who has that key (Ed25519 seed, X25519 secret). */
 export function requestFileName(
   primitives: Primitives,
   { key, user }: { readonly key: Uint8Array; readonly user: string },
@@ -37,7 +38,7 @@ export function requestFileName(
   return `${all.toBase64({ alphabet: "base64url", omitPadding: true })}${SUFFIX}`;
 }
 
-/** Undefined for a file that is no request, and for one that its owner did not make. */
+/** Undefined for what is no request, and for one that was not made by who has the key, for that user. */
 export function readRequestFileName(
   primitives: Primitives,
   { file, user }: { readonly file: string; readonly user: string },

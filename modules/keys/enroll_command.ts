@@ -1,6 +1,6 @@
 /**
  * `minime user enroll`: a user of a login node asks to become a user of the mesh. The key stays in
- * their home; who they are the node sees by the owner of the request's file.
+ * their home; who they are the node sees by the owner of the request's folder.
  */
 
 import * as v from "valibot";
@@ -53,7 +53,7 @@ export async function runEnroll(
   const folder = `${spoolRoot(env)}/${mesh}`;
   const request = `${folder}/${requestFileName(primitives, { key, user: unixUser })}`;
   const answer = `${folder}/${answerFileName(keyId)}`;
-  if (await env.files.facts(answer) === undefined) await env.files.append(request, "");
+  if (await env.files.facts(answer) === undefined) await env.files.makeFolder(request);
   const fingerprint = fingerprintOf(keyId);
   if (!json) {
     out.print(

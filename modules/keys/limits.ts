@@ -26,13 +26,19 @@ export const ISSUER_ANSWER_MS_MAX = 10_000;
 /** A request for enrolment that nobody has answered is forgotten after a day, an answer after a week. */
 export const ENROL_REQUEST_MS_MAX = 86_400_000;
 export const ENROL_ANSWER_MS_MAX = 7 * 86_400_000;
-/** Files of the spool that are looked at: one user leaves one, and those that are wrong are removed. */
-export const ENROL_FILES_MAX = 10_000;
+/** Names of the spool that are read: some MiB. One user leaves one, and what is wrong is removed. */
+export const ENROL_FILES_MAX = 50_000;
+/** How long a look at the spool may take, so that what it saw still arrives within ENROL_ASK_MS_MAX. */
+export const ENROL_LOOK_MS_MAX = 5_000;
+/** How long one file of the spool may take: disks answer sooner, users' own file systems when they like. */
+export const ENROL_FILE_MS_MAX = 500;
 /** How long the system may take to name a user. */
 export const ENROL_LOOKUP_MS_MAX = 2_000;
 /** How often who enrols looks for an answer. */
 export const ENROL_POLL_MS = 300;
 /** An answer holds certificates, a mesh file and the list of nodes; one call carries it. */
 export const ENROL_ANSWER_BYTES_MAX = 1024 * 1024;
-/** How long login nodes may take to say who waits. */
+/** How long a login node may take to say who waits, or to take an answer. */
 export const ENROL_ASK_MS_MAX = 10_000;
+/** Login nodes that are asked at once: each costs a handshake. */
+export const ENROL_ASKED_AT_ONCE_MAX = 8;

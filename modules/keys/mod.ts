@@ -141,9 +141,7 @@ export function createKeys(options: KeysOptions): Module {
         handle: async () => ({
           requests: (await waiting().pending()).map((each) => ({
             user: each.user,
-            keyId: each.keyId,
-            signPublicKey: each.signPublicKey,
-            dhPublicKey: each.dhPublicKey,
+            file: each.file,
             askedMs: each.askedMs,
           })),
         }),

@@ -1,5 +1,6 @@
 /** `minime user requests`: who waits to become a user of the mesh. */
 
+import { choosePrimitives } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { reportFailures } from "../shared/group_report.ts";
@@ -13,10 +14,11 @@ export async function runRequests(
   context: CommandContext,
   { json }: OptionsOf<typeof requestsOptions>,
 ): Promise<number> {
-  const { env: { clock }, out, signal } = context;
+  const { env: { clock }, out } = context;
   const { client, view } = await reachMesh(context);
-  await using _client = client;
-  const { waiting, result } = await waitingUsers(client, view, signal);
+  await client.close();
+  using primitives = await choosePrimitives();
+  const { waiting, asked, failures } = await waitingUsers(context, primitives, view);
   const now = clock.now();
   if (json) {
     out.json({
@@ -40,5 +42,6 @@ export async function runRequests(
       ]),
     );
   }
-  return reportFailures(result, { out, now });
+  const refused = [...failures.values()].filter(({ set }) => set === "refused").length;
+  return reportFailures({ failures, counts: { asked, refused } }, { out, now });
 }

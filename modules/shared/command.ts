@@ -81,7 +81,12 @@ export interface SignOptions {
 export interface MeshClient extends Caller, AsyncDisposable {
   readonly meshName: string;
   /** The daemon at the other end. */
-  readonly via: { readonly name: string; readonly endpoint: string };
+  readonly via: {
+    readonly name: string;
+    readonly endpoint: string;
+    /** By the certificate that it showed; undefined: a socket of this machine. */
+    readonly groups: readonly string[] | undefined;
+  };
   /**
    * A request signed by the user's key (SECURITY.md 4), for guarded verbs. In a session it is bound to
    * it, and so can only be sent there.

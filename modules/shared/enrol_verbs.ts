@@ -3,18 +3,17 @@
 import * as v from "valibot";
 import { isName } from "../../core/mod.ts";
 
-const Bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "Expected bytes");
-const Key = v.pipe(Bytes, v.check((key) => key.length === 32, "Expected 32 bytes"));
 const KeyId = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "Expected 64 hex digits"));
 
+/** The longest name that a folder can hold. */
+const FILE_CHARACTERS_MAX = 255;
 /** Reply of `keys.requests`. */
 export const EnrolRequestsSchema = v.object({
   requests: v.array(v.object({
     /** The unix user who owns the request. */
     user: v.pipe(v.string(), v.check(isName, "Expected a name")),
-    keyId: KeyId,
-    signPublicKey: Key,
-    dhPublicKey: Key,
+    /** The request's name in the node's folder, which proves by itself whose keys they are. */
+    file: v.pipe(v.string(), v.maxLength(FILE_CHARACTERS_MAX)),
     /** Unix ms. */
     askedMs: v.number(),
   })),

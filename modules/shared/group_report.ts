@@ -2,7 +2,7 @@
 
 import { formatDuration } from "./duration.ts";
 import { EXIT, exitCodeOf } from "./exit_code.ts";
-import type { FailureSet, GroupResult, NodeFailure } from "./group_result.ts";
+import type { FailureSet, GroupCounts, NodeFailure } from "./group_result.ts";
 import { compareNames } from "./names.ts";
 import { foldNodeset } from "./nodeset.ts";
 import type { Output } from "./output.ts";
@@ -47,7 +47,10 @@ export function linesByNode<T extends { readonly name: string }>(
 
 /** Prints all that did not answer; the exit code says whether some or all did not, or were not let. */
 export function reportFailures(
-  result: GroupResult,
+  result: {
+    readonly failures: ReadonlyMap<string, NodeFailure>;
+    readonly counts: Pick<GroupCounts, "asked" | "refused">;
+  },
   options: { readonly out: Pick<Output, "writeError">; readonly now: number },
 ): number {
   for (const line of failureLines(result.failures.values(), options)) {

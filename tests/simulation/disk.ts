@@ -102,9 +102,12 @@ export class Disk {
     this.#entries.set(normal(path), { ...entry("socket", 0o600, now), listener });
   }
 
-  remove(path: string): void {
+  remove(path: string, { alone = false }: { alone?: boolean } = {}): void {
     const at = normal(path);
-    this.find(at);
+    const found = this.find(at);
+    if (alone && found?.kind === "folder" && this.list(at).length > 0) {
+      throw systemError("ENOTEMPTY");
+    }
     for (const each of [...this.#entries.keys()]) {
       if (each === at || each.startsWith(`${at}/`)) this.#entries.delete(each);
     }
@@ -126,7 +129,7 @@ export class Disk {
     const found = this.find(path);
     if (found === undefined) return undefined;
     const { kind, mode, modified, data } = found;
-    return { kind, size: data.length, mode, uid: this.#uid, modified };
+    return { kind, size: data.length, mode, uid: this.#uid, modified, device: 0 };
   }
 
   hasParent(path: string): boolean {

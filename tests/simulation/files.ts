@@ -59,12 +59,12 @@ export class SimulatedFiles implements Files {
     );
   }
 
-  remove(path: string): Promise<void> {
-    return this.#do(`remove "${path}"`, READ_MS, () => this.#disk.remove(path));
+  remove(path: string, options: { alone?: boolean } = {}): Promise<void> {
+    return this.#do(`remove "${path}"`, READ_MS, () => this.#disk.remove(path, options));
   }
 
-  list(path: string): Promise<string[]> {
-    return this.#do(`list "${path}"`, READ_MS, () => this.#disk.list(path));
+  list(path: string, { max }: { max?: number } = {}): Promise<string[]> {
+    return this.#do(`list "${path}"`, READ_MS, () => this.#disk.list(path).slice(0, max));
   }
 
   facts(path: string): Promise<FileFacts | undefined> {

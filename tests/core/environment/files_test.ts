@@ -135,6 +135,18 @@ for (const [name, play] of STAGES) {
     await files.remove(`${folder}/b`);
     await files.remove(`${folder}/b`);
     assert.deepEqual(await files.list(folder), ["Z", "a", "bb"]);
+    assert.equal((await files.list(folder, { max: 2 })).length, 2);
+  });
+
+  test("removes a folder alone only when it is empty", async (files, folder) => {
+    await files.makeFolder(`${folder}/a/b`);
+    const { device } = await files.facts(folder) ?? {};
+    assert.equal((await files.facts(`${folder}/a`))?.device, device);
+    await assert.rejects(files.remove(`${folder}/a`, { alone: true }), { name: "FileError" });
+    await files.remove(`${folder}/a/b`, { alone: true });
+    await files.remove(`${folder}/a`, { alone: true });
+    await files.remove(`${folder}/a`, { alone: true });
+    assert.deepEqual(await files.list(folder), []);
   });
 
   Deno.test(`${name} files: tells kind, size, owner and time`, () =>

@@ -75,7 +75,8 @@ async function connect(
   const { local, bound, user } = options;
   const { calls, endpoint, peer } = await reach(mesh, name, { local, user });
   const session = bound && peer.kind === "node" ? peer.session : undefined;
-  return clientOver(mesh, calls, { name, endpoint, user, session });
+  const groups = peer.kind === "node" ? peer.identity.groups : undefined;
+  return clientOver(mesh, calls, { name, endpoint, user, session, groups });
 }
 
 /** A connection to one of the daemons, by tcp as that user or by its unix socket as its owner. */
@@ -105,14 +106,15 @@ export function clientOver(
     readonly endpoint: string;
     readonly user: Self;
     readonly session: string | undefined;
+    readonly groups?: readonly string[] | undefined;
   },
 ): MeshClient {
-  const { name, endpoint, user, session } = options;
+  const { name, endpoint, user, session, groups } = options;
   const bind = session === undefined ? {} : { bind: fromHex(session) };
   const close = () => calls.close("done");
   return {
     meshName: "test",
-    via: { name, endpoint },
+    via: { name, endpoint, groups },
     request: (verb, args, options) => calls.request(verb, args, options),
     stream: (verb, args, options) => calls.stream(verb, args, options),
     sign: (verb, args, { targets, as = "" }) => {
