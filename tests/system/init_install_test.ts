@@ -124,7 +124,7 @@ systemTest(
     );
     // Its own user reaches it on its machine without any key.
     const reload = await minime("reload");
-    assert.match(reload.stdout, /^"n1" has read its mesh file: same hosts$/m);
+    assert.match(reload.stdout, /^"n1" has read its mesh file: nothing has changed$/m);
     assert.equal((await service("reload")).code, 0);
     // The first such line is of the command before.
     await until("the signal has done the same", async () => {
