@@ -109,10 +109,22 @@ export class HolderClient {
       await greet(calls);
       return calls;
     } catch (error) {
+      // One that ends keeps its place until it closes the connection; the next one could not start before.
+      if (calls !== undefined && isGoing(error)) await this.#untilGone(calls);
       void calls?.close("No hello");
       if (isNobody(error)) return undefined;
       throw error;
     }
+  }
+
+  async #untilGone({ done }: Calls): Promise<void> {
+    const late = () =>
+      new CallError("failed", "The process that holds background jobs takes too long to end");
+    await withTimeLimit(() => done, {
+      clock: this.#env.clock,
+      ms: HOLDER_ANSWER_MS_MAX,
+      late,
+    });
   }
 
   async #launch(): Promise<Calls> {
@@ -181,6 +193,11 @@ function isNobody(error: unknown): boolean {
   if (error instanceof ConnectionError) {
     return ["refused", "reset", "closed"].includes(error.reason);
   }
+  return isGoing(error);
+}
+
+/** Gone, or it says that it ends. */
+function isGoing(error: unknown): boolean {
   return error instanceof CallError && error.class === "unreachable";
 }
 

@@ -5,7 +5,11 @@ import { Calls, type Environment, UnixFront } from "../../../core/mod.ts";
 import { HeldJobs } from "../../../modules/exec/held_jobs.ts";
 import { Holder } from "../../../modules/exec/holder.ts";
 import { commonVersion } from "../../../modules/exec/holder_protocol.ts";
-import { HOLDER_CHECK_MS, JOB_KEPT_MS } from "../../../modules/exec/limits.ts";
+import {
+  HOLDER_ANSWER_MS_MAX,
+  HOLDER_CHECK_MS,
+  JOB_KEPT_MS,
+} from "../../../modules/exec/limits.ts";
 import type { JobEnd } from "../../../modules/exec/order.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { until } from "../../support/wait.ts";
@@ -59,6 +63,17 @@ async function logsOf({ held, scene }: Stage, job: string): Promise<[text: strin
   }
 }
 
+/** The same with some methods of its own. */
+function changed<T extends object>(base: T, methods: Partial<T>): T {
+  return new Proxy(base, {
+    get(_, key) {
+      if (key in methods) return methods[key as keyof T];
+      const value = base[key as keyof T];
+      return typeof value === "function" ? value.bind(base) : value;
+    },
+  });
+}
+
 function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
@@ -104,6 +119,57 @@ Deno.test("holder: ends itself a day after the end of its last job, and leaves n
   assert.equal(isOver, false);
   await clock.advance(3 * HOLDER_CHECK_MS);
   await holder.ended;
+  assert.deepEqual(names(stage.folder), []);
+});
+
+Deno.test("holder: a job that comes while one ends itself waits for that, and is the next one's", async () => {
+  await using stage = await makeStage();
+  const { env, user } = stage.scene;
+  const clock = new ManualClock();
+  const { promise: ending, resolve: onEnding } = Promise.withResolvers<void>();
+  const { promise: going, resolve: go } = Promise.withResolvers<void>();
+  const remove = async (path: string) => {
+    if (path.endsWith("/jobs.json")) {
+      onEnding();
+      await going;
+    }
+    await env.files.remove(path);
+  };
+  const files = changed(env.files, { remove });
+  await stage.hold({ clock, files });
+  await clock.advance(HOLDER_CHECK_MS);
+  await ending;
+  // It goes on when the daemon, which was refused, waits for its end; or when the next one is started.
+  let limits = 0;
+  const patient = changed(env.clock, {
+    after(ms, run) {
+      if (ms === HOLDER_ANSWER_MS_MAX && ++limits === 2) go();
+      return env.clock.after(ms, run);
+    },
+  });
+  const spawned: string[][] = [];
+  const processes = changed(env.processes, {
+    spawn(program, options) {
+      spawned.push(names(stage.folder));
+      go();
+      return env.processes.spawn(program, options);
+    },
+  });
+  const host = {
+    env: { ...env, clock: patient, processes },
+    log: () => {},
+    self: { ...user.identity, name: "n2" },
+  };
+  const held = new HeldJobs(host, stage.scene.programs, { folder: stage.folder, comesBack: false });
+  try {
+    const order = { ...stage.scene.order(["/bin/sh", "-c", "exit 5"]), job: "one" };
+    assert.deepEqual(await held.start(order, stage.scene.context()), {});
+    assert.deepEqual(spawned, [[]]);
+    const over = await held.wait("one", stage.scene.context());
+    assert.deepEqual(over, { found: true, end: { code: 5 } });
+  } finally {
+    await held.stop({});
+  }
   assert.deepEqual(names(stage.folder), []);
 });
 
