@@ -4,7 +4,7 @@ import { CallError, type Context, type ModuleHost, type Principal } from "../../
 import { type Account, Accounts } from "../shared/account.ts";
 import { plainInput, signedInput } from "../shared/signed_input.ts";
 import { runAgent } from "./agent.ts";
-import { AGENTS_MAX } from "./limits.ts";
+import { AGENTS_MAX, AGENTS_OF_ONE_MAX } from "./limits.ts";
 import { joined } from "./names.ts";
 import type { AgentOrder, ReadOrder, WriteOrder } from "./order.ts";
 
@@ -101,6 +101,12 @@ export class Copies {
       throw new CallError("busy", `${AGENTS_MAX} copies are under way here already`);
     }
     const own = [...this.#copies.values()].filter((copy) => copy.keyId === keyId).length;
+    if (own >= AGENTS_OF_ONE_MAX) {
+      throw new CallError(
+        "busy",
+        `${AGENTS_OF_ONE_MAX} copies of yours are under way here already`,
+      );
+    }
     if (maxProcesses !== undefined && own >= maxProcesses) {
       const text = `Rule ${rule} lets user "${identity.name}" run ${maxProcesses} at once here`;
       throw new CallError("refused", text);

@@ -29,6 +29,8 @@ export const PROBLEM_CHARACTERS_MAX = 500;
 
 /** Copies at once at one daemon: each is a process of its own. */
 export const AGENTS_MAX = 32;
+/** Those of one user: nobody keeps all others from copying. */
+export const AGENTS_OF_ONE_MAX = 8;
 /** How long a process that copies may take to end when it is told so. */
 export const AGENT_END_MS = 2_000;
 /** What a process that copies may say on stderr of what went wrong. */

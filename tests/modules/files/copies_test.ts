@@ -2,8 +2,15 @@
 
 import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import { CallError, type Context, decodeValue, type Principal } from "../../../core/mod.ts";
+import {
+  CallError,
+  type Context,
+  decodeValue,
+  type Environment,
+  type Principal,
+} from "../../../core/mod.ts";
 import { Copies } from "../../../modules/files/copies.ts";
+import { AGENTS_OF_ONE_MAX } from "../../../modules/files/limits.ts";
 import { Ground } from "../../../modules/files/ground.ts";
 import { nameOf } from "../../../modules/files/location.ts";
 import { Problems } from "../../../modules/files/problems.ts";
@@ -12,6 +19,7 @@ import { sendFiles } from "../../../modules/files/sender.ts";
 import type { Summary } from "../../../modules/files/summary.ts";
 import { type SignedPiece, signPieces } from "../../../modules/shared/signed_input.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
+import { until } from "../../support/wait.ts";
 import { inDomain, userName } from "../exec/scene.ts";
 import { Mail, temporaryFolder } from "./scene.ts";
 
@@ -34,8 +42,8 @@ interface Scene extends AsyncDisposable {
 
 const RUN = "5a".repeat(16);
 
-async function makeScene(): Promise<Scene> {
-  const env = createRealEnvironment();
+async function makeScene(given: Partial<Environment> = {}): Promise<Scene> {
+  const env = { ...createRealEnvironment(), ...given };
   const primitives = await testPrimitives();
   const keys = new MeshKeys(primitives, { random: env.random, now: () => env.clock.now() });
   const user = keys.person({ name: "alice", type: "user" });
@@ -211,6 +219,36 @@ Deno.test("files: as many at once as the rule says, and none twice to one place"
   assert.match(await again(folder.path, {}), /^Another copy of yours to that place is under way$/);
   left.abort(new CallError("cancelled", "Nobody waits"));
   await ended;
+});
+
+Deno.test("files: nobody's copies keep all others from copying", async () => {
+  const { processes } = createRealEnvironment();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let begun = 0;
+  const spawn = async () => {
+    begun++;
+    await released;
+    throw new CallError("cancelled", "Test");
+  };
+  await using scene = await makeScene({
+    processes: Object.create(processes, { spawn: { value: spawn } }),
+  });
+  using _ = { [Symbol.dispose]: release };
+  const texts: string[] = [];
+  const copyAs = async (principal: Partial<Signed>) => {
+    const order = { path: "/etc/hosts", name: "hosts", checksum: false };
+    const reading = scene.copies.read(order, scene.context({ bound: true }, principal));
+    await assert.rejects(reading.next(), ({ message }: Error) => texts.push(message) > 0);
+  };
+  const own = Array.from({ length: AGENTS_OF_ONE_MAX + 2 }, () => copyAs({}));
+  await until(() => begun + texts.length === own.length, "all of one user have entered or not");
+  const busy = `${AGENTS_OF_ONE_MAX} copies of yours are under way here already`;
+  assert.deepEqual(texts, [busy, busy]);
+  const { identity } = scene.context({}).principal as Signed;
+  const other = copyAs({ identity: { ...identity, keyId: "f".repeat(64), name: "bob" } });
+  await until(() => begun === AGENTS_OF_ONE_MAX + 1, "another user's has entered");
+  release();
+  await Promise.all([...own, other]);
 });
 
 Deno.test({
