@@ -17,8 +17,7 @@ import type { Log } from "../log.ts";
 import { AuditLog } from "../security/audit.ts";
 import { type Identity, verifyChain } from "../security/chain.ts";
 import { findSecret } from "../security/mesh_secrets.ts";
-import { Journal } from "../security/journal.ts";
-import type { JournalFile } from "../security/journal_file.ts";
+import { Journal, type KeptJournal } from "../security/journal.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import type { Self, Trust } from "../security/trust.ts";
 import { toHex } from "../wire/bytes.ts";
@@ -52,7 +51,7 @@ export interface MinimedOptions {
   /** The folder of audit logs. */
   readonly auditFolder: string;
   /** Where requests that ran are remembered across restarts. @default nowhere */
-  readonly journal?: JournalFile;
+  readonly journal?: KeptJournal;
   /**
    * Unix ms: requests issued before are refused, for what a journal may have lost.
    * @default the begin of our certificate

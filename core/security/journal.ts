@@ -35,6 +35,12 @@ export interface JournalStore {
   append(record: JournalRecord): Promise<void>;
 }
 
+/** A store that tells what it was given. */
+export interface KeptJournal extends JournalStore {
+  /** Those that were not expired when anybody looked. */
+  readonly records: readonly JournalRecord[];
+}
+
 export interface JournalOptions<T> {
   readonly clock: Pick<Clock, "now" | "after">;
   /** How many bytes it takes to keep a reply. Must not throw. */

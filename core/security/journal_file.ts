@@ -11,7 +11,7 @@ import type { Files } from "../environment/environment.ts";
 import { NotFoundError } from "../errors.ts";
 import { JOURNAL_FILE_RECORDS_MAX, KEY_ID_BYTES, REQUEST_ID_BYTES } from "../limits.ts";
 import { ByteReader, ByteWriter, fromHex, toHex } from "../wire/bytes.ts";
-import type { JournalRecord, JournalStore } from "./journal.ts";
+import type { JournalRecord, KeptJournal } from "./journal.ts";
 
 type JournalFiles = Pick<Files, "append" | "read" | "write">;
 
@@ -25,7 +25,7 @@ export interface JournalFileOptions {
 }
 
 /** Appends records to one file. */
-export class JournalFile implements JournalStore {
+export class JournalFile implements KeptJournal {
   readonly #options: JournalFileOptions;
   /** Those that have not expired, as far as anybody looked. */
   #living: JournalRecord[];

@@ -176,6 +176,7 @@ export async function runConfigured(
         },
       },
       journal: state.journal,
+      comesBack: true,
       // A machine that lost its power may have lost the end of the journal too.
       requestsSinceMs: (await env.host()).booted,
       onUp: (daemon) => {

@@ -3,7 +3,7 @@
 import {
   errorText,
   formatEndpoint,
-  type JournalFile,
+  type KeptJournal,
   Minimed,
   type Primitives,
   type Self,
@@ -23,8 +23,9 @@ export interface ServiceParts {
   readonly modules: Omit<ModulesOptions, "exec">;
   readonly place: DaemonPlace;
   readonly logging: Logging;
-  /** @default none: a daemon whose key dies with it needs no memory of requests */
-  readonly journal?: JournalFile;
+  readonly journal: KeptJournal;
+  /** Its key outlives it: who has jobs here may come back to them. */
+  readonly comesBack: boolean;
   /** @default the begin of our certificate */
   readonly requestsSinceMs?: number;
   /** It runs from now on; what is returned is disposed of before it stops. */
@@ -47,12 +48,12 @@ export async function serve(
       ...parts.modules,
       log: logging.ring,
       // Where a key dies with its daemon, nobody comes back to its jobs.
-      exec: { folder: place.paths.folder, comesBack: journal !== undefined },
+      exec: { folder: place.paths.folder, comesBack: parts.comesBack },
     }),
     listen: listeners.map(({ address }) => formatEndpoint(address)),
     auditFolder: place.paths.audit,
     log: logging.log,
-    ...(journal === undefined ? {} : { journal }),
+    journal,
     ...(requestsSinceMs === undefined ? {} : { requestsSinceMs }),
   });
   await using resources = new AsyncDisposableStack();

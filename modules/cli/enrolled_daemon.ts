@@ -7,6 +7,7 @@
 import {
   choosePrimitives,
   errorText,
+  JournalMemory,
   keyIdOf,
   type Minimed,
   NO_REVOCATIONS,
@@ -79,6 +80,8 @@ async function runDaemon(context: CommandContext, options: EnrolOptions): Promis
     const begun = before ?? await begin(context, { options, primitives, place });
     const { self, trust, segment, endpoints, peers } = begun;
     const incarnation = (before?.incarnation ?? 0) + 1;
+    const earlier = before?.ran ?? [];
+    const journal = new JournalMemory({ now: () => env.clock.now(), earlier });
     let running: Minimed | undefined;
     await serve(context, {
       self,
@@ -90,7 +93,9 @@ async function runDaemon(context: CommandContext, options: EnrolOptions): Promis
         mesh: { segment, endpoints, peers, incarnation },
         upgrade: { folder: paths.folder, goOnAs: (next) => replacement.goOnAs(next) },
       },
-      // What the life before has run is not remembered: it may not come again.
+      journal,
+      comesBack: false,
+      // An older program, or one that did not come up, has left nothing of what it ran.
       ...(before === undefined ? {} : { requestsSinceMs: env.clock.now() }),
       onUp(daemon) {
         running = daemon;
@@ -106,6 +111,7 @@ async function runDaemon(context: CommandContext, options: EnrolOptions): Promis
         endpoints: [...endpoints],
         listen: place.endpoints,
         incarnation,
+        ran: [...journal.records],
       };
       secrets = leave({ ...self, identity: running.self }, running.trust, {
         facts,

@@ -45,6 +45,11 @@ const LeftSchema = v.object({
   ),
   /** Of the life that ends. */
   incarnation: v.number(),
+  /** Requests that it has run; older programs leave none. */
+  ran: v.optional(
+    v.array(v.object({ keyId: v.string(), requestId: v.string(), untilMs: v.number() })),
+    [],
+  ),
 });
 
 /** What is left besides keys and trust. */

@@ -10,6 +10,7 @@ import {
   type Environment,
   type Link,
   Minimed,
+  type MinimedOptions,
   type Module,
   type ModuleHost,
   type Self,
@@ -32,6 +33,7 @@ export interface NodeOptions {
   readonly env?: Environment;
   /** The machine it runs on. @default one of its name */
   readonly machine?: string;
+  readonly remembers?: Pick<MinimedOptions, "journal" | "requestsSinceMs">;
 }
 
 /** A daemon, and what it told a test. */
@@ -88,6 +90,7 @@ export class World {
       modules: [probe, ...options.modules ?? []],
       listen: options.listen ?? [`tcp:0.0.0.0:${PORT}`],
       auditFolder: "/audit",
+      ...options.remembers,
       log: (component) => (level, text) => logged.push(`${level} ${component}: ${text}`),
     });
     const node: WorldNode = {
