@@ -10,6 +10,7 @@ import {
   type DocumentKind,
   type Module,
   type ModuleHost,
+  type Peer,
   verb,
 } from "../../core/mod.ts";
 import {
@@ -19,6 +20,9 @@ import {
   VersionsSchema,
 } from "../shared/document_verbs.ts";
 import { DocumentExchange } from "./document_exchange.ts";
+
+/** They have shown a certificate, or own the daemon; modules carry for others (SECURITY.md 3). */
+const MAY_HOLD_SECRETS: readonly Peer["kind"][] = ["node", "user", "local"];
 
 /** What a daemon does with documents besides believing them. */
 export interface DocumentsOptions {
@@ -49,7 +53,10 @@ export function createDocuments(options: DocumentsOptions): Module {
         action: "read",
         args: GetSchema,
         reply: DocumentSchema,
-        handle: ({ kind }) => {
+        handle: ({ kind }, { peer }) => {
+          if (kind === "secrets" && !MAY_HOLD_SECRETS.includes(peer.kind)) {
+            throw new CallError("refused", "The mesh's PSK is not passed on through others");
+          }
           const document = running().host.documents.current(kind);
           if (document !== undefined) return { kind, bytes: document.bytes };
           throw new CallError("failed", `This node has no document "${kind}"`);

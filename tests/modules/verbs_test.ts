@@ -73,6 +73,19 @@ const CLASSES = {
   "uptime.get": "read",
 };
 
+/** One item of the list of classes: its name, and the rest. */
+const CLASS_ITEM =
+  /^- \*\*(internal|link|read|local|join|guarded|root)\*\*:([^]*?)(?=^- \*\*|^$)/gm;
+
+Deno.test("verbs: section 3 of this document names every verb in its class", async () => {
+  const text = await Deno.readTextFile("docs/SECURITY.md");
+  const named: Record<string, string> = {};
+  for (const [, action = "", rest = ""] of text.matchAll(CLASS_ITEM)) {
+    for (const [, verb = ""] of rest.matchAll(/`([a-z_]+\.[a-z_]+)`/g)) named[verb] = action;
+  }
+  assert.deepEqual(named, CLASSES);
+});
+
 Deno.test("verbs: every verb has an action class, and it is the one that was decided", async () => {
   const env = createRealEnvironment();
   const primitives = await testPrimitives();
