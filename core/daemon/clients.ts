@@ -12,6 +12,7 @@ import { USER_CONDUITS_MAX } from "../limits.ts";
 import type { Identity } from "../security/chain.ts";
 import { Calls } from "./calls.ts";
 import type { Serve } from "./incoming.ts";
+import { Joiners } from "./joiners.ts";
 import { UserLimits } from "./user_limits.ts";
 
 export interface ClientsOptions {
@@ -23,11 +24,13 @@ export interface ClientsOptions {
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #connected = new Map<Calls, Peer>();
-  /** By key id, or by token. */
+  /** By key id. */
   readonly #users = new Map<string, UserLimits>();
+  readonly #joiners: Joiners;
 
   constructor(options: ClientsOptions) {
     this.#options = options;
+    this.#joiners = new Joiners(options.clock);
   }
 
   /** Those who are connected now. */
@@ -44,20 +47,15 @@ export class Clients {
     );
   }
 
-  /** The same for those who hold one token. */
+  /** Makes room among those who hold one token. Throws AuthenticationError. */
   admitToken(token: string): void {
-    if (this.#users.get(`token ${token}`)?.full !== true) return;
-    throw new AuthenticationError(
-      "quota",
-      `There are ${USER_CONDUITS_MAX} connections with this token already`,
-    );
+    this.#joiners.admit(token);
   }
 
   /** Takes over a conduit that is no link. */
   adopt(conduit: Conduit): void {
     const { peer } = conduit;
-    const key = limitedBy(peer);
-    const limits = key === undefined ? undefined : this.#limitsOf(key);
+    const limits = this.#limitsFor(peer);
     limits?.addConduit();
     const calls = new Calls({
       ...this.#options,
@@ -66,6 +64,7 @@ export class Clients {
       ...(limits === undefined ? {} : { limits }),
     });
     this.#connected.set(calls, peer);
+    if (peer.kind === "joiner") this.#joiners.add(peer.token, calls);
     calls.done.then(() => {
       this.#connected.delete(calls);
       limits?.dropConduit();
@@ -81,6 +80,13 @@ export class Clients {
     for (const [keyId, limits] of this.#users) if (limits.unused) this.#users.delete(keyId);
   }
 
+  /** What counts for all conduits of a user; none for the owner of the socket. */
+  #limitsFor(peer: Peer): UserLimits | undefined {
+    // Each its own: they share a secret, and may be strangers to each other.
+    if (peer.kind === "joiner") return new UserLimits(this.#options.clock);
+    return peer.kind === "user" ? this.#limitsOf(peer.identity.keyId) : undefined;
+  }
+
   #limitsOf(keyId: string): UserLimits {
     let limits = this.#users.get(keyId);
     if (limits === undefined) {
@@ -88,10 +94,4 @@ export class Clients {
     }
     return limits;
   }
-}
-
-/** On whose account a conduit goes; nobody's for the owner of the socket. */
-function limitedBy(peer: Peer): string | undefined {
-  if (peer.kind === "joiner") return `token ${peer.token}`;
-  return peer.kind === "user" ? peer.identity.keyId : undefined;
 }

@@ -2,8 +2,12 @@
 
 /** A request for renewal that is older was kept by somebody; also what clocks may differ. */
 export const RENEWAL_AGE_MS_MAX = 300_000;
-/** Renewals of one registrar: of 10,000 nodes that are due on one day it needs minutes for all. */
-export const RENEWALS_PER_SECOND_MAX = 50;
+/** Requests for renewal that a registrar looks at, from anybody: each costs it two or three verifications. */
+export const RENEWAL_LOOKS_PER_SECOND_MAX = 500;
+/** Renewals of one key: retries pass, and copies of one request keep nobody else out. */
+export const RENEWALS_PER_SECOND_MAX = 5;
+/** Keys whose renewals are counted before those are forgotten whose second is over. */
+export const RENEWAL_KEYS_MAX = 1_024;
 /** How long one registrar may take to answer. */
 export const RENEWAL_ANSWER_MS_MAX = 10_000;
 /** How often the time is looked at: timers go no further than weeks, and clocks are set. */

@@ -21,7 +21,12 @@ import { type Authority, issueNode, type Needs, needsNow } from "../shared/autho
 import { formatDuration } from "../shared/duration.ts";
 import { INSTALLED_NODE_MS } from "../shared/limits.ts";
 import { type Renewal, RENEWAL_DOMAIN, renewalBytes } from "../shared/renewal_verbs.ts";
-import { RENEWAL_AGE_MS_MAX, RENEWALS_PER_SECOND_MAX } from "./limits.ts";
+import {
+  RENEWAL_AGE_MS_MAX,
+  RENEWAL_KEYS_MAX,
+  RENEWAL_LOOKS_PER_SECOND_MAX,
+  RENEWALS_PER_SECOND_MAX,
+} from "./limits.ts";
 
 /** What a registrar renews with. */
 export interface OfficeOptions {
@@ -36,11 +41,14 @@ type Judges = Pick<ModuleHost, "verifyChain" | "verify">;
 /** One for each daemon that is a registrar. */
 export class RenewalOffice {
   readonly #options: OfficeOptions;
-  readonly #limit: RateLimit;
+  /** Before anything is verified. */
+  readonly #looks: RateLimit;
+  /** By key id, of who has proven that it is theirs. */
+  readonly #renewals = new Map<string, RateLimit>();
 
   constructor(options: OfficeOptions) {
     this.#options = options;
-    this.#limit = new RateLimit(RENEWALS_PER_SECOND_MAX, options.env.clock);
+    this.#looks = new RateLimit(RENEWAL_LOOKS_PER_SECOND_MAX, options.env.clock);
   }
 
   /** The issuer that signs here. */
@@ -56,7 +64,7 @@ export class RenewalOffice {
     judges: Judges,
   ): { readonly chain: Uint8Array[]; readonly identity: Identity } {
     const { env, primitives, authority } = this.#options;
-    if (!this.#limit.take()) throw new CallError("busy", "More renewals per second than allowed");
+    if (!this.#looks.take()) throw new CallError("busy", "More requests per second than allowed");
     try {
       const identity = judges.verifyChain(chain, { allowExpired: true });
       const { name, certificate, signPublicKey } = identity;
@@ -66,12 +74,28 @@ export class RenewalOffice {
         throw new CallError("refused", `The request is not signed by the key of "${name}"`);
       }
       checkAge(name, unixMs, env.clock);
+      this.#count(identity);
       const needs = needsNow(env, primitives);
       return { chain: issueAgain(authority(), needs, identity), identity };
     } catch (error) {
       if (!(error instanceof AuthenticationError)) throw error;
       throw new CallError("refused", errorText(error), { cause: error });
     }
+  }
+
+  /** Who sends nonsense is not counted here, and takes nothing away from others. */
+  #count({ keyId, name }: Identity): void {
+    const renewals = this.#renewals;
+    if (renewals.size >= RENEWAL_KEYS_MAX) {
+      for (const [id, { full }] of renewals) if (full) renewals.delete(id);
+    }
+    let limit = renewals.get(keyId);
+    if (limit === undefined) {
+      limit = new RateLimit(RENEWALS_PER_SECOND_MAX, this.#options.env.clock);
+      renewals.set(keyId, limit);
+    }
+    if (limit.take()) return;
+    throw new CallError("busy", `More renewals of "${name}" per second than allowed`);
   }
 }
 

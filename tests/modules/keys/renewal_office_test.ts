@@ -8,6 +8,7 @@ import {
   signForModule,
   verifyChain,
 } from "../../../core/mod.ts";
+import { RENEWALS_PER_SECOND_MAX } from "../../../modules/keys/limits.ts";
 import { RenewalOffice } from "../../../modules/keys/mod.ts";
 import { makeIssuer } from "../../../modules/shared/issuer.ts";
 import {
@@ -89,6 +90,31 @@ Deno.test("renewal office: the same key, name and groups, for as long, even when
     "node",
   ]);
   assert.equal(renewed.notAfter - now, 10 * DAY_MS);
+});
+
+// One user who sent nonsense took all the renewals that a registrar makes in a second.
+Deno.test("renewal office: neither nonsense nor copies keep others out", async () => {
+  const { clock, keys, ask } = await office();
+  const [n1, n2] = ["n1", "n2"].map((name) => keys.person({ name, groups: ["compute"] }));
+  const alice = keys.person({ name: "alice", type: "user" });
+  for (let count = 0; count < 100; count++) {
+    assert.throws(() => ask(alice), { class: "refused" });
+    assert.throws(() => ask({ ...n1 as Self, signSeed: alice.signSeed }), { class: "refused" });
+  }
+  const renewals = (self: Self | undefined) => {
+    for (let count = 0;; count++) {
+      try {
+        ask(self as Self);
+      } catch (error) {
+        assert.match(String(error), /More renewals of "n\d" per second than allowed/);
+        return count;
+      }
+    }
+  };
+  assert.equal(renewals(n1), RENEWALS_PER_SECOND_MAX);
+  assert.equal(renewals(n2), RENEWALS_PER_SECOND_MAX);
+  await clock.advance(1_000);
+  assert.equal(renewals(n1), RENEWALS_PER_SECOND_MAX);
 });
 
 Deno.test("renewal office: refuses strangers, the revoked, users, thieves and old requests", async () => {
