@@ -38,6 +38,8 @@ export const SLACK_SHARE = 0.75;
  * showed, so that only the way, and jumps of clocks since then, are left.
  */
 export const START_SKEW_MS = 2_000;
+/** How long a daemon that has just started waits for nodes that are named: until links and adverts are there. */
+export const FIRST_VIEW_MS_MAX = 2_000;
 /** A latest start farther away is a slip: what we remember of an operation must end. */
 export const START_MS_MAX = 3_600_000;
 

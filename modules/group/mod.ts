@@ -10,8 +10,8 @@ import { CallError, type Context, type Module, type ModuleHost, verb } from "../
 import { GroupCallSchema } from "../shared/group_request.ts";
 import { GroupReplySchema } from "../shared/group_result.ts";
 import { MeshFollower } from "../shared/mesh_follower.ts";
-import type { Station } from "./operation.ts";
-import { originate } from "./origin.ts";
+import { FirstView } from "./first_view.ts";
+import { originate, type OriginStation } from "./origin.ts";
 import { relay } from "./relay.ts";
 import { Runs } from "./runs.ts";
 import { RelaySchema } from "./work.ts";
@@ -22,13 +22,16 @@ export function createGroup(): Module {
   let host: ModuleHost | undefined;
   let runs: Runs | undefined;
   let mesh: MeshFollower | undefined;
+  let firstView: FirstView | undefined;
 
-  async function station(): Promise<Station & { readonly env: ModuleHost["env"] }> {
-    if (host === undefined || mesh === undefined || runs === undefined) {
+  async function station(): Promise<OriginStation> {
+    if (!host || !mesh || !runs || !firstView) {
       throw new CallError("busy", "The group module has not started yet");
     }
     const { env, links, self } = host;
-    return { env, clock: env.clock, links, picture: await mesh.picture, runs, selfName: self.name };
+    const { clock } = env;
+    const picture = await mesh.picture;
+    return { env, clock, links, picture, runs, firstView, selfName: self.name };
   }
 
   return {
@@ -59,7 +62,10 @@ export function createGroup(): Module {
         core: given.module("core"),
         selfName: given.self.name,
       });
+      const view = new FirstView(given.env.clock);
+      firstView = view;
       mesh = new MeshFollower(given.module("mesh"), {
+        onChange: () => view.changed(),
         onEnd: (why) => {
           // In an orderly shutdown the stream ends before we are stopped.
           if (given.stopping.aborted) return;

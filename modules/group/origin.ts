@@ -26,6 +26,7 @@ import { foldNodeset, parseNodeset } from "../shared/nodeset.ts";
 import { sourceOf } from "../shared/node_selection.ts";
 import { sortedNames } from "../shared/names.ts";
 import { didYouMean } from "../shared/suggest.ts";
+import type { FirstView } from "./first_view.ts";
 import {
   NAMES_EXPANDED_MAX,
   PROGRESS_MS,
@@ -43,13 +44,19 @@ import type { Work } from "./work.ts";
 
 const ID_BYTES = 16;
 
+/** What an origin has besides. */
+export interface OriginStation extends Station {
+  readonly env: Environment;
+  readonly firstView: FirstView;
+}
+
 export async function* originate(
-  station: Station & { readonly env: Environment },
+  station: OriginStation,
   args: GroupCall,
   context: Pick<Context, "signal" | "deadlineMs" | "input">,
 ): AsyncGenerator<GroupPart, GroupReply, void> {
   const { clock, picture } = station;
-  const names = freeze(args.targets, picture);
+  const names = await station.firstView.choose(() => freeze(args.targets, picture), context);
   const work = workOf(args, station.env);
   const targets = new Map(names.entries());
   const report = new Report(work, names);
