@@ -6,7 +6,9 @@
 
 import * as v from "valibot";
 import {
+  AuthenticationError,
   CallError,
+  equalBytes,
   errorText,
   type Identity,
   MinimeError,
@@ -138,12 +140,8 @@ export class RenewalWatch {
     const chain = isLetIn || revive === undefined
       ? await this.#ask(renewalOf(this.#host))
       : await revive(this.#stopping.signal);
-    if (this.#host.verifyChain(chain).notAfter <= self.notAfter) {
-      throw new CallError(
-        "failed",
-        'The registrar has none that lasts longer: its issuer ends too soon, see "minime mesh rotate"',
-      );
-    }
+    const useless = this.#whyUseless(chain);
+    if (useless !== undefined) throw new CallError("failed", useless);
     // First on disk: what others were shown must not be forgotten by a restart.
     if (keep !== undefined) {
       await keep(chain).catch((error: unknown) => {
@@ -158,7 +156,24 @@ export class RenewalWatch {
     return identity;
   }
 
-  /** The first registrar that gives one, in any order. */
+  /** The same for the same keys, and for longer: whoever answers, or carries it, may be mistaken. */
+  #whyUseless(chain: readonly Uint8Array[]): string | undefined {
+    const { self } = this.#host;
+    try {
+      const given = this.#host.verifyChain(chain);
+      const isOurs = given.keyId === self.keyId && given.name === self.name &&
+        equalBytes(given.dhPublicKey, self.dhPublicKey) &&
+        [...given.groups].sort().join() === [...self.groups].sort().join();
+      if (!isOurs) return "The certificate that it gave is not for our key, name and groups";
+      if (given.notAfter > self.notAfter) return undefined;
+    } catch (error) {
+      if (!(error instanceof AuthenticationError)) throw error;
+      return errorText(error);
+    }
+    return 'The registrar has none that lasts longer: its issuer ends too soon, see "minime mesh rotate"';
+  }
+
+  /** The first registrar that gives one which is of use, in any order. */
   async #ask(renewal: Renewal): Promise<readonly Uint8Array[]> {
     const { signal } = this.#stopping;
     const { env: { random }, module } = this.#host;
@@ -180,8 +195,11 @@ export class RenewalWatch {
       const value = values.get(name);
       const [answer] = Array.isArray(value) ? value : [value];
       const parsed = v.safeParse(RenewedSchema, answer);
-      if (parsed.success) return parsed.output.chain;
-      why = `"${name}": ${failures.get(name)?.reason ?? "its answer is malformed"}`;
+      const useless = parsed.success
+        ? this.#whyUseless(parsed.output.chain)
+        : failures.get(name)?.reason ?? "its answer is malformed";
+      if (parsed.success && useless === undefined) return parsed.output.chain;
+      why = `"${name}": ${useless}`;
     }
     throw new CallError("failed", why);
   }

@@ -21,9 +21,13 @@ async function linksOf(mesh: SimulatedMesh): Promise<string[]> {
   return links.map(({ name, since }) => `${name} ${since}`);
 }
 
-/** All nodes live as long; n1 can renew, itself too. What nodes keep of it is in `kept`. */
-async function meshOfOneLife(nodes: number) {
+/**
+ * All nodes live as long; n1 can renew, itself too, and so can others say that they could. What nodes
+ * keep of it is in `kept`, who was deceived in `deceived`.
+ */
+async function meshOfOneLife(nodes: number, liars: readonly string[] = []) {
   const kept: string[] = [];
+  const deceived: string[] = [];
   const made: { mesh?: SimulatedMesh } = {};
   const mesh = await SimulatedMesh.create({
     seed: "renewal",
@@ -35,27 +39,39 @@ async function meshOfOneLife(nodes: number) {
       const root = { meshId, rootPublicKey, psk, rootSeed };
       const needs = { primitives, random: env.random, now: EPOCH_MS };
       const keep = () => Promise.resolve(void kept.push(name));
-      if (name !== "n1") return [createGroup(), createKeys({ keep })];
+      const isLiar = liars.includes(name);
+      if (name !== "n1" && !isLiar) return [createGroup(), createKeys({ keep })];
       const { key, certificate } = makeIssuer(root, needs, {
-        name: "n1",
+        name,
         types: ["node"],
         groups: ["registrar"],
       });
       const issuer = { seed: key.slice(0, 32), certificate };
       const authority = { meshId, rootPublicKey, psk, issuer };
       const office = new RenewalOffice({ env, primitives, authority: () => authority });
+      if (isLiar) {
+        const renew: RenewalOffice["renew"] = ({ chain }, judges) => {
+          const identity = judges.verifyChain(chain);
+          deceived.push(identity.name);
+          return { chain, identity };
+        };
+        Object.defineProperty(office, "renew", { value: renew });
+      }
       return [createGroup(), createKeys({ keep, office })];
     },
   });
   made.mesh = mesh;
   for (const name of mesh.names) {
-    mesh.people.set(name, mesh.keys.person(ofOneLife(name)));
+    mesh.people.set(name, mesh.keys.person(ofOneLife(name, liars.includes(name))));
   }
-  return { mesh, kept };
+  return { mesh, kept, deceived };
 }
 
-function ofOneLife(name: string): Parameters<SimulatedMesh["keys"]["person"]>[0] {
-  const groups = name === "n1" ? ["registrar"] : [];
+function ofOneLife(
+  name: string,
+  isLiar: boolean,
+): Parameters<SimulatedMesh["keys"]["person"]>[0] {
+  const groups = name === "n1" || isLiar ? ["registrar"] : [];
   return { name, groups, notBefore: EPOCH_MS, notAfter: EPOCH_MS + LIFE_MS };
 }
 
@@ -115,4 +131,15 @@ Deno.test("renewal: is tried until a registrar is there, with warnings in the lo
   assert.equal((await status(mesh, "n2")).trouble, null);
   await simulation.run({ forMs: 4 * TENTH_MS });
   assert.equal(await mesh.states(), "2 up");
+});
+
+// One that answered with the old chain ended the attempt.
+Deno.test("renewal: a registrar whose answer is of no use is passed over", async () => {
+  const { mesh, kept, deceived } = await meshOfOneLife(4, ["n3", "n4"]);
+  await using _mesh = mesh;
+  await mesh.startAll();
+  await mesh.simulation.run({ forMs: 7.3 * TENTH_MS });
+  assert.notDeepEqual(deceived, []);
+  assert.deepEqual(kept.sort(), ["n1", "n2", "n3", "n4"]);
+  assert.deepEqual(mesh.logs.filter((line) => line.includes("is not renewed yet")), []);
 });
