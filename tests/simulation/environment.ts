@@ -8,7 +8,7 @@
  *     const [a, b] = [simulation.host("a"), simulation.host("b")];
  *     const listener = await simulation.finish(b.network.listen(address));
  */
-import type { Environment, HostFacts } from "../../core/environment/environment.ts";
+import type { Environment, HostFacts, Timer } from "../../core/environment/environment.ts";
 import { EPOCH_MS, SimulatedClock } from "./clock.ts";
 import { Disk } from "./disk.ts";
 import { SimulatedFiles } from "./files.ts";
@@ -126,8 +126,8 @@ export class Simulation {
   }
 
   /** Calls `run` after so much virtual time, whatever happens to any machine. */
-  after(ms: number, run: () => void): void {
-    this.#scheduler.schedule(ms, run);
+  after(ms: number, run: () => void): Timer {
+    return this.#scheduler.schedule(ms, run);
   }
 
   /** Changes the way between two machines, both directions. */

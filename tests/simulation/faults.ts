@@ -89,11 +89,12 @@ export class Faults {
   #endAfter(ms: number, fault: Fault): void {
     const end = () => {
       if (!this.#ends.delete(end)) return;
+      timer.cancel();
       this.#note(`over: ${fault.what}`);
       fault.end();
     };
     this.#ends.add(end);
-    this.#mesh.simulation.after(ms, end);
+    const timer = this.#mesh.simulation.after(ms, end);
   }
 
   /** Nobody waits for it: one whose process is killed meanwhile never settles. */
