@@ -8,7 +8,7 @@ import { MeshPicture, type MeshView, type NodeView } from "../shared/mesh_view.t
 import type { Style } from "../shared/output.ts";
 import { formatSize } from "../shared/size.ts";
 import type { Column } from "../shared/table.ts";
-import { type Uptime, UptimeSchema } from "./uptime.ts";
+import { isCoarse, type Uptime, UptimeSchema } from "./uptime.ts";
 
 const COLUMNS: readonly Column[] = [
   { header: "NODE" },
@@ -25,6 +25,7 @@ const COLUMNS: readonly Column[] = [
 ];
 const MESSAGES_COLUMN = 9;
 const STATE_COLUMN = 1;
+const LOAD_DIGITS = 2;
 
 /** For Output.table. */
 export interface Table {
@@ -119,12 +120,14 @@ export class UptimeReport {
     const { targets } = this.#result;
     const down = targets.filter((name) => this.isKnownDown(name)).length;
     const silent = targets.length - this.#answers.size - down;
-    const loads = [...this.#answers.values()].map(({ uptime }) => uptime.load[0]);
+    const uptimes = [...this.#answers.values()].map(({ uptime }) => uptime);
+    const loads = uptimes.map(({ load }) => load[0]);
+    const digits = uptimes.every(isCoarse) ? 0 : LOAD_DIGITS;
     return [
       `${this.#answers.size} up`,
       ...(down === 0 ? [] : [`${down} down`]),
       ...(silent === 0 ? [] : [`${silent} without an answer`]),
-      ...(loads.length === 0 ? [] : [`load ${rangeOf(loads)}`]),
+      ...(loads.length === 0 ? [] : [`load ${rangeOf(loads, digits)}`]),
     ].join(", ");
   }
 
@@ -187,12 +190,12 @@ function tableOf(columns: readonly Column[], rows: readonly Row[]): Table {
 
 /** Without the first column. */
 function cellsOf({ uptime, starts }: Answer): string[] {
-  const { load, memory, daemon, users, cores, upMs } = uptime;
+  const { load, daemon, users, cores, upMs } = uptime;
   return [
     formatDuration(upMs),
-    load.map((each) => each.toFixed(2)).join(" "),
+    load.map((each) => each.toFixed(isCoarse(uptime) ? 0 : LOAD_DIGITS)).join(" "),
     String(cores),
-    `${formatSize(memory.totalBytes - memory.freeBytes)} of ${formatSize(memory.totalBytes)}`,
+    memoryText(uptime),
     users === null ? "-" : String(users),
     // A coarse answer has no time below a minute.
     daemon.upMs === 0 ? "< 1 min" : formatDuration(daemon.upMs),
@@ -203,8 +206,17 @@ function cellsOf({ uptime, starts }: Answer): string[] {
   ];
 }
 
-function rangeOf(numbers: readonly number[]): string {
-  const low = numbers.reduce((least, each) => Math.min(least, each), Infinity).toFixed(2);
-  const high = numbers.reduce((most, each) => Math.max(most, each), 0).toFixed(2);
+function memoryText(uptime: Uptime): string {
+  const { totalBytes, freeBytes } = uptime.memory;
+  // No tenth of it: not nothing.
+  const used = isCoarse(uptime) && freeBytes === totalBytes
+    ? "under 5 %"
+    : formatSize(totalBytes - freeBytes);
+  return `${used} of ${formatSize(totalBytes)}`;
+}
+
+function rangeOf(numbers: readonly number[], digits: number): string {
+  const low = numbers.reduce((least, each) => Math.min(least, each), Infinity).toFixed(digits);
+  const high = numbers.reduce((most, each) => Math.max(most, each), 0).toFixed(digits);
   return low === high ? low : `${low} to ${high}`;
 }

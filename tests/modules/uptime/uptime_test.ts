@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import * as v from "valibot";
 import { VERSION } from "../../../core/mod.ts";
+import { UptimeReport } from "../../../modules/uptime/report.ts";
 import { coarseUptime, type Uptime, UptimeSchema } from "../../../modules/uptime/uptime.ts";
+import { GroupResult } from "../../../modules/shared/group_result.ts";
 import { runUptime } from "../../../modules/uptime/uptime_command.ts";
 import { runCommand } from "../group/command_line.ts";
 import { startMesh, type TestMesh, told, until } from "../group/daemons.ts";
@@ -77,12 +79,14 @@ Deno.test("uptime: nodes in the same state give the same coarse answer", () => {
     upMs: 3 * 86_400_000,
     load: [0, 2, 0],
     cores: 8,
-    memory: { totalBytes: 64e9, freeBytes: 51e9 },
+    memory: { totalBytes: 64e9, freeBytes: 51.2e9 },
     users: 2,
     daemon: { version: VERSION, upMs: 0, links: 3, messages: 0, residentBytes: 0, cpuMs: 0 },
   });
   const other = { ...UPTIME, host: "h2", upMs: UPTIME.upMs + 1, load: [0.1, 1.6, 0.2] } as Uptime;
   assert.deepEqual(coarseUptime(other), coarse);
+  const small = { ...UPTIME, memory: { totalBytes: 0.97e9, freeBytes: 0.31e9 } };
+  assert.deepEqual(coarseUptime(small).memory, { totalBytes: 1e9, freeBytes: 0.3e9 });
 });
 
 Deno.test("uptime: the table has a line for each node, and a summary", async () => {
@@ -120,9 +124,18 @@ Deno.test("uptime: -b shows nodes in the same state as one line", async () => {
   const { stdout } = await uptime(mesh, { fold: true });
   const [header, folded, down, summary] = stdout.split("\n");
   assert.ok(!header?.includes("MESSAGES"));
-  assert.match(folded ?? "", /^n\[1-2,4\] +3 d +0\.00 0\.00 0\.00 +\d+ +2\.0 GB of 8\.0 GB /);
+  assert.match(folded ?? "", /^n\[1-2,4\] +3 d +0 0 0 +\d+ +1\.6 GB of 8\.0 GB /);
   assert.match(down ?? "", /^n3 {2,}down /);
-  assert.equal(summary, "3 up, 1 down, load 0.00");
+  assert.equal(summary, "3 up, 1 down, load 0");
+});
+
+Deno.test("uptime: little memory in use is not told as none", () => {
+  const result = new GroupResult();
+  const value = coarseUptime({ ...UPTIME, memory: { totalBytes: 25.3e9, freeBytes: 24.4e9 } });
+  const nobody = { failed: [], refused: [], unreachable: [], timedOut: [] };
+  result.add({ account: { answered: "n1", ...nobody }, values: [["n1", value]] });
+  const report = new UptimeReport(result, { view: { self: "", nodes: [] }, now: 0 });
+  assert.equal(report.foldedTable().rows[0]?.[4], "under 5 % of 25.0 GB");
 });
 
 Deno.test("uptime: --json says all of it, folded or not", async () => {
