@@ -40,6 +40,7 @@ export type { NodeRequest } from "./daemon/node_request.ts";
 export { RateLimit } from "./daemon/rate_limit.ts";
 export {
   DOCUMENT_KINDS,
+  DOCUMENT_PLACES,
   type DocumentKind,
   type Documents,
   type SignedDocument,

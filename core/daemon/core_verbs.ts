@@ -1,7 +1,7 @@
 /** What the core itself executes: hello, ping, stats, shutdown, and what modules need of it. */
 
 import * as v from "valibot";
-import { AuthenticationError, CallError, errorText } from "../errors.ts";
+import { CallError } from "../errors.ts";
 import { LISTED_NAMES_MAX, NAME_CHARACTERS_MAX, STEPS_MAX } from "../limits.ts";
 import { PROTOCOL_NEWEST, VERSION } from "../version.ts";
 import type { Dispatcher } from "./dispatch.ts";
@@ -95,17 +95,12 @@ export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
       }),
       reply: v.strictObject({}),
       handle: ({ chain }, { peer }) => {
-        try {
-          const identity = host.verifyChain(chain);
-          if (peer.kind !== "node" || identity.keyId !== peer.identity.keyId) {
-            throw new CallError("refused", "A node shows its own certificate alone");
-          }
-          for (const table of [links, onDemand]) table.renew(identity);
-          return {};
-        } catch (error) {
-          if (!(error instanceof AuthenticationError)) throw error;
-          throw new CallError("refused", errorText(error), { cause: error });
+        const identity = host.verifyChain(chain);
+        if (peer.kind !== "node" || identity.keyId !== peer.identity.keyId) {
+          throw new CallError("refused", "A node shows its own certificate alone");
         }
+        for (const table of [links, onDemand]) table.renew(identity);
+        return {};
       },
     }),
     /** The peer wants the bulk half of the link and cannot dial us itself. */

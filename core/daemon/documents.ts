@@ -17,7 +17,7 @@ export type DocumentKind = "policy" | "revocations" | "secrets";
 export const DOCUMENT_KINDS: readonly DocumentKind[] = ["policy", "revocations", "secrets"];
 
 /** Where each lies in what a daemon believes. */
-const PLACES = {
+export const DOCUMENT_PLACES = {
   policy: "policyDocument",
   revocations: "revocationList",
   secrets: "secretsDocument",
@@ -59,7 +59,7 @@ export class TrustedDocuments implements Documents {
   }
 
   current(kind: DocumentKind): SignedDocument | undefined {
-    return this.#options.trust()[PLACES[kind]];
+    return this.#options.trust()[DOCUMENT_PLACES[kind]];
   }
 
   isNews(kind: DocumentKind, bytes: Uint8Array): boolean {
@@ -80,7 +80,7 @@ export class TrustedDocuments implements Documents {
     if (current !== undefined && equalBytes(current.bytes, bytes)) return undefined;
     const trust = this.#options.trust();
     const later = this.#with(kind, trust, bytes);
-    const document = later[PLACES[kind]];
+    const document = later[DOCUMENT_PLACES[kind]];
     return current === undefined || isNewer(document as SignedDocument, current)
       ? later
       : undefined;

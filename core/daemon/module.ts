@@ -151,7 +151,7 @@ export interface ModuleHost {
   joining(find: (tokenId: Uint8Array) => MeshSecret | undefined): void;
   /** The same for who shows the mesh's PSK in place of a token: nodes whose certificate has expired. */
   reviving(): void;
-  /** The policy and the revocation list that count here. */
+  /** The signed documents of the mesh that count here. */
   readonly documents: Documents;
   /** Conduits dialled for some messages; no links of the mesh. */
   readonly onDemand: Links;

@@ -6,6 +6,7 @@
 import {
   CallError,
   DOCUMENT_KINDS,
+  DOCUMENT_PLACES,
   type Environment,
   formatPolicy,
   type Minimed,
@@ -71,7 +72,7 @@ export class FileReload {
     return { hosts: othersOf(file), changed, later: this.#later(daemon, file) };
   }
 
-  /** A new policy or revocation list may have been put beside the file. */
+  /** A newer signed document may have been put beside the file. */
   async #takeDocuments(daemon: Minimed): Promise<string[]> {
     const { env, keys } = this.#options;
     const changed: string[] = [];
@@ -80,8 +81,7 @@ export class FileReload {
       if (bytes === undefined) continue;
       const reply = await daemon.caller("documents").request("documents.offer", { kind, bytes });
       if (!(reply as { readonly adopted: boolean }).adopted) continue;
-      const { policyVersion, revocationVersion } = daemon.trust;
-      changed.push(`${kind} version ${kind === "policy" ? policyVersion : revocationVersion}`);
+      changed.push(`${kind} version ${daemon.trust[DOCUMENT_PLACES[kind]]?.version ?? 0}`);
     }
     return changed;
   }

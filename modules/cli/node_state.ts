@@ -1,6 +1,6 @@
 /**
  * What an installed node keeps from one life to the next, in its state folder: how often it was
- * started, which requests it ran, and the newest policy and revocation list that it has seen.
+ * started, which requests it ran, and the newest documents of its mesh that it has seen.
  *
  *   incarnation  a number            policy.signed       as it came
  *   journal      see JournalFile     revocations.signed, secrets.signed  the same

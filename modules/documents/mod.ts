@@ -1,5 +1,5 @@
 /**
- * The documents module: policy and revocation list reach every node. A new one is passed on to all
+ * The documents module: policy, revocation list and secrets reach every node. A new one is passed on to all
  * neighbours at once; neighbours whose link comes up compare what they have. Each node verifies by
  * itself; who brings a document that nobody may have signed loses its link.
  */

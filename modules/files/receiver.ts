@@ -45,7 +45,6 @@ export interface WantedFile {
   readonly size: number;
   readonly mode: number;
   readonly modified: number;
-  readonly isNeeded: boolean;
 }
 
 /** Yields what it needs of each batch. Throws CallError when the whole cannot go on. */
@@ -73,6 +72,7 @@ class Receiver {
   readonly #problems = new Problems();
   readonly #folders: Folders;
   readonly #writer: Writer;
+  /** By their index in the batch; undefined: the same already, or it could not be. */
   #files: (WantedFile | undefined)[] = [];
   /** Indices of those whose content has begun. */
   readonly #begun = new Set<number>();
@@ -162,7 +162,8 @@ class Receiver {
     }
   }
 
-  #compare(folder: string, name: string, record: FileRecord): WantedFile {
+  /** Undefined for one that is the same already. */
+  #compare(folder: string, name: string, record: FileRecord): WantedFile | undefined {
     const { ground, key, startSha256, onBytes } = this.#options;
     const [, , size, mode, modified, sum] = record;
     ground.enter(folder);
@@ -170,19 +171,18 @@ class Receiver {
     if (facts?.kind === "folder") {
       throw new FileError("wrong-kind", `Could not write "${ground.shown(name)}": it is a folder`);
     }
-    const part = partName(name, { key, startSha256 });
-    const file = { folder, name, part, size, mode, modified };
     const looksSame = facts?.kind === "file" && facts.size === size && facts.mode === mode;
     if (
       looksSame && (sum === undefined ? isSameTime(facts.modified, modified) : this.#has(name, sum))
     ) {
       this.#same++;
       onBytes?.(size);
-      return { ...file, isNeeded: false };
+      return undefined;
     }
+    const part = partName(name, { key, startSha256 });
     const left = findPart(this.#options, { name: part, mode, size });
     if (left !== undefined) this.#parts.push([this.#files.length, left.size, left.sum]);
-    return { ...file, isNeeded: true };
+    return { folder, name, part, size, mode, modified };
   }
 
   #has(name: string, sum: Uint8Array): boolean {
@@ -228,7 +228,7 @@ class Receiver {
   #ask(batch: number): NeedRecord {
     if (this.#asked || batch !== this.#batch) throw new ProtocolError("Batches are out of order");
     this.#asked = true;
-    const needed = this.#files.flatMap((file, index) => file?.isNeeded ? [index] : []);
+    const needed = this.#files.flatMap((file, index) => file === undefined ? [] : [index]);
     return ["need", batch, toRanges(needed), this.#parts];
   }
 
@@ -236,7 +236,7 @@ class Receiver {
     if (!this.#asked || index >= this.#files.length) throw new ProtocolError("Content of no file");
     const file = this.#files[index];
     // Others need it.
-    if (file === undefined || !file.isNeeded) return this.#writer.abandon();
+    if (file === undefined) return this.#writer.abandon();
     this.#begun.add(index);
     await this.#writer.begin(file, from);
   }
@@ -245,7 +245,7 @@ class Receiver {
   async #settle(): Promise<void> {
     await this.#writer.settle();
     for (const [index, file] of this.#files.entries()) {
-      if (!file?.isNeeded || this.#begun.has(index)) continue;
+      if (file === undefined || this.#begun.has(index)) continue;
       this.#problems.add(`"${file.folder}/${file.name}" did not come`);
     }
     this.#begun.clear();

@@ -30,8 +30,7 @@ export async function runCertificates(
     signal,
   });
   const nodes = [...result.values].map(([name, value]) => {
-    const [answer] = Array.isArray(value) ? value : [value];
-    return { name, ...v.parse(KeysStatusSchema, answer) };
+    return { name, ...v.parse(KeysStatusSchema, value) };
   });
   const now = clock.now();
   const warnings = nodes.flatMap((node) =>

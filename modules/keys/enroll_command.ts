@@ -80,8 +80,10 @@ async function chooseMesh({ env, meshName }: CommandContext): Promise<string> {
   const meshes = (await env.files.list(root)).filter(isName);
   const [first] = meshes;
   if (first === undefined || (meshName !== undefined && !meshes.includes(meshName))) {
-    const which = meshName === undefined ? "No mesh" : `Mesh "${meshName}"`;
-    throw new UsageError(`${which} takes requests on this machine ("${root}")`, {
+    const none = meshName === undefined
+      ? "No mesh takes requests"
+      : `Mesh "${meshName}" takes no requests`;
+    throw new UsageError(`${none} on this machine ("${root}")`, {
       hint: "Log in to a node of its group login",
     });
   }

@@ -27,8 +27,7 @@ export async function runRenew(
   const signed = await client.sign(VERB, {}, { targets: names });
   const result = await callGroup(client, { targets: foldNodeset(names), signed, signal });
   const renewed = [...result.values].map(([name, value]) => {
-    const [answer] = Array.isArray(value) ? value : [value];
-    return { name, notAfter: v.parse(RenewedUntilSchema, answer).notAfter };
+    return { name, notAfter: v.parse(RenewedUntilSchema, value).notAfter };
   });
   if (options.json) out.json({ renewed, failures: [...result.failures.values()] });
   else {

@@ -145,6 +145,7 @@ export class RenewalWatch {
     // First on disk: what others were shown must not be forgotten by a restart.
     if (keep !== undefined) {
       await keep(chain).catch((error: unknown) => {
+        if (!(error instanceof MinimeError)) throw error;
         log("warning", `Renewed certificate cannot be kept: ${errorText(error)}`);
       });
     }
@@ -192,9 +193,7 @@ export class RenewalWatch {
         deadlineMs: RENEWAL_ANSWER_MS_MAX,
         signal,
       });
-      const value = values.get(name);
-      const [answer] = Array.isArray(value) ? value : [value];
-      const parsed = v.safeParse(RenewedSchema, answer);
+      const parsed = v.safeParse(RenewedSchema, values.get(name));
       const useless = parsed.success
         ? this.#whyUseless(parsed.output.chain)
         : failures.get(name)?.reason ?? "its answer is malformed";

@@ -87,7 +87,7 @@ async function look(
 function certificatesOf({ values }: GroupResult, now: number): Map<string, readonly string[]> {
   const told = new Map<string, readonly string[]>();
   for (const [name, value] of values) {
-    const parsed = v.safeParse(KeysStatusSchema, Array.isArray(value) ? value[0] : value);
+    const parsed = v.safeParse(KeysStatusSchema, value);
     if (parsed.success) told.set(name, certificateWarnings(parsed.output, now));
   }
   return told;

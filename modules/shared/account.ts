@@ -17,6 +17,8 @@ export interface Account {
 type Needs = Pick<Environment, "clock" | "files" | "processes">;
 
 const PASSWD = "/etc/passwd";
+/** What getent says by its exit code when there is no such user. */
+const GETENT_NO_SUCH_KEY = 2;
 const SHELL_DEFAULT = "/bin/sh";
 
 /** A line of passwd(5); undefined when it is none. */
@@ -65,26 +67,37 @@ export class Accounts {
   }
 
   async #inDirectory(name: string): Promise<Account | undefined> {
-    const { clock, processes } = this.#env;
-    try {
-      const child = await processes.spawn("/usr/bin/getent", {
-        args: ["passwd", "--", name],
-        stdout: "piped",
-        clearEnvironment: true,
-      });
-      const late = () => new CallError("failed", `Looking up the user "${name}" takes too long`);
-      const text = await withTimeLimit(async (over) => {
-        over.addEventListener("abort", () => child.kill("SIGKILL"));
-        const found = await readText(child.stdout as ReadableStream<Uint8Array>);
-        await child.status;
-        over.throwIfAborted();
-        return found;
-      }, { clock, ms: GETENT_MS_MAX, late });
-      return accountNamed(name, text);
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined;
-      throw error;
-    }
+    return accountNamed(name, await getent(this.#env, name));
+  }
+}
+
+/**
+ * Lines of passwd(5) for the name or the number of a user; none: there is no such user. Throws
+ * MinimeError when the system does not say, or not within `ms`.
+ */
+export async function getent(
+  { clock, processes }: Pick<Environment, "clock" | "processes">,
+  key: string,
+  ms: number = GETENT_MS_MAX,
+): Promise<string> {
+  try {
+    const child = await processes.spawn("/usr/bin/getent", {
+      args: ["passwd", "--", key],
+      stdout: "piped",
+      clearEnvironment: true,
+    });
+    const late = () => new CallError("failed", `Looking up the user "${key}" takes too long`);
+    return await withTimeLimit(async (over) => {
+      over.addEventListener("abort", () => child.kill("SIGKILL"));
+      const found = await readText(child.stdout as ReadableStream<Uint8Array>);
+      const { code } = await child.status;
+      over.throwIfAborted();
+      if (code === 0 || code === GETENT_NO_SUCH_KEY) return found;
+      throw new CallError("failed", `Looking up the user "${key}" failed with code ${code}`);
+    }, { clock, ms, late });
+  } catch (error) {
+    if (error instanceof NotFoundError) return "";
+    throw error;
   }
 }
 

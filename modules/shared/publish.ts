@@ -81,8 +81,7 @@ function judge(
   const counts: string[] = [];
   const lacking: string[] = [];
   for (const [name, value] of values) {
-    const [answer] = Array.isArray(value) ? value : [value];
-    const versions = v.safeParse(VersionsSchema, answer);
+    const versions = v.safeParse(VersionsSchema, value);
     if (!versions.success) throw new CallError("failed", `"${name}" names no versions`);
     const has = publications.every(({ kind, version }) =>
       (versions.output[kind]?.version ?? 0) >= version

@@ -14,7 +14,8 @@ import {
   verb,
   VERSION,
 } from "../../core/mod.ts";
-import { MeshViewSchema, type NodeView } from "../shared/mesh_view.ts";
+import { readMeshView } from "../shared/mesh_query.ts";
+import type { NodeView } from "../shared/mesh_view.ts";
 import { ProgramFile, type SwitchedProgram } from "./program_file.ts";
 import { HashSchema, PutReplySchema, PutSchema, StartedSchema, StateSchema } from "./verbs.ts";
 
@@ -147,9 +148,6 @@ async function switchOrForget(
 }
 
 async function nodesUp(host: ModuleHost): Promise<NodeView[]> {
-  const nodes: NodeView[] = [];
-  const call = host.module("mesh").stream("mesh.nodes", {}, {});
-  for await (const part of call) nodes.push(...(part as { readonly nodes: NodeView[] }).nodes);
-  nodes.push(...v.parse(MeshViewSchema, await call.reply).nodes);
+  const { nodes } = await readMeshView(host.module("mesh"));
   return nodes.filter(({ state, keyId }) => state === "up" && keyId !== host.self.keyId);
 }

@@ -5,7 +5,13 @@
  */
 
 import * as v from "valibot";
-import { CallError, type Environment, PROTOCOL_NEWEST, PROTOCOL_OLDEST } from "../../core/mod.ts";
+import {
+  CallError,
+  type Environment,
+  PROTOCOL_NEWEST,
+  PROTOCOL_OLDEST,
+  withTimeLimit,
+} from "../../core/mod.ts";
 import { printable } from "../shared/text.ts";
 import {
   COMPLAINT_CHARACTERS_MAX,
@@ -133,15 +139,12 @@ export class ProgramFile {
   }
 
   async #version(path: string, signal: AbortSignal): Promise<ProgramVersion> {
-    const late = new AbortController();
-    const timer = this.#env.clock.after(VERSION_MS_MAX, () => late.abort());
-    const either = AbortSignal.any([signal, late.signal]);
-    let text: string;
-    try {
-      text = await this.#run(path, ["version", "--json"], { signal: either });
-    } finally {
-      timer.cancel();
-    }
+    const late = () =>
+      new CallError("failed", `It did not say its version in ${VERSION_MS_MAX / 1_000} s`);
+    const text = await withTimeLimit(
+      (over) => this.#run(path, ["version", "--json"], { signal: over }),
+      { clock: this.#env.clock, ms: VERSION_MS_MAX, late, signal },
+    );
     let version: ProgramVersion;
     try {
       version = v.parse(ProgramVersionSchema, JSON.parse(text));
@@ -173,10 +176,11 @@ export class ProgramFile {
       stdout: "piped",
       stderr: "piped",
     });
-    const end = () => child.kill("SIGTERM");
+    const end = () => child.kill("SIGKILL");
     signal?.addEventListener("abort", end);
     if (signal?.aborted) end();
-    const feeding = pieces === undefined ? undefined : feed(child.stdin, pieces).catch(end);
+    const feeding = pieces && feed(child.stdin, pieces);
+    feeding?.catch(end);
     const [stdout, stderr, { code }] = await Promise.all([
       textOf(child.stdout, VERSION_CHARACTERS_MAX),
       textOf(child.stderr, COMPLAINT_CHARACTERS_MAX),
@@ -184,25 +188,33 @@ export class ProgramFile {
     ]);
     signal?.removeEventListener("abort", end);
     await feeding;
+    signal?.throwIfAborted();
     if (code === 0) return stdout;
     const said = printable(stderr.trim().replaceAll("\n", "; ")) || `exit code ${code}`;
     throw new CallError("failed", `${program} failed: ${said}`);
   }
 }
 
-/** Rejects when the pieces end with an error, or the program takes no more. */
+/** Rejects when the pieces do. A program that takes no more says why when it ends. */
 async function feed(
   stdin: WritableStream<Uint8Array> | undefined,
   pieces: AsyncIterable<unknown>,
 ): Promise<void> {
   const writer = (stdin as WritableStream<Uint8Array>).getWriter();
-  for await (const piece of pieces) {
-    if (!(piece instanceof Uint8Array)) {
-      throw new CallError("invalid", "A piece of a program is bytes");
+  const isOver = () => true;
+  try {
+    for await (const piece of pieces) {
+      if (!(piece instanceof Uint8Array)) {
+        throw new CallError("invalid", "A piece of a program is bytes");
+      }
+      if (await writer.write(piece).then(() => false, isOver)) return;
     }
-    await writer.write(piece);
+    await writer.close().catch(isOver);
+  } catch (error) {
+    // Who reads from us would wait for more.
+    await writer.abort(error).catch(isOver);
+    throw error;
   }
-  await writer.close();
 }
 
 async function textOf(

@@ -25,7 +25,8 @@ type Options = OptionsOf<typeof upgradeOptions>;
 /** A program file that was read. */
 interface Program {
   readonly path: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** In bytes. */
+  readonly size: number;
   readonly hash: string;
 }
 
@@ -45,7 +46,7 @@ export async function runUpgrade(context: CommandContext, options: Options): Pro
   }
   const nodes = present.filter(({ state }) => state === "up");
   if (nodes.length === 0) throw new UsageError("No node is up");
-  out.note(`Sending ${formatSize(program.bytes.length)} to ${foldNodeset(nodes.map(nameOf))}`);
+  out.note(`Sending ${formatSize(program.size)} to ${foldNodeset(nodes.map(nameOf))}`);
   const versions = await put(context, { client, program, nodes });
   if (versions === undefined) return EXIT.allFailed;
   // The one that carries us goes last.
@@ -63,7 +64,7 @@ async function readProgram({ env }: CommandContext, path: string | undefined): P
   using primitives = await choosePrimitives();
   try {
     const bytes = await env.files.read(path);
-    return { path, bytes, hash: toHex(primitives.sha256(bytes)) };
+    return { path, size: bytes.length, hash: toHex(primitives.sha256(bytes)) };
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
     throw new UsageError(`There is no file "${path}"`, { cause: error });
@@ -79,9 +80,9 @@ async function put(
     readonly nodes: readonly NodeView[];
   },
 ): Promise<ReadonlyMap<string, v.InferOutput<typeof PutReplySchema>> | undefined> {
-  const { path, hash, bytes } = program;
+  const { path, hash, size } = program;
   const names = nodes.map(nameOf);
-  const args = { hash, bytes: bytes.length };
+  const args = { hash, bytes: size };
   const result = await callGroup(client, {
     targets: foldNodeset(names),
     signed: await client.sign("upgrade.put", args, { targets: names }),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import type { Environment } from "../../../core/mod.ts";
+import { CallError, type Environment } from "../../../core/mod.ts";
 import { ProgramFile } from "../../../modules/upgrade/program_file.ts";
 
 const FACTS = JSON.stringify({ version: "9.9.9", speaks: [1, 1] });
@@ -58,6 +58,27 @@ Deno.test("program file: a program is taken once, and one that is there must be 
     assert.equal(await Deno.readTextFile(file.path), PROGRAM);
     const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
     assert.deepEqual(names, ["minime", "minime.old"]);
+  });
+});
+
+Deno.test("program file: one whose sender goes away leaves nothing, and the next one is taken", async () => {
+  await withPlace(async ({ folder, file }) => {
+    const bytes = encoder.encode(PROGRAM);
+    const program = { hash: await hashOf(bytes), bytes: bytes.length };
+    const gone = new CallError("cancelled", "The sender is gone");
+    async function* interrupted() {
+      for await (const piece of packed(bytes)) {
+        yield piece.subarray(0, 10);
+        throw gone;
+      }
+    }
+    await assert.rejects(file.take(program, interrupted(), never), gone);
+    async function* words() {
+      yield await Promise.resolve("no bytes");
+    }
+    await assert.rejects(file.take(program, words(), never), { message: /is bytes$/ });
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["minime"]);
+    assert.equal((await file.take(program, packed(bytes), never)).version, "9.9.9");
   });
 });
 
