@@ -9,6 +9,7 @@ import type {
 } from "./environment.ts";
 import { NotFoundError } from "../errors.ts";
 import { fileError, marksOf } from "./real_errors.ts";
+import { receivedSignals } from "./real_exit.ts";
 import { notifyManager } from "./real_notify.ts";
 import { handedOver, handOver, replaceProcess } from "./real_replace.ts";
 import { becomeUser } from "./real_user.ts";
@@ -67,7 +68,10 @@ export class RealProcesses implements Processes {
     run: () => void,
   ): Disposable {
     // Not the caller's function itself: registered twice it must also run twice.
-    const listener = () => run();
+    const listener = () => {
+      receivedSignals.add(signal);
+      run();
+    };
     Deno.addSignalListener(signal, listener);
     return { [Symbol.dispose]: () => Deno.removeSignalListener(signal, listener) };
   }

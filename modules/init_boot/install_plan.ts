@@ -4,7 +4,14 @@
  * can stay are used in place.
  */
 
-import { type Environment, equalBytes, NotFoundError, UsageError } from "../../core/mod.ts";
+import {
+  choosePrimitives,
+  type Environment,
+  equalBytes,
+  NotFoundError,
+  parseCertificate,
+  UsageError,
+} from "../../core/mod.ts";
 import { parseMeshFile } from "../shared/mesh_file.ts";
 import { NODE_FILES } from "../shared/node_folder.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
@@ -50,7 +57,12 @@ const PROGRAM_PATH = "/usr/local/bin/minime";
 export async function planInstall(env: Needs, options: InstallOptions): Promise<InstallPlan> {
   const { root, kind, name } = options;
   const config = absolute(env, options.config);
-  const mesh = parseMeshFile(await readText(env, config), { file: config }).name;
+  const file = parseMeshFile(await readText(env, config), { file: config });
+  const mesh = file.name;
+  if (name !== undefined && file.hosts.every((host) => host.name !== name)) {
+    throw new UsageError(`There is no host "${name}" in "${config}"`);
+  }
+  if (name !== undefined) await requireKeysOf(env, config, name);
   const program = await planProgram(env, root);
   const keys = await planKeys(env, { config, mesh, root });
   const command = [
@@ -77,6 +89,17 @@ export async function planInstall(env: Needs, options: InstallOptions): Promise<
     files: [...program.files, ...keys.files, service],
     notes: keys.notes,
   };
+}
+
+/** Its daemon would refuse them at every start. */
+async function requireKeysOf(env: Needs, config: string, name: string): Promise<void> {
+  const folder = config.slice(0, config.lastIndexOf("/"));
+  const certificate = await readPrivateFile(env, `${folder}/node.cert`);
+  if (certificate === undefined) return;
+  using primitives = await choosePrimitives();
+  const owner = parseCertificate(primitives, certificate).name;
+  if (owner === name) return;
+  throw new UsageError(`The keys in "${folder}" are those of "${owner}", not of "${name}"`);
 }
 
 /** From source the words name the runtime and our main file: there is nothing to be copied. */
@@ -117,9 +140,8 @@ async function planKeys(
   for (const file of NODE_FILES) {
     const path = `${root}${folder}/${file}`;
     const isMeshFile = file === "mesh.toml";
-    const data = isMeshFile
-      ? await env.files.read(config)
-      : await readPrivateFile(env, `${source}/${file}`);
+    const original = isMeshFile ? config : `${source}/${file}`;
+    const data = isMeshFile ? await env.files.read(config) : await readPrivateFile(env, original);
     if (data === undefined) continue;
     const present = await readPrivateFile(env, path);
     if (present !== undefined && !equalBytes(present, data)) {
@@ -134,7 +156,7 @@ async function planKeys(
         });
       }
     }
-    files.push({ path, mode: 0o600, data, from: `a copy of ${source}/${file}` });
+    files.push({ path, mode: 0o600, data, from: `a copy of ${original}` });
   }
   return { config: `${folder}/mesh.toml`, folders: [root + folder], files, notes };
 }

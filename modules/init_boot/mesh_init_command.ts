@@ -50,6 +50,8 @@ export async function runMeshInit(
   if (json) return out.json(facts);
   out.print(`Mesh "${name}" has its keys, in "${home.folder}"`);
   out.print(`You are "${facts.user?.name}", who may do everything (group ops)`);
+  const which = config === undefined ? `--mesh ${name}` : `--config ${shellQuoted(config)}`;
+  out.note(`Next: minime mesh provision ${which} NODESET --out FOLDER`);
   out.note(
     `Keep a copy of ${shellQuoted(home.path("root.key"))} offline: whoever holds it is the mesh`,
   );

@@ -65,7 +65,13 @@ export const keysOfUsers = [
     description:
       "It is made here, with the root key or the issuer of the mesh's home, and sealed " +
       "for their key: nobody else on the login node can read it.",
-    examples: [["minime user approve alice --groups users", "she can use the mesh at once"]],
+    examples: [
+      ["minime user approve alice --groups users", "she can use the mesh at once"],
+      [
+        "minime user approve alice --fingerprint 8f03-51d2-0c9e-77ab",
+        "only this request, which she has read out",
+      ],
+    ],
     options: approveOptions,
     args: NAME,
     load: () => import("./answer_command.ts").then((m) => m.runApprove),
@@ -104,7 +110,7 @@ export const keysOfMesh = [
     brief: "Make nodes renew their certificates now, and not at two thirds of their life",
     examples: [
       ["minime mesh renew", "all of them, after the issuers were rotated"],
-      ["minime mesh renew -w n[1-4]", "these alone"],
+      ["minime mesh renew -w 'n[1-4]'", "these alone"],
     ],
     options: renewOptions,
     load: () => import("./renew_command.ts").then((m) => m.runRenew),

@@ -11,6 +11,7 @@ import {
   NO_REVOCATIONS,
   parseCertificate,
   type Revocations,
+  UsageError,
 } from "../../core/mod.ts";
 import { needsNow } from "../shared/authority.ts";
 import type { CommandContext } from "../shared/command.ts";
@@ -67,6 +68,9 @@ export async function rotateIssuer(
       kept.set(name, errorText(error));
     }
   }
+  if (exchanged.length === 0 && kept.size === 0 && registrars !== undefined) {
+    throw new UsageError(`Mesh "${home.name}" has no issuer: its root key signs for all nodes`);
+  }
   if (json) {
     out.json({
       mesh: home.name,
@@ -80,10 +84,12 @@ export async function rotateIssuer(
     }
     for (const [name, reason] of kept) out.warn(`Registrar "${name}" keeps its issuer: ${reason}`);
     const former = exchanged.map(({ formerKeyId }) => formerKeyId);
-    out.note(
-      'Next: "minime mesh renew"; when "minime mesh certificates" shows none of the old ones any ' +
-        `more, end them: minime revoke ${former.join(" ")}`,
-    );
+    if (former.length > 0) {
+      out.note(
+        'Next: "minime mesh renew"; when "minime mesh certificates" shows none of the old ones any ' +
+          `more, end them: minime revoke ${former.join(" ")}`,
+      );
+    }
   }
   if (registrars === undefined) return EXIT.unreachable;
   return kept.size > 0 ? EXIT.someFailed : EXIT.ok;

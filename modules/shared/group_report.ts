@@ -61,12 +61,12 @@ export function reportFailures(
 }
 
 function failureText({ set, reason, ran, at, since, step }: NodeFailure, now: number): string {
-  const started = ran === "never" ? "never started" : ran === "maybe" ? "may have run" : "";
+  const result = ran === "never" ? "nothing was run" : ran === "maybe" ? "may have run" : "";
   const facts = [
     ...(step === undefined ? [] : [`in step ${step + 1}`]),
-    ...(started === "" ? [] : [started]),
     ...(since === undefined ? [] : [`for ${formatDuration(Math.max(0, now - since))}`]),
     ...(at === undefined ? [] : [`lost at "${at}"`]),
+    ...(result === "" ? [] : [result]),
   ];
   const more = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
   return `${WORDS[set]}: ${reason}${more}`;

@@ -175,6 +175,7 @@ export class ProgramFile {
       stdin: pieces === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
+      environment: { NO_COLOR: "1" },
     });
     const end = () => child.kill("SIGKILL");
     signal?.addEventListener("abort", end);
@@ -190,7 +191,9 @@ export class ProgramFile {
     await feeding;
     signal?.throwIfAborted();
     if (code === 0) return stdout;
-    const said = printable(stderr.trim().replaceAll("\n", "; ")) || `exit code ${code}`;
+    // What follows is for those who know the program from within.
+    const [first = ""] = stderr.trim().split("\n", 1);
+    const said = printable(first) || `exit code ${code}`;
     throw new CallError("failed", `${program} failed: ${said}`);
   }
 }

@@ -27,6 +27,9 @@ Deno.test("enroll: a person asks, an operator approves, and the mesh is theirs",
   });
   const { local } = mesh;
   const spool = { MINIME_SPOOL: `${local.folder}/spool` };
+  const early = await local.runWith(spool, "user", "enroll", "--mesh", "lab");
+  assert.equal(early.code, 2);
+  assert.match(early.stderr, /Mesh "lab" takes no requests on this machine/);
   mesh.start("n1", { env: spool });
   mesh.start("n2", { env: spool });
   await mesh.settled("n1", "n2");

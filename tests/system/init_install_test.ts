@@ -18,7 +18,7 @@ function files(folder: string): string[] {
 }
 
 Deno.test("init install: a dry run prints what it would write, and writes nothing", async () => {
-  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
   const run = (...words: readonly string[]) => mesh.local.run("init", "install", ...words);
   const config = `${mesh.keys("n1")}/mesh.toml`;
   const { code, stdout, stderr } = await run("--config", config, "--dry-run", "--systemd");
@@ -38,6 +38,17 @@ Deno.test("init install: a dry run prints what it would write, and writes nothin
   const none = await run("--config", "/nowhere.toml", "--dry-run");
   assert.equal(none.code, 2);
   assert.match(none.stderr, /There is no mesh file "\/nowhere\.toml"/);
+  // What the daemon would refuse at every start is refused before.
+  const foreign = await run("--config", config, "--dry-run", "--sysv", "--name", "n2");
+  assert.equal(foreign.code, 2);
+  assert.match(foreign.stderr, /The keys in ".*" are those of "n1", not of "n2"/);
+  const unknown = await run("--config", config, "--dry-run", "--sysv", "--name", "n7");
+  assert.match(unknown.stderr, /There is no host "n7" in ".*mesh\.toml"/);
+  // The file that is named is the one that is copied, whatever its name.
+  const renamed = config.replace(/mesh\.toml$/, "hosts.toml");
+  await Deno.copyFile(config, renamed);
+  const copied = await run("--config", renamed, "--dry-run", "--sysv");
+  assert.match(copied.stdout, /mesh\.toml \(mode 0600\): a copy of .*\/hosts\.toml$/m);
 });
 
 Deno.test("init install: into an image, again without a change, and edited files are kept", async () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { InstalledMesh } from "../support/installed_mesh.ts";
+import { LocalMesh } from "../support/local_mesh.ts";
 
 const RUNNING = /"message":"Running"/;
 
@@ -92,4 +93,11 @@ Deno.test("rotation: registrars get new issuers, nodes renew by them, the old on
   await local.must("mesh", "renew");
   const wrong = await local.run("mesh", "rotate", "keys");
   assert.deepEqual([wrong.code, /"keys" cannot be rotated/.test(wrong.stderr)], [2, true]);
+});
+
+Deno.test("rotation: a mesh that boot made has no issuer, and says so", async () => {
+  await using mesh = await LocalMesh.start({ nodes: "n1" });
+  const { code, stderr } = await mesh.run("mesh", "rotate", "issuer");
+  assert.equal(code, 2);
+  assert.match(stderr, /Mesh ".*" has no issuer: its root key signs for all nodes/);
 });

@@ -152,6 +152,10 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     assert.equal(await code("-w", "n1", "/etc/passwd"), 126);
     assert.equal(await code("-w", "n1", "--timeout", "50ms", "sleep", "60"), 124);
     assert.equal(await code("-w", "n1", "-s", "kill -TERM $$"), 143);
+    // Told by the number alone: nobody has sent a signal to us.
+    const child = mesh.spawn("exec", "-w", "n1", "-s", "kill -TERM $$");
+    await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
+    assert.deepEqual({ ...await child.status }, { success: false, code: 143, signal: null });
     const deaf = ["-s", 'trap "" TERM; while :; do sleep 0.01; done'];
     const killed = await exec("-w", "n1", "--timeout", "50ms", "--kill-after", "50ms", ...deaf);
     const killedText = "minime: n1: out of time, ended by SIGKILL\n";
