@@ -203,9 +203,11 @@ function newKey(random: Random): Uint8Array {
 
 /** So that commands reach the mesh from here; a name has one node. */
 async function rememberNodes(home: MeshHome, made: readonly KnownNode[]): Promise<void> {
-  const names = new Set(made.map(({ name }) => name));
+  // One that nobody knows how to reach takes nobody's place.
+  const reachable = made.filter(({ endpoints }) => endpoints.length > 0);
+  const names = new Set(reachable.map(({ name }) => name));
   const others = (await home.nodes()).filter(({ name }) => !names.has(name));
-  await home.storeNodes([...others, ...made.filter(({ endpoints }) => endpoints.length > 0)]);
+  await home.storeNodes([...others, ...reachable]);
 }
 
 function warnOfPorts({ out }: CommandContext, hosts: readonly MeshHost[]): void {
