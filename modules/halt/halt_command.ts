@@ -1,6 +1,7 @@
 /**
  * `minime halt`: the whole mesh goes down, and the command returns when it is down. A mesh that is
- * down already is a success too. The home keeps keys and policy and forgets the nodes.
+ * down already is a success too. The home keeps keys and policy, and forgets the nodes but those that
+ * come back with their machines.
  */
 
 import { ConnectionError } from "../../core/mod.ts";
@@ -65,7 +66,7 @@ async function haltMesh(
     doing: "Halting",
   });
   const left = fates.filter(({ result }) => result === "up");
-  if (left.length === 0) await home.storeNodes([]);
+  if (left.length === 0) await forgetBooted(home, known);
   if (options.json) {
     out.json({
       mesh: home.name,
@@ -114,11 +115,16 @@ async function haltWithoutMesh(
     out.note(await wipeHint(home, left));
     throw new ConnectionError(error.reason, text, { cause: error });
   }
-  await home.storeNodes([]);
+  await forgetBooted(home, known);
   if (options.json) {
     const nodes = known.map(({ name }) => ({ name, result: "was-down" }));
     out.json({ mesh: home.name, down: true, nodes });
   } else if (known.length === 0) out.print(`Mesh "${home.name}" is not booted`);
   else out.print(`Mesh "${home.name}" was down already`);
   return EXIT.ok;
+}
+
+/** Where installed nodes are is known once they are back: their keys and addresses stay. */
+async function forgetBooted(home: MeshHome, known: readonly KnownNode[]): Promise<void> {
+  await home.storeNodes(known.filter(({ lasting }) => lasting === true));
 }

@@ -178,6 +178,7 @@ function nodeFiles(
       seen: needs.now,
       segment: host.segment,
       direct: host.via === undefined,
+      lasting: true,
     },
   };
 }

@@ -60,6 +60,7 @@ async function findRegistrar(context: CommandContext): Promise<string> {
   if (node !== undefined) return node.name;
   throw new ConnectionError(
     "other",
-    `No node that is up is in group "${REGISTRAR_GROUP}": only those can admit others`,
+    `No node that is up is in group "${REGISTRAR_GROUP}": only those can admit others; ` +
+      `give a host groups = ["${REGISTRAR_GROUP}"] and install it`,
   );
 }

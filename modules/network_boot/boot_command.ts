@@ -1,13 +1,16 @@
-/** `minime boot`: from a mesh file to a living mesh. */
+/** `minime boot`: from a mesh file to a living mesh, or to more of one. */
 
-import { choosePrimitives } from "../../core/mod.ts";
+import { choosePrimitives, type Primitives } from "../../core/mod.ts";
+import type { Authority } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { lockHome } from "../shared/home_lock.ts";
-import { formatMeshFile } from "../shared/mesh_file_format.ts";
+import type { MeshFile } from "../shared/mesh_file.ts";
+import type { MeshHome } from "../shared/mesh_home.ts";
+import { prepareKeys, preparePolicy } from "../shared/mesh_setup.ts";
 import type { bootOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
+import { awayNodes, homeMeshFile, joinMeshFiles, storeMeshFile, withHosts } from "./joined_mesh.ts";
 import { LOOK_MS_MAX } from "./limits.ts";
-import { prepareKeys, preparePolicy } from "../shared/mesh_setup.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
 import { livingNodes } from "./verify.ts";
 
@@ -16,19 +19,57 @@ export async function runBoot(
   context: CommandContext,
   options: OptionsOf<typeof bootOptions>,
 ): Promise<number> {
-  const mesh = await readHostsFile(context, options);
-  const hosts = await selectHosts(context, mesh, options);
-  const { env } = context;
+  const file = await readHostsFile(context, options);
+  const hosts = await selectHosts(context, file, options);
   using primitives = await choosePrimitives();
-  const home = await context.homes.create(mesh.name);
+  const home = await context.homes.create(file.name);
   using _lock = await lockHome(context, home);
-  const authority = await prepareKeys(env, primitives, home);
-  const policy = await preparePolicy(env, primitives, { home, authority, mesh });
-  await home.store("mesh.toml", formatMeshFile(mesh));
-  const isNew = (await home.nodes()).length === 0;
-  const living = isNew
+  const authority = await prepareKeys(context.env, primitives, home);
+  const known = await home.nodes();
+  const living = known.length === 0
     ? []
-    : (await livingNodes(context, { mesh: mesh.name, timeoutMs: LOOK_MS_MAX })).nodes;
-  const setup = { mesh, hosts, home, authority, policy, primitives, living };
+    : (await livingNodes(context, { mesh: file.name, timeoutMs: LOOK_MS_MAX })).nodes;
+  const away = awayNodes(known, living);
+  const others = await othersOf(home, file, [...living, ...away].map(({ name }) => name));
+  const policy = others !== undefined && Object.keys(file.policy).length === 0
+    ? await home.require("policy.signed")
+    : await policyOf(context, { home, authority, primitives, mesh: file });
+  const mesh = others === undefined ? file : {
+    ...joinMeshFiles(others, file),
+    boot: file.boot,
+    ...(Object.keys(file.policy).length === 0 ? {} : { policy: file.policy }),
+  };
+  await storeMeshFile(home, mesh);
+  const setup = { mesh, hosts, home, authority, policy, primitives, living, away };
   return await bootIntoMesh(context, setup, options);
+}
+
+/** What the home's file says of the mesh that is there already, beside the hosts of this one. */
+async function othersOf(
+  home: MeshHome,
+  file: MeshFile,
+  there: readonly string[],
+): Promise<MeshFile | undefined> {
+  const own = new Set(file.hosts.map(({ name }) => name));
+  const strangers = there.filter((name) => !own.has(name));
+  const before = await homeMeshFile(home);
+  if (strangers.length === 0 || before === undefined) return undefined;
+  return withHosts(before, new Set(strangers));
+}
+
+/** Where the root key was taken away the policy stays as it was signed, unless the file has another. */
+async function policyOf(
+  context: CommandContext,
+  parts: {
+    readonly home: MeshHome;
+    readonly authority: Authority;
+    readonly primitives: Primitives;
+    readonly mesh: MeshFile;
+  },
+): Promise<Uint8Array> {
+  const { home, authority, primitives, mesh } = parts;
+  const isGiven = Object.keys(mesh.policy).length > 0;
+  const kept = await home.load("policy.signed");
+  if (!isGiven && authority.rootSeed === undefined && kept !== undefined) return kept;
+  return await preparePolicy(context.env, primitives, { home, authority, mesh });
 }

@@ -3,11 +3,9 @@
 import { choosePrimitives, ConnectionError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { lockHome } from "../shared/home_lock.ts";
-import { type MeshFile, parseMeshFile } from "../shared/mesh_file.ts";
-import { formatMeshFile } from "../shared/mesh_file_format.ts";
-import type { MeshHome } from "../shared/mesh_home.ts";
 import type { growOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
+import { awayNodes, homeMeshFile, joinMeshFiles, storeMeshFile } from "./joined_mesh.ts";
 import { GROW_MS_MAX } from "./limits.ts";
 import { prepareKeys } from "../shared/mesh_setup.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
@@ -21,14 +19,21 @@ export async function runGrow(
   const { env } = context;
   const home = await context.home();
   using _lock = await lockHome(context, home);
-  const booted = await bootedMesh(home);
-  const mesh = options.hosts === undefined ? booted : await readHostsFile(context, options);
-  if (options.hosts !== undefined && mesh.name !== home.name && !options.bhost) {
-    throw new UsageError(`"${options.hosts}" is of mesh "${mesh.name}", not of "${home.name}"`, {
-      hint: `Name the mesh that is to grow: --mesh ${mesh.name}`,
+  const before = await homeMeshFile(home);
+  if (before === undefined && options.hosts === undefined) {
+    throw new UsageError(`The home of mesh "${home.name}" has no mesh file`, {
+      hint: "Name the one with the hosts to add: --hosts more.toml",
     });
   }
-  const hosts = await selectHosts(context, mesh, options);
+  const file = before !== undefined && options.hosts === undefined
+    ? before
+    : await readHostsFile(context, options);
+  if (options.hosts !== undefined && file.name !== home.name && !options.bhost) {
+    throw new UsageError(`"${options.hosts}" is of mesh "${file.name}", not of "${home.name}"`, {
+      hint: `Name the mesh that is to grow: --mesh ${file.name}`,
+    });
+  }
+  const hosts = await selectHosts(context, file, options);
   using primitives = await choosePrimitives();
   const authority = await prepareKeys(env, primitives, home);
   const looking = { mesh: home.name, timeoutMs: GROW_MS_MAX };
@@ -36,26 +41,13 @@ export async function runGrow(
   if (unreachable !== undefined) {
     throw new ConnectionError("other", `Mesh "${home.name}" does not live: ${unreachable}`);
   }
-  await home.store("mesh.toml", formatMeshFile(joined(booted, mesh)));
+  const mesh = before === undefined ? file : {
+    ...joinMeshFiles(before, file),
+    ...(options.hosts === undefined ? {} : { boot: file.boot }),
+  };
+  await storeMeshFile(home, before === undefined ? mesh : { ...mesh, boot: before.boot });
   const policy = await home.require("policy.signed");
-  const setup = { mesh, hosts, home, authority, policy, primitives, living };
+  const away = awayNodes(await home.nodes(), living);
+  const setup = { mesh, hosts, home, authority, policy, primitives, living, away };
   return await bootIntoMesh(context, setup, options);
-}
-
-/** The mesh as it was booted, and grown since. */
-async function bootedMesh(home: MeshHome): Promise<MeshFile> {
-  const text = new TextDecoder().decode(await home.require("mesh.toml"));
-  return parseMeshFile(text, { file: home.path("mesh.toml") });
-}
-
-/** Hosts of both; what the later file says of a host counts. */
-function joined(booted: MeshFile, grown: MeshFile): MeshFile {
-  const names = new Set(grown.hosts.map(({ name }) => name));
-  const hosts = [...booted.hosts.filter(({ name }) => !names.has(name)), ...grown.hosts];
-  const groupNames = new Set([...booted.groups, ...grown.groups].map(({ name }) => name));
-  const groups = [...groupNames].map((name) => ({
-    name,
-    members: hosts.filter((host) => host.groups.includes(name)).map((host) => host.name),
-  }));
-  return { ...booted, hosts, groups };
 }

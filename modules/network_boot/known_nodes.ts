@@ -21,10 +21,19 @@ export class KnownNodes {
     return new KnownNodes(home, await home.nodes());
   }
 
-  /** In place of an older one of the same name; a mesh cannot say whether we dial a node directly. */
+  /**
+   * In place of an older one of the same name; a mesh cannot say whether we dial a node directly, nor
+   * whether it is installed.
+   */
   add(node: KnownNode): void {
-    const direct = node.direct ?? this.#nodes.get(node.name)?.direct;
-    this.#nodes.set(node.name, { ...node, ...(direct === undefined ? {} : { direct }) });
+    const before = this.#nodes.get(node.name);
+    const direct = node.direct ?? before?.direct;
+    const lasting = node.lasting ?? (before?.keyId === node.keyId ? before.lasting : undefined);
+    this.#nodes.set(node.name, {
+      ...node,
+      ...(direct === undefined ? {} : { direct }),
+      ...(lasting === undefined ? {} : { lasting }),
+    });
     this.#isChanged = true;
   }
 

@@ -37,6 +37,8 @@ export interface MeshSetup {
   readonly policy: Uint8Array;
   readonly primitives: Primitives;
   readonly living: readonly KnownNode[];
+  /** Nodes that come back by themselves some time. */
+  readonly away: readonly KnownNode[];
 }
 
 type Options = OptionsOf<typeof growOptions>;
@@ -90,7 +92,13 @@ export async function bootIntoMesh(
           return await clients.open(node, { hash, endpoints });
         },
       }),
-      registrar: new Registrar({ ...setup, hosts: mesh.hosts, env, mesh: home.name }),
+      registrar: new Registrar({
+        ...setup,
+        env,
+        mesh: home.name,
+        hosts: mesh.hosts,
+        living: [...setup.living, ...setup.away],
+      }),
       sources,
       onStep: (host, step) => report.step(host.name, step),
       onOutcome: async (outcome) => {

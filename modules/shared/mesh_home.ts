@@ -58,6 +58,8 @@ const NodesSchema = v.array(v.object({
   segment: v.optional(Name),
   /** False: it lies behind others, and is dialled from here only when nobody else answers. */
   direct: v.optional(v.boolean()),
+  /** It starts with its machine, under the same key. */
+  lasting: v.optional(v.boolean()),
 }));
 /** A node as this machine knows it. */
 export type KnownNode = Readonly<v.InferOutput<typeof NodesSchema>[number]>;

@@ -58,10 +58,10 @@ export class InstalledMesh implements AsyncDisposable {
       const { nodes, lives = {} } = options;
       const usual = nodes.filter((node) => lives[node] === undefined);
       if (usual.length > 0) {
-        await local.must("mesh", "provision", usual.join(","), "--out", mesh.#folders);
+        await local.must("mesh", "provision", usual.join(","), "--out", mesh.folders);
       }
       for (const [node, life] of Object.entries(lives)) {
-        await local.must("mesh", "provision", node, "--out", mesh.#folders, "--valid", life);
+        await local.must("mesh", "provision", node, "--out", mesh.folders, "--valid", life);
       }
       return mesh;
     } catch (error) {
@@ -70,13 +70,18 @@ export class InstalledMesh implements AsyncDisposable {
     }
   }
 
-  get #folders(): string {
+  /** More nodes for a mesh that boot made: `folders` is where provision has to write their keys. */
+  static over(local: LocalMesh): InstalledMesh {
+    return new InstalledMesh(local);
+  }
+
+  get folders(): string {
     return `${this.local.folder}/nodes`;
   }
 
   /** Of a node's keys. */
   keys(node: string): string {
-    return `${this.#folders}/${node}`;
+    return `${this.folders}/${node}`;
   }
 
   /** `more` are options and variables of `minime daemon`. */
@@ -129,7 +134,7 @@ function meshFile(name: string, { nodes, hostKeys = {}, more = "" }: InstalledMe
  * Free a moment ago, and not of those that the kernel gives to whoever dials: a daemon that starts
  * later would find its port taken by a connection of the others.
  */
-function freePorts(count: number): number[] {
+export function freePorts(count: number): number[] {
   const range = Deno.readTextFileSync("/proc/sys/net/ipv4/ip_local_port_range");
   const below = Number(/^\d+/.exec(range)?.[0]);
   const listeners: Deno.TcpListener[] = [];

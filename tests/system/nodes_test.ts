@@ -114,11 +114,19 @@ Deno.test("nodes and ping: a mesh of four, of which one dies", async (test) => {
     });
   });
 
-  await test.step("nodes --toml: is the mesh file that booted it, and can be booted", async () => {
+  await test.step("nodes --toml: is the mesh file that booted it, with its ports, and can be booted", async () => {
     const text = await mesh.must("nodes", "--toml");
     const printed = parseMeshFile(text, { file: "printed" });
     const booted = parseMeshFile(await Deno.readTextFile(mesh.file), { file: "booted" });
-    assert.deepEqual(printed, booted);
+    const ports = new Map(
+      (await mesh.nodes()).map(({ name, endpoints: [endpoint = ""] }) => [name, endpoint]),
+    );
+    assert.deepEqual(
+      printed.hosts.map(({ name, address, port }) => [name, `tcp:${address}:${port}`]),
+      [...ports].sort(),
+    );
+    const portless = printed.hosts.map((host) => ({ ...host, port: 0 }));
+    assert.deepEqual({ ...printed, hosts: portless }, booted);
     await mesh.must("halt");
     await Deno.writeTextFile(`${mesh.folder}/printed.toml`, text);
     await mesh.must("boot", "--hosts", `${mesh.folder}/printed.toml`);

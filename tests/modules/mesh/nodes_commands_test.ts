@@ -130,11 +130,13 @@ Deno.test("nodes --toml: gateways are written as such, and nobody jumps through 
     `name = "lab"
 [[hosts]]
 names = "gw[1-2]"
+port = 7117
 address = "192.0.2.[1-2]"
 inner_address = "10.0.0.[1-2]"
 gateway = true
 [[hosts]]
 names = "n[1-2]"
+port = 7117
 via = "gw2,gw1"
 `,
     { file: "booted" },
@@ -152,6 +154,30 @@ via = "gw2,gw1"
     ["n1", ["gw1"]],
   ]);
   assert.equal(printed(node("n1")).hosts[0]?.via, undefined);
+});
+
+Deno.test("nodes --toml: any free port is by now a certain one, and nobody has that of another", () => {
+  const booted = parseMeshFile(
+    `name = "lab"\n[[hosts]]\nnames = "n[1-4]"\nlauncher = "local"\n`,
+    { file: "booted" },
+  );
+  const at = (port: number) => ({ endpoints: [`tcp:127.0.0.1:${port}`] });
+  const nodes = [
+    // It died, and the kernel gave its port to n2.
+    node("n1", { state: "down", ...at(7001) }),
+    node("n2", at(7001)),
+    node("n3", { state: "down", ...at(7002) }),
+    node("n3", at(7003)),
+    node("n4", { state: "down", ...at(7004) }),
+  ];
+  const text = formatMeshFile(combineMesh("lab", nodes, booted));
+  const { hosts } = parseMeshFile(text, { file: "printed" });
+  assert.deepEqual(hosts.map(({ name, port }) => [name, port]), [
+    ["n1", 0],
+    ["n2", 7001],
+    ["n3", 7003],
+    ["n4", 7004],
+  ]);
 });
 
 Deno.test("ping: the statistics are those of ping(8)", () => {
