@@ -9,9 +9,13 @@ export class Client {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(environment: Record<string, string>) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", WORKER],
+  /** `network`: a process in whose network it runs, instead of the machine's. */
+  constructor(environment: Record<string, string>, { network }: { network?: number } = {}) {
+    const worker = [Deno.execPath(), "run", "-A", "--no-check", WORKER];
+    const enter = network === undefined ? [] : ["nsenter", "-t", `${network}`, "-n", "--"];
+    const [program = "", ...args] = [...enter, ...worker];
+    this.#child = new Deno.Command(program, {
+      args,
       env: environment,
       stdin: "piped",
       stdout: "piped",

@@ -7,7 +7,8 @@
 import { type Counts, type Order, problemsOf } from "./account.ts";
 import { Client } from "./clients.ts";
 import { SoakDaemons } from "./daemons.ts";
-import { SeededRandom } from "../simulation/random.ts";
+import { Luck } from "./luck.ts";
+import { pids, stateOf, textOf } from "./processes.ts";
 import type { Line, LineResult } from "./worker.ts";
 
 export interface SoakOptions {
@@ -129,7 +130,7 @@ class Soak {
     const { clientKilled = CLIENT_KILLED_DEFAULT, daemonKilled = DAEMON_KILLED_DEFAULT } =
       this.#options;
     if (index % PROGRESS_COMMANDS === 0) onProgress?.(`${index} of ${commands} commands`);
-    const luck = new Luck(seed, index);
+    const luck = new Luck(`soak ${seed} ${index}`);
     if (luck.oneIn(daemonKilled)) this.#killDaemon(luck);
     const { names } = this.#daemons;
     const size = luck.oneIn(4) ? names.length : 1 + luck.below(4);
@@ -226,51 +227,5 @@ class Soak {
 
   #count(name: string): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
-  }
-}
-
-/** One command's own luck, whatever the others do meanwhile. */
-class Luck {
-  readonly #random: SeededRandom;
-
-  constructor(seed: number, command: number) {
-    this.#random = new SeededRandom(`soak ${seed} ${command}`);
-  }
-
-  below(bound: number): number {
-    const [a = 0, b = 0, c = 0] = this.#random.bytes(3);
-    return ((a << 16) | (b << 8) | c) % bound;
-  }
-
-  oneIn(count: number): boolean {
-    return this.below(count) === 0;
-  }
-
-  one(names: readonly string[]): string {
-    return names[this.below(names.length)] as string;
-  }
-
-  shuffled(names: readonly string[]): string[] {
-    const rest = [...names];
-    return names.map(() => rest.splice(this.below(rest.length), 1)[0] as string);
-  }
-}
-
-function pids(): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => pid > 0);
-}
-
-function stateOf(pid: number): { state: string; parent: number } | undefined {
-  const stat = textOf(`/proc/${pid}/stat`);
-  const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return state === undefined || stat === "" ? undefined : { state, parent: Number(parent) };
-}
-
-/** Empty for what is gone. */
-function textOf(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
   }
 }
