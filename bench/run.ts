@@ -8,6 +8,7 @@ import { call } from "./calls.ts";
 import { convergence } from "./convergence.ts";
 import { copy } from "./copy.ts";
 import { exec } from "./exec.ts";
+import { init } from "./init.ts";
 import { links } from "./links.ts";
 import { machineText } from "./machine.ts";
 import { memory } from "./memory.ts";
@@ -34,6 +35,7 @@ const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
     boot,
     cold,
     convergence,
+    init,
     memory,
     simulation,
   }),

@@ -2,7 +2,8 @@
  * The audit log: one JSON line for each guarded decision, allowed or not (SECURITY.md 3), and one for
  * what became of a program that was run. Arguments appear only as a hash. Files are numbered, mode 0600, and a full one is followed by the next; the
  * oldest are removed. What was refused has files of its own: a user who may do nothing could
- * otherwise push out what was done. Who appends waits until the line is handed to the system, and
+ * otherwise push out what was done. What a full disk or a dying machine cut short spoils its own line
+ * only: the next one begins on a line of its own. Who appends waits until the line is handed to the system, and
  * decides what a failure means (policy's `audit`).
  */
 import type { Files } from "../environment/environment.ts";
@@ -84,7 +85,7 @@ export function auditLine(record: AuditRecord): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-type AuditFiles = Pick<Files, "append" | "facts" | "list" | "makeFolder" | "remove">;
+type AuditFiles = Pick<Files, "append" | "facts" | "list" | "makeFolder" | "read" | "remove">;
 
 export interface AuditLogOptions {
   readonly files: AuditFiles;
@@ -127,12 +128,18 @@ export class AuditLog {
   }
 }
 
+const LINE_FEED = 10;
+
 /** "audit-00000001.jsonl" and its successors. */
 class NumberedFiles {
   readonly #prefix: string;
   readonly #options: AuditLogOptions;
   #number = 0;
   #bytes = 0;
+  /** The file does not end with a whole line. */
+  #torn = false;
+  /** The last append failed, after we do not know how many bytes. */
+  #failed = false;
   /** Never rejects. */
   #last: Promise<void> = Promise.resolve();
 
@@ -143,7 +150,10 @@ class NumberedFiles {
 
   async open(): Promise<void> {
     this.#number = Math.max(1, ...await this.#numbers());
-    this.#bytes = (await this.#options.files.facts(this.#path(this.#number)))?.size ?? 0;
+    const { files } = this.#options;
+    const path = this.#path(this.#number);
+    this.#bytes = (await files.facts(path))?.size ?? 0;
+    this.#torn = this.#bytes > 0 && (await files.read(path)).at(-1) !== LINE_FEED;
   }
 
   append(line: Uint8Array): Promise<void> {
@@ -156,15 +166,32 @@ class NumberedFiles {
 
   async #write(line: Uint8Array): Promise<void> {
     const { files, fileBytesMax = AUDIT_FILE_BYTES_MAX } = this.#options;
+    if (this.#failed) await this.#lookAgain();
     if (this.#bytes > 0 && this.#bytes + line.length > fileBytesMax) await this.#rotate();
-    await files.append(this.#path(this.#number), line, { mode: 0o600 });
-    this.#bytes += line.length;
+    const bytes = this.#torn ? Uint8Array.of(LINE_FEED, ...line) : line;
+    try {
+      await files.append(this.#path(this.#number), bytes, { mode: 0o600 });
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
+    this.#torn = false;
+    this.#bytes += bytes.length;
+  }
+
+  /** A full disk may have taken a part of the line. */
+  async #lookAgain(): Promise<void> {
+    const size = (await this.#options.files.facts(this.#path(this.#number)))?.size ?? 0;
+    if (size > this.#bytes) this.#torn = true;
+    this.#bytes = size;
+    this.#failed = false;
   }
 
   async #rotate(): Promise<void> {
     const { files, filesMax = AUDIT_FILES_MAX } = this.#options;
     this.#number++;
     this.#bytes = 0;
+    this.#torn = false;
     for (const number of await this.#numbers()) {
       if (number <= this.#number - filesMax) await files.remove(this.#path(number));
     }

@@ -7,11 +7,10 @@
 
 import { type Counts, type Order, problemsOf } from "../soak/account.ts";
 import { Luck } from "../soak/luck.ts";
-import { textOf } from "../soak/processes.ts";
 import type { LineResult } from "../soak/worker.ts";
 import { until } from "../system/rig/mod.ts";
-import { FAULTS } from "./faults.ts";
-import { auditProblems, leftOf, programsOf } from "./inspection.ts";
+import { FAULTS, JOINING } from "./faults.ts";
+import { leftOf, programsOf, recordProblems, recordsOf } from "./inspection.ts";
 import { type Machine, RAN } from "./machine.ts";
 import { Machines } from "./machines.ts";
 
@@ -112,7 +111,10 @@ class Chaos {
       this.#problems.push(...problemsOf(order, result, parts));
     }
     this.#problems.push(...all.flatMap(({ crashes }) => crashes));
-    this.#problems.push(...all.flatMap((machine) => auditProblems(machine)));
+    for (const machine of all) {
+      const records = recordsOf(machine);
+      if (records !== undefined) this.#problems.push(...recordProblems(records));
+    }
     const seconds = (performance.now() - this.#began) / 1_000;
     return {
       problems: this.#problems,
@@ -139,22 +141,25 @@ class Chaos {
     return rounds < most && performance.now() - this.#began < msMax;
   }
 
+  /** Of each kind at most one at a time: there is one joiner, one switch, one administrator. */
+  #draw(luck: Luck): { kind: string; name: string }[] {
+    const { joiner, names } = this.#machines;
+    const kinds = luck.shuffled([...FAULTS.keys()]).slice(0, 1 + luck.below(FAULTS_AT_ONCE_MAX));
+    const joins = kinds.includes(JOINING);
+    // Nothing else can happen to who has not joined yet, or is about to.
+    const others = luck.shuffled(names.filter((name) => name !== joiner.name || joiner.isWanted))
+      .filter((name) => !joins || name !== joiner.name);
+    return kinds.map((kind, i) => ({
+      kind,
+      name: kind === JOINING ? joiner.name : others[i] as string,
+    }));
+  }
+
   async #round(round: number): Promise<void> {
     const luck = this.#luck(`round ${round}`);
-    const { joiner } = this.#machines;
-    const names = luck.shuffled(this.#machines.names);
-    const count = 1 + luck.below(FAULTS_AT_ONCE_MAX);
-    const kinds = [...FAULTS.keys()];
-    // One joiner, one partition, one administrator: of each kind at most one at a time.
-    const chosen = luck.shuffled(kinds).slice(0, count).map((kind) => {
-      // Nothing else can happen to who has not joined yet.
-      const mayBe = (name: string) =>
-        kind === "late joiner" || joiner.isWanted || name !== joiner.name;
-      const at = kind === "late joiner" ? names.indexOf(joiner.name) : names.findIndex(mayBe);
-      return { kind, name: names.splice(at, 1)[0] };
-    }).filter(({ name }) => name !== undefined);
+    const chosen = this.#draw(luck);
     const story = chosen.map(({ kind, name }) => `${kind} ${name}`).join(", ");
-    await Promise.all(chosen.map(async ({ kind, name = "" }) => {
+    await Promise.all(chosen.map(async ({ kind, name }) => {
       const own = this.#luck(`round ${round} ${kind}`);
       const fault = FAULTS.get(kind);
       const machine = this.#machines.named(name);

@@ -21,6 +21,8 @@ export interface Scene {
 
 export type FaultKind = (scene: Scene) => Promise<void>;
 
+/** Happens to the one machine that has no keys of its own. */
+export const JOINING = "late joiner";
 /** In one chunk as long as they fit: the last bytes of a disk go one by one. */
 const FILL_BYTES = 65_536;
 const DOWN_MS_MAX = 1_500;
@@ -89,7 +91,7 @@ export const FAULTS: ReadonlyMap<string, FaultKind> = new Map(Object.entries(
         await pause(luck.below(500));
       }
     },
-    "late joiner": async ({ machines, machine }) => {
+    [JOINING]: async ({ machines, machine }) => {
       using _excused = machine.excused();
       await machine.end("SIGTERM");
       await machines.giveToken();

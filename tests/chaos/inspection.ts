@@ -6,40 +6,60 @@ import { type Machine, STATE } from "./machine.ts";
 /** Of one record of the journal. */
 const JOURNAL_RECORD_BYTES = 56;
 
+/** What a machine keeps of what was asked of it. */
+export interface Records {
+  readonly name: string;
+  /** Files of the audit folder. */
+  readonly audit: readonly string[];
+  /** Commands that ran here. */
+  readonly ran: number;
+  /** What its daemons have logged. */
+  readonly lines: readonly string[];
+  readonly journalBytes: number;
+}
+
+/** Undefined when nothing of this machine was ever up. */
+export function recordsOf({ name, host, ran, lines }: Machine): Records | undefined {
+  const [folder] = foldersOf(host.path(`${STATE}/minime`));
+  if (folder === undefined) return undefined;
+  const files = [...Deno.readDirSync(`${folder}/audit`)];
+  return {
+    name,
+    audit: files.map((file) => Deno.readTextFileSync(`${folder}/audit/${file.name}`)),
+    ran: [...ran].filter(([token]) => token !== "").length,
+    lines,
+    journalBytes: Deno.statSync(`${folder}/journal`).size,
+  };
+}
+
 /**
  * Each command that ran has its record, written before; each record is whole, but for those of which
  * a full disk took a part; lives go up; the journal holds whole records.
  */
-export function auditProblems(machine: Machine): string[] {
-  const { name, host, lines } = machine;
-  const [folder] = foldersOf(host.path(`${STATE}/minime`));
-  if (folder === undefined) return [];
+export function recordProblems({ name, audit, ran, lines, journalBytes }: Records): string[] {
   const problems: string[] = [];
   let allowed = 0;
-  for (const { name: file } of Deno.readDirSync(`${folder}/audit`)) {
-    const texts = Deno.readTextFileSync(`${folder}/audit/${file}`).split("\n");
-    for (const text of texts.filter((each) => each !== "")) {
-      const record = parsed(text);
-      if (record === undefined) {
-        // It must be the beginning of one, and nothing else.
-        if (text.includes("}")) problems.push(`${name} has a damaged record: ${text}`);
-      } else if (record.event === "decision" && record.allowed === true) {
-        if (record.verb?.startsWith("exec.")) allowed++;
-      }
+  for (const text of audit.flatMap((file) => file.split("\n")).filter((line) => line !== "")) {
+    const record = parsed(text);
+    if (record !== undefined) {
+      const isExec = record.event === "decision" && record.verb?.startsWith("exec.") === true;
+      if (isExec && record.allowed === true) allowed++;
+    } else if (text.slice(1).includes('{"time":')) {
+      // The beginning of one alone is no harm: what it was for was refused.
+      problems.push(`${name} has a record that another one has spoiled: ${text}`);
     }
   }
-  const ran = [...machine.ran].filter(([token]) => token !== "").length;
   if (allowed < ran) {
     problems.push(`${name} ran ${ran} commands and has ${allowed} records of them`);
   }
   const lives = lines.map((line) => Number(/Life (\d+) of/.exec(line)?.[1])).filter(
     Number.isFinite,
   );
-  const back = lives.filter((life, i) => life <= (lives[i - 1] ?? 0));
-  if (back.length > 0) problems.push(`${name} lived its lives in the order ${lives.join()}`);
-  const journal = Deno.statSync(`${folder}/journal`).size;
-  if (journal % JOURNAL_RECORD_BYTES !== 0) {
-    problems.push(`${name} has a journal of ${journal} bytes`);
+  if (lives.some((life, i) => life <= (lives[i - 1] ?? 0))) {
+    problems.push(`${name} lived its lives in the order ${lives.join()}`);
+  }
+  if (journalBytes % JOURNAL_RECORD_BYTES !== 0) {
+    problems.push(`${name} has a journal of ${journalBytes} bytes`);
   }
   return problems;
 }

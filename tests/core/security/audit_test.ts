@@ -170,3 +170,35 @@ Deno.test("audit: who appends hears of the failure, and the next tries for itsel
     assert.equal(Deno.readTextFileSync(`${folder}/audit-00000001.jsonl`), auditLine(RECORD));
   });
 });
+
+Deno.test("audit: a line that was cut short does not spoil the next one, in this life or another", async () => {
+  await inFolder(async (folder) => {
+    const real = new RealFiles();
+    const disk = { isFull: false };
+    const files: AuditLogOptions["files"] = Object.create(real, {
+      append: {
+        value: async (path: string, data: Uint8Array, options: { mode?: number }) => {
+          if (!disk.isFull) return await real.append(path, data, options);
+          await real.append(path, data.subarray(0, 40), options);
+          throw new Error("No space left on device");
+        },
+      },
+    });
+    const lines = () => {
+      const text = Deno.readTextFileSync(`${folder}/audit-00000001.jsonl`);
+      return text.trimEnd().split("\n").map((line) => line.endsWith("}") && JSON.parse(line).time);
+    };
+    const log = await open(folder, { files });
+    await log.append({ ...RECORD, time: 1 });
+    disk.isFull = true;
+    await assert.rejects(log.append({ ...RECORD, time: 2 }), /No space left/);
+    disk.isFull = false;
+    await log.append({ ...RECORD, time: 3 });
+    assert.deepEqual(lines(), [1, false, 3]);
+    disk.isFull = true;
+    await assert.rejects(log.append({ ...RECORD, time: 4 }), /No space left/);
+    disk.isFull = false;
+    await (await open(folder)).append({ ...RECORD, time: 5 });
+    assert.deepEqual(lines(), [1, false, 3, false, 5]);
+  });
+});
