@@ -18,7 +18,15 @@ export { PROTOCOL_NEWEST, PROTOCOL_OLDEST, VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";
 export { raiseFileLimit } from "./environment/real_host.ts";
 export { KIND, PRIORITY, type Priority } from "./wire/message.ts";
-export { ByteReader, ByteWriter, compareBytes, equalBytes, fromHex, toHex } from "./wire/bytes.ts";
+export {
+  ByteReader,
+  ByteWriter,
+  compareBytes,
+  equalBytes,
+  fromHex,
+  Scratch,
+  toHex,
+} from "./wire/bytes.ts";
 export { decodeValue, encodeCanonical } from "./wire/codec.ts";
 export type { CloseReason, Conduit, ConduitListener, Front, Peer } from "./conduit/conduit.ts";
 export { formatEndpoint, hostInUrl, parseEndpoint } from "./conduit/endpoint.ts";

@@ -191,7 +191,7 @@ export class FramedConduit implements Conduit {
   }
 
   /**
-   * The plain frame. A small one, and one that most likely goes on with a message, is opened where it
+   * The plain frame. A small one, and one that most likely is a part of a message, is opened where it
    * lies, in the read buffer, which the next read overwrites; another large one into memory of its
    * own, which its body may keep.
    */
@@ -200,7 +200,8 @@ export class FramedConduit implements Conduit {
     if (cipher === undefined) return frame;
     const bytes = frame.length - cipher.overhead;
     if (bytes < 0) throw new ProtocolError(`Sealed frame of ${frame.length} bytes is too short`);
-    const isLent = bytes < KEPT_FRAME_BYTES_MIN || this.#joiner.reserved > 0;
+    const isPart = frame.length === FRAME_BYTES_MAX || this.#joiner.reserved > 0;
+    const isLent = bytes < KEPT_FRAME_BYTES_MIN || isPart;
     const out = isLent ? frame : new Uint8Array(bytes);
     return out.subarray(0, cipher.open(frame, out));
   }

@@ -20,7 +20,7 @@ import { findSecret } from "../security/mesh_secrets.ts";
 import { Journal, type KeptJournal } from "../security/journal.ts";
 import type { Primitives } from "../crypto/primitives.ts";
 import type { Self, Trust } from "../security/trust.ts";
-import { toHex } from "../wire/bytes.ts";
+import { Scratch, toHex } from "../wire/bytes.ts";
 import type { Caller } from "./call.ts";
 import { Clients } from "./clients.ts";
 import { coreVerbs } from "./core_verbs.ts";
@@ -328,6 +328,7 @@ export class Minimed {
   #hostFor(name: string): ModuleHost {
     const { env, primitives, self } = this.#options;
     const own = this.#own;
+    const scratch = new Scratch();
     return {
       env,
       get self() {
@@ -348,7 +349,7 @@ export class Minimed {
       module: (other) => this.#internals.callerOf(other, name),
       endpoints: () => this.endpoints(),
       sign: (domain, bytes) => signForModule(primitives, { domain, bytes, seed: self.signSeed }),
-      verify: (domain, signed) => verifyForModule(primitives, { domain, ...signed }),
+      verify: (domain, signed) => verifyForModule(primitives, { domain, scratch, ...signed }),
       signRequest: (fields) => {
         const { meshId } = this.#trust;
         return signNodeRequest(fields, { env, primitives, meshId, self: own.self });

@@ -6,7 +6,7 @@
 
 import { UsageError } from "../errors.ts";
 import type { Primitives } from "../crypto/primitives.ts";
-import { concatBytes } from "../wire/bytes.ts";
+import { concatBytes, type Scratch } from "../wire/bytes.ts";
 
 /** What a module received and wants to know the signer of. */
 export interface SignedBytes {
@@ -21,27 +21,35 @@ const DOMAIN = /^minime-[a-z]{1,32}-v[0-9]{1,3}$/;
 const DOMAINS_OF_THE_CORE = /^minime-(cert|req|targets|policy|revoke|secrets|mesh|noise)-/;
 const encoder = new TextEncoder();
 
+interface InDomain {
+  readonly domain: string;
+  readonly bytes: Uint8Array;
+  /** For who does it often, with large bytes. @default memory of its own */
+  readonly scratch?: Scratch;
+}
+
 /** Throws UsageError for a domain that modules may not sign in. */
 export function signForModule(
   primitives: Pick<Primitives, "sign">,
-  options: { readonly domain: string; readonly bytes: Uint8Array; readonly seed: Uint8Array },
+  options: InDomain & { readonly seed: Uint8Array },
 ): Uint8Array {
-  const { domain, bytes, seed } = options;
+  const { domain, seed } = options;
   if (!DOMAIN.test(domain) || DOMAINS_OF_THE_CORE.test(domain)) {
     throw new UsageError(`Modules cannot sign in the domain "${domain}"`);
   }
-  return primitives.sign(seed, inDomain(domain, bytes));
+  return primitives.sign(seed, inDomain(options));
 }
 
 /** Whether that key signed the bytes in that domain. Never throws. */
 export function verifyForModule(
   primitives: Pick<Primitives, "verify">,
-  options: SignedBytes & { readonly domain: string },
+  options: InDomain & SignedBytes,
 ): boolean {
-  const { domain, publicKey, bytes, signature } = options;
-  return primitives.verify(publicKey, inDomain(domain, bytes), signature);
+  const { publicKey, signature } = options;
+  return primitives.verify(publicKey, inDomain(options), signature);
 }
 
-function inDomain(domain: string, bytes: Uint8Array): Uint8Array {
-  return concatBytes(encoder.encode(`${domain}\0`), bytes);
+function inDomain({ domain, bytes, scratch }: InDomain): Uint8Array {
+  const prefix = encoder.encode(`${domain}\0`);
+  return scratch === undefined ? concatBytes(prefix, bytes) : scratch.join(prefix, bytes);
 }

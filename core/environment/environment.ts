@@ -203,6 +203,8 @@ export interface Processes {
    * then the process must end.
    */
   become(user: UnixUser): void;
+  /** Stdin and stdout, where they are pipes, take more at once from now on. */
+  widenPipes(): void;
   /** What followed the name of this program on its command line. */
   readonly arguments: readonly string[];
   /** Keeps bytes in memory for a program started with these variables, or that replaces us. */

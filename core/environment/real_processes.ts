@@ -11,6 +11,7 @@ import { NotFoundError } from "../errors.ts";
 import { fileError, marksOf } from "./real_errors.ts";
 import { receivedSignals } from "./real_exit.ts";
 import { notifyManager } from "./real_notify.ts";
+import { widenPipes } from "./real_pipes.ts";
 import { handedOver, handOver, replaceProcess } from "./real_replace.ts";
 import { becomeUser } from "./real_user.ts";
 
@@ -83,6 +84,10 @@ export class RealProcesses implements Processes {
   become(user: UnixUser): void {
     becomeUser(user);
     this.uid = user.uid;
+  }
+
+  widenPipes(): void {
+    widenPipes();
   }
 
   handOver(bytes: Uint8Array): Readonly<Record<string, string>> {

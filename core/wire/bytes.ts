@@ -15,6 +15,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Names and endpoints; a call of the runtime's decoder costs more than to look at so many bytes. */
 const SHORT_TEXT_BYTES = 48;
 
+/** Larger memory is not kept for the next time. */
+const SCRATCH_BYTES_KEPT = 512 * 1024;
+
 /** Reads one document from its first byte to its last. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
@@ -282,6 +285,24 @@ export function fromHex(text: string): Uint8Array<ArrayBuffer> {
   } catch (cause) {
     const at = text.search(/[^0-9a-fA-F]/);
     throw new ProtocolError(`Text is not hexadecimal at character ${at - at % 2}`, { cause });
+  }
+}
+
+/** Joins bytes in memory that is used again: for what is looked at once, over and over. */
+export class Scratch {
+  #buffer = new Uint8Array(0);
+
+  /** Valid until the next call. */
+  join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    if (length > SCRATCH_BYTES_KEPT) return concatBytes(...parts);
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+    let at = 0;
+    for (const part of parts) {
+      this.#buffer.set(part, at);
+      at += part.length;
+    }
+    return this.#buffer.subarray(0, length);
   }
 }
 

@@ -118,22 +118,29 @@ function contentBytes(value: unknown, depth: number): number {
  * For signatures and for comparing; conduits use {@link Codec}.
  */
 export function encodeCanonical(value: unknown): Uint8Array<ArrayBuffer> {
-  const encoder = new Encoder({
-    extensionCodec: STRICT,
-    maxDepth: BODY_DEPTH_MAX,
-    ignoreUndefined: true,
-    sortKeys: true,
-  });
   try {
-    return encoder.encode(value) as Uint8Array<ArrayBuffer>;
+    const expected = contentBytes(value, 0);
+    const isLarge = expected > BYTES_KEPT;
+    const encoder = new Encoder({
+      extensionCodec: STRICT,
+      maxDepth: BODY_DEPTH_MAX,
+      ignoreUndefined: true,
+      sortKeys: true,
+      ...(isLarge ? { initialBufferSize: Math.ceil(expected * SIZE_SLACK) } : {}),
+    });
+    const bytes = isLarge ? encoder.encodeSharedRef(value) : encoder.encode(value);
+    return bytes as Uint8Array<ArrayBuffer>;
   } catch (cause) {
     throw new ProtocolError(`Cannot encode a value: ${errorText(cause)}`, { cause });
   }
 }
 
-/** Decodes one value from bytes that hold nothing else. Throws ProtocolError. */
-export function decodeValue(bytes: Uint8Array): unknown {
-  return new Codec().decode(bytes);
+/** Decodes one value from bytes that hold nothing else; see {@link Codec.decode}. Throws ProtocolError. */
+export function decodeValue(
+  bytes: Uint8Array,
+  options: { readonly owned?: boolean } = {},
+): unknown {
+  return new Codec().decode(bytes, options);
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   fromHex,
   MinimeError,
   type Primitives,
+  Scratch,
   type Self,
   signForModule,
   signRequest,
@@ -131,6 +132,7 @@ export class Client implements MeshClient {
   readonly #bind: Uint8Array | undefined;
   readonly #clock: { now(): number };
   readonly #random: { bytes(length: number): Uint8Array };
+  readonly #scratch = new Scratch();
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -181,7 +183,8 @@ export class Client implements MeshClient {
 
   async signBytes(domain: string, bytes: Uint8Array): Promise<Uint8Array> {
     const { self, primitives } = await this.#user.load();
-    return signForModule(primitives, { domain, bytes, seed: self.signSeed });
+    const seed = self.signSeed;
+    return signForModule(primitives, { domain, bytes, seed, scratch: this.#scratch });
   }
 
   close(): Promise<void> {

@@ -18,7 +18,7 @@ import {
   errorText,
   ProtocolError,
 } from "../../core/mod.ts";
-import { framed, readFrames } from "./frames.ts";
+import { Framer, readFrames } from "./frames.ts";
 import { AGENT_COMPLAINT_BYTES_MAX, AGENT_END_MS } from "./limits.ts";
 import type { AgentOrder } from "./order.ts";
 
@@ -97,12 +97,13 @@ async function feed(
     writer.write(bytes).catch(() => {
       open = false;
     });
-  await write(framed(encodeCanonical(order)));
+  const framer = new Framer();
+  await write(framer.frame(encodeCanonical(order)));
   for await (const piece of input) {
     if (!open) return;
-    await write(framed(piece));
+    await write(framer.frame(piece));
   }
-  await write(framed());
+  await write(framer.frame());
 }
 
 /** Ends it: its input breaks off, and if that is not enough it is killed. */

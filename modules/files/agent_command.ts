@@ -29,7 +29,8 @@ import type { Summary } from "./summary.ts";
 /** Ends when the copy does. What went wrong is told to the daemon, and nobody else. */
 export async function runFileAgent(context: CommandContext): Promise<void> {
   const { env, stdin, out } = context;
-  const frames = readFrames(stdin.bytes);
+  env.processes.widenPipes();
+  const frames = readFrames(stdin.bytes, { lent: true });
   const first = await frames.next();
   if (first.done) throw new ProtocolError("There is no order");
   const order = v.parse(AgentOrderSchema, decodeValue(first.value));

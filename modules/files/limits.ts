@@ -6,8 +6,8 @@ export const BATCH_ENTRIES_MAX = 4_096;
 export const BATCH_BYTES_MAX = 256 * 1024;
 /** What an entry costs besides its text. */
 export const ENTRY_BYTES = 32;
-/** Content that is read, sent and written at once; small files are put together up to it. */
-export const PIECE_BYTES = 128 * 1024;
+/** Content that is read, signed, sent and written at once; small files are put together up to it. */
+export const PIECE_BYTES = 256 * 1024;
 /** A piece with one chunk more, a full list and their framing; whoever sends more is no sender of ours. */
 export const PIECE_BYTES_MAX = 1024 * 1024;
 

@@ -89,10 +89,10 @@ export function weightOf(record: Exclude<SentRecord, Uint8Array>): number {
   );
 }
 
-/** Throws ProtocolError for anything that no sender of ours says. */
+/** Views of the piece, which nobody changes. Throws ProtocolError for what no sender of ours says. */
 export function readPiece(piece: Uint8Array): SentRecord[] {
   if (piece.length > PIECE_BYTES_MAX) throw wrong();
-  const records = decodeValue(piece);
+  const records = decodeValue(piece, { owned: true });
   if (!Array.isArray(records)) throw wrong();
   return records.map(readRecord);
 }

@@ -85,10 +85,13 @@ async function* sendFile(
 ): AsyncGenerator<Uint8Array, void, void> {
   const { ground, problems, startSha256, onBytes } = options;
   const pieces: Uint8Array[] = [];
+  /** False while the record waits for others, and its bytes with it. */
   const put = (record: SentRecord) => {
     const piece = packer.add(record);
     if (piece !== undefined) pieces.push(piece);
+    return piece !== undefined;
   };
+  let memory = new Uint8Array(0);
   let at = 0;
   try {
     ground.enter(source.folder);
@@ -100,12 +103,13 @@ async function* sendFile(
     onBytes?.(at);
     put(["go", index, at]);
     while (at < source.size) {
-      const chunk = new Uint8Array(Math.min(PIECE_BYTES, source.size - at));
-      const count = file.read(chunk);
+      const wanted = Math.min(PIECE_BYTES, source.size - at);
+      if (memory.length < wanted) memory = new Uint8Array(wanted);
+      const count = file.read(memory.subarray(0, wanted));
       if (count === null) break;
-      const bytes = chunk.subarray(0, count);
+      const bytes = memory.subarray(0, count);
       sum.update(bytes);
-      put(bytes);
+      if (!put(bytes)) memory = new Uint8Array(0);
       at += count;
       onBytes?.(count);
       yield* pieces.splice(0);

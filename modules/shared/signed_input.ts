@@ -7,7 +7,14 @@
  *   signature   Ed25519 over "minime-input-v1\0" | run 16 | u64 place | bytes; no bytes: the end
  */
 
-import { ByteWriter, CallError, type Context, fromHex, type SignedBytes } from "../../core/mod.ts";
+import {
+  ByteWriter,
+  CallError,
+  type Context,
+  fromHex,
+  Scratch,
+  type SignedBytes,
+} from "../../core/mod.ts";
 
 /** For ModuleHost.verify and MeshClient.signBytes. */
 export const INPUT_DOMAIN = "minime-input-v1";
@@ -18,10 +25,22 @@ const PLACE_BYTES = 8;
 /** As it travels: bytes and signature. */
 export type SignedPiece = readonly [bytes: Uint8Array, signature: Uint8Array];
 
-/** What is signed for the piece at that place, from 0. */
-export function inputBytes(run: string, place: number, bytes: Uint8Array): Uint8Array {
-  return new ByteWriter("Input", RUN_BYTES + PLACE_BYTES + bytes.length)
-    .fixed(fromHex(run), RUN_BYTES, "run").u64(place, "place").bytes(bytes).finish();
+/** What is signed of one input, piece by piece. */
+export class InputBytes {
+  readonly #run: Uint8Array;
+  readonly #scratch = new Scratch();
+  #place = 0;
+
+  constructor(run: string) {
+    this.#run = fromHex(run);
+  }
+
+  /** Of the next piece; valid until the one after it. */
+  next(bytes: Uint8Array): Uint8Array {
+    const head = new ByteWriter("Input", RUN_BYTES + PLACE_BYTES)
+      .fixed(this.#run, RUN_BYTES, "run").u64(this.#place++, "place").finish();
+    return this.#scratch.join(head, bytes);
+  }
 }
 
 /** Signs each, and last the piece without bytes that says that it is the end. */
@@ -33,10 +52,10 @@ export async function* signPieces(
   },
 ): AsyncGenerator<SignedPiece, void, void> {
   const { run, sign } = options;
-  let place = 0;
+  const input = new InputBytes(run);
   const signed = async (bytes: Uint8Array): Promise<SignedPiece> => [
     bytes,
-    await sign(INPUT_DOMAIN, inputBytes(run, place++, bytes)),
+    await sign(INPUT_DOMAIN, input.next(bytes)),
   ];
   for await (const bytes of pieces) if (bytes.length > 0) yield await signed(bytes);
   yield await signed(new Uint8Array(0));
@@ -50,10 +69,10 @@ export async function* signedInput(
     readonly verify: (domain: string, signed: Omit<SignedBytes, "publicKey">) => boolean;
   },
 ): AsyncGenerator<Uint8Array, void, void> {
-  let place = 0;
+  const signedBytes = new InputBytes(options.run);
   for await (const item of input) {
     const [bytes, signature] = pieceOf(item);
-    const signed = { bytes: inputBytes(options.run, place++, bytes), signature };
+    const signed = { bytes: signedBytes.next(bytes), signature };
     if (!options.verify(INPUT_DOMAIN, signed)) {
       throw new CallError("refused", "The input is not what the user has signed");
     }

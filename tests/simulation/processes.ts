@@ -70,6 +70,10 @@ export class SimulatedProcesses implements Processes {
     return false;
   }
 
+  widenPipes(): void {
+    // Nobody starts one with pipes.
+  }
+
   variable(name: string): string | undefined {
     return this.#process.machine.variables.get(name);
   }

@@ -145,6 +145,25 @@ real("tell all variables that are text", async ({ environment: { processes } }) 
   assert.equal(text, '["","a=b","c\\nd",null]\n');
 });
 
+real("take more at once through pipes that were widened", async ({ environment }) => {
+  const { processes } = environment;
+  const script = new URL("pipes_program.ts", import.meta.url).pathname;
+  const child = await processes.spawn(Deno.execPath(), {
+    args: ["run", "-A", script],
+    stdin: "piped",
+    stdout: "piped",
+  });
+  assert.equal(await firstLine(child), "wide");
+  const writer = (child.stdin as WritableStream<Uint8Array>).getWriter();
+  // It would never be taken otherwise, since nobody reads.
+  await writer.write(new Uint8Array(900_000));
+  child.kill("SIGKILL");
+  await child.status;
+  await writer.close().catch(() => {
+    // Its reader is gone.
+  });
+});
+
 real("see a child that ended as gone, also before its parent has reaped it", async (stage) => {
   const { processes, clock } = stage.environment;
   // The shell becomes a program that never reaps, with a child that ends at once.

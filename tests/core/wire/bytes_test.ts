@@ -8,6 +8,7 @@ import {
   concatBytes,
   equalBytes,
   fromHex,
+  Scratch,
   toHex,
 } from "../../../core/wire/bytes.ts";
 
@@ -173,4 +174,16 @@ Deno.test("bytes: equality, order and concatenation go by content", () => {
   assert.ok(compareBytes(a, new Uint8Array([1])) > 0);
   assert.equal(compareBytes(a, a.slice()), 0);
   assert.deepEqual([...concatBytes(a, new Uint8Array(0), a)], [1, 2, 1, 2]);
+});
+
+Deno.test("bytes: scratch memory joins, is used again, and large memory is not kept", () => {
+  const scratch = new Scratch();
+  const large = new Uint8Array(600_000).fill(7);
+  const first = scratch.join(new Uint8Array([1, 2]), new Uint8Array(0), new Uint8Array([3]));
+  assert.deepEqual([...first], [1, 2, 3]);
+  const next = scratch.join(new Uint8Array([4]));
+  assert.deepEqual([[...next], next.buffer === first.buffer], [[4], true]);
+  const whole = scratch.join(new Uint8Array([5]), large);
+  assert.deepEqual([whole.length, whole[0], whole.at(-1)], [600_001, 5, 7]);
+  assert.equal(scratch.join(new Uint8Array([6])).buffer, first.buffer);
 });

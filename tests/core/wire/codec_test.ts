@@ -254,3 +254,19 @@ function normal(value: unknown): unknown {
 function u32(value: number): number[] {
   return [value >>> 24, value >>> 16 & 0xff, value >>> 8 & 0xff, value & 0xff];
 }
+
+Deno.test("codec: what is canonical is so however large it is", () => {
+  const part = new Uint8Array(20_000).map((_, index) => index);
+  const value = { b: [part, "text"], a: part.subarray(3, 9) };
+  const expected = encode(value, { sortKeys: true });
+  assert.deepEqual(encodeCanonical(value), expected);
+  assert.deepEqual(encodeCanonical({ a: value.a, b: value.b }), expected);
+});
+
+Deno.test("codec: binary values are views of bytes that are owned, and else of a copy", () => {
+  const input = encodeCanonical([Uint8Array.of(1, 2, 3)]);
+  const [owned] = decodeValue(input, { owned: true }) as [Uint8Array];
+  const [copied] = decodeValue(input) as [Uint8Array];
+  input.fill(9);
+  assert.deepEqual([[...owned], [...copied]], [[9, 9, 9], [1, 2, 3]]);
+});

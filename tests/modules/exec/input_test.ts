@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { testPrimitives } from "../../support/mesh_keys.ts";
 import { quiet } from "../../support/wait.ts";
-import { INPUT_DOMAIN, inputBytes } from "../../../modules/shared/signed_input.ts";
+import { INPUT_DOMAIN, InputBytes } from "../../../modules/shared/signed_input.ts";
 import { SharedInput } from "../../../modules/exec/shared_input.ts";
 import { inDomain, makeScene, RUN_ID, type Scene } from "./scene.ts";
 
@@ -12,9 +12,10 @@ type Piece = [Uint8Array, Uint8Array];
 /** As the user signs them, the end included. */
 async function pieces(scene: Scene, texts: readonly string[], run = RUN_ID): Promise<Piece[]> {
   const primitives = await testPrimitives();
-  return [...texts, ""].map((text, place) => {
+  const input = new InputBytes(run);
+  return [...texts, ""].map((text) => {
     const bytes = new TextEncoder().encode(text);
-    const message = inDomain(INPUT_DOMAIN, inputBytes(run, place, bytes));
+    const message = inDomain(INPUT_DOMAIN, input.next(bytes));
     return [bytes, primitives.sign(scene.user.signSeed, message)];
   });
 }

@@ -51,7 +51,7 @@ Deno.test("records: small ones share a piece, large ones do not wait", () => {
   const packer = new Packer();
   assert.equal(packer.add(["f", "a", 1, 0o644, 0]), undefined);
   assert.equal(packer.add(new Uint8Array(10)), undefined);
-  const piece = packer.add(new Uint8Array(200_000)) as Uint8Array;
+  const piece = packer.add(new Uint8Array(300_000)) as Uint8Array;
   assert.equal(readPiece(piece).length, 3);
   assert.equal(packer.flush(), undefined);
 });
