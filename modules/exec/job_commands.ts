@@ -9,7 +9,7 @@ import { callGroup, type GroupCallOptions } from "../shared/group_client.ts";
 import { failureLines, reportFailures } from "../shared/group_report.ts";
 import type { GroupResult } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
-import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
+import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
 import { compareNames } from "../shared/names.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
@@ -219,7 +219,7 @@ async function nodesOf(
   options: OptionsOf<typeof jobOptions>,
 ): Promise<readonly string[]> {
   const selection = await readSelection(context, options);
-  const { nodes } = await readMeshView(client, { signal: context.signal });
+  const { nodes } = await readWholeView(client, { signal: context.signal });
   const names = selectPresent(nodes, selection)
     .filter(({ state }) => selection.named || state === "up").map(({ name }) => name);
   if (names.length === 0) throw new UsageError("No node is selected");

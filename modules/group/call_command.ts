@@ -6,7 +6,7 @@ import { formatFold } from "../shared/fold.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
 import type { GroupResult } from "../shared/group_result.ts";
-import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
+import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { printable } from "../shared/text.ts";
@@ -53,7 +53,7 @@ async function targetsOf(
 ): Promise<(client: MeshClient) => Promise<readonly string[]>> {
   const selection = await readSelection(context, options);
   return async (client) => {
-    const { nodes } = await readMeshView(client, { signal: context.signal });
+    const { nodes } = await readWholeView(client, { signal: context.signal });
     return [...new Set(selectPresent(nodes, selection).map(({ name }) => name))];
   };
 }

@@ -28,10 +28,11 @@ export function createGroup(): Module {
     if (!host || !mesh || !runs || !firstView) {
       throw new CallError("busy", "The group module has not started yet");
     }
-    const { env, links, self } = host;
+    const { env, links, self, module } = host;
     const { clock } = env;
     const picture = await mesh.picture;
-    return { env, clock, links, picture, runs, firstView, selfName: self.name };
+    const settled = (signal: AbortSignal) => module("mesh").request("mesh.settled", {}, { signal });
+    return { env, clock, links, picture, runs, firstView, settled, selfName: self.name };
   }
 
   return {

@@ -48,6 +48,8 @@ const ID_BYTES = 16;
 export interface OriginStation extends Station {
   readonly env: Environment;
   readonly firstView: FirstView;
+  /** Resolves when all nodes are all of them, also where the daemon has just started. */
+  readonly settled: (signal: AbortSignal) => Promise<unknown>;
 }
 
 export async function* originate(
@@ -56,6 +58,7 @@ export async function* originate(
   context: Pick<Context, "signal" | "deadlineMs" | "input">,
 ): AsyncGenerator<GroupPart, GroupReply, void> {
   const { clock, picture } = station;
+  if (args.targets === "") await station.settled(context.signal);
   const names = await station.firstView.choose(() => freeze(args.targets, picture), context);
   const work = workOf(args, station.env);
   const targets = new Map(names.entries());

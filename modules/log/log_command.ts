@@ -7,7 +7,7 @@ import { callGroup } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
 import { GROUP_MS_MAX } from "../shared/limits.ts";
 import { onlyLocalDaemon } from "../shared/local_daemon.ts";
-import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
+import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { logOptions } from "./commands.ts";
@@ -31,7 +31,7 @@ export async function runLog(context: CommandContext, options: Options): Promise
   }
   const { signal, env, out } = context;
   await using client = await context.connect();
-  const { nodes } = await readMeshView(client, { signal });
+  const { nodes } = await readWholeView(client, { signal });
   const present = selectPresent(nodes, selection)
     .filter(({ state }) => selection.named || state === "up").map(({ name }) => name);
   if (present.length === 0) throw new UsageError("No node is selected");

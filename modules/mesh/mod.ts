@@ -20,6 +20,7 @@ import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX } from "./limits.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
 import { ToldSchema } from "./outbox.ts";
 import { inParts } from "./view_parts.ts";
+import { WholeView } from "./whole_view.ts";
 
 export { AdvertPool } from "./advert_pool.ts";
 export type { MeshOptions } from "./mesh.ts";
@@ -44,6 +45,7 @@ const LinkViewSchema = v.object({
 /** One for each daemon. */
 export function createMesh(options: MeshOptions): Module {
   let running: Mesh | undefined;
+  let whole: WholeView | undefined;
   let links: { get(keyId: string): Link | undefined } | undefined;
 
   function mesh(): Mesh {
@@ -66,6 +68,16 @@ export function createMesh(options: MeshOptions): Module {
         args: NOTHING,
         reply: MeshViewSchema,
         handle: () => inParts(mesh().view),
+      }),
+      /** Answers when the view of a daemon that has just started can be taken for the whole mesh. */
+      settled: verb({
+        action: "read",
+        args: NOTHING,
+        reply: DONE,
+        handle: async (_args, { signal }) => {
+          await whole?.wait(signal);
+          return {};
+        },
       }),
       watch: verb({
         action: "internal",
@@ -160,7 +172,11 @@ export function createMesh(options: MeshOptions): Module {
     },
     start(host) {
       links = host.links;
-      running = new Mesh(host, options);
+      const started = running = new Mesh(host, options);
+      whole = new WholeView(host.env.clock, {
+        view: () => started.view,
+        hasSeeds: (options.peers ?? []).length > 0,
+      });
       return Promise.resolve();
     },
     async stop() {

@@ -82,6 +82,31 @@ export async function readMeshView(
   return { self, nodes: nodes.sort((a, b) => compareNames(a.name, b.name)) };
 }
 
+/**
+ * As {@link readMeshView}, for who means all nodes, or all of some kind: from a daemon that has just
+ * started it waits until that knows the others.
+ */
+export async function readWholeView(
+  caller: Caller,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<MeshView> {
+  await mayHaveSettled(caller, options);
+  return await readMeshView(caller, options);
+}
+
+async function mayHaveSettled(
+  caller: Caller,
+  options: { readonly signal?: AbortSignal },
+): Promise<void> {
+  try {
+    await caller.request("mesh.settled", {}, { deadlineMs: VIEW_MS_MAX, ...options });
+  } catch (error) {
+    // An older daemon.
+    if (error instanceof CallError && error.class === "unknown-verb") return;
+    throw error;
+  }
+}
+
 function checked<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
   const parsed = v.safeParse(schema, value, { abortEarly: true });
   if (parsed.success) return parsed.output;
@@ -142,7 +167,7 @@ export async function namesOf(
   };
   const names = selection.names({ all: ask, resolve: ask });
   if (needsMesh) {
-    const { nodes } = await readMeshView(client, { signal });
+    const { nodes } = await readWholeView(client, { signal });
     return [...new Set(selectPresent(nodes, selection).map(({ name }) => name))];
   }
   if (names.length === 0) throw new UsageError("No node is selected");

@@ -5,7 +5,7 @@ import { exitCodeOf } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { failureLines } from "../shared/group_report.ts";
 import { lookAtMesh } from "../shared/looks.ts";
-import { readMeshView, selectPresent } from "../shared/mesh_query.ts";
+import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
 import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { uptimeOptions } from "./commands.ts";
@@ -43,10 +43,10 @@ async function look(
     });
   const everything = options.nodes.length + options.group.length + options.exclude.length === 0;
   if (everything) {
-    const [view, result] = await Promise.all([readMeshView(client, { signal }), ask("")]);
+    const [view, result] = await Promise.all([readWholeView(client, { signal }), ask("")]);
     return new UptimeReport(result, { view, now: env.clock.now() });
   }
-  const view = await readMeshView(client, { signal });
+  const view = await readWholeView(client, { signal });
   const names = selectPresent(view.nodes, selection).map(({ name }) => name);
   const result = await ask(foldNodeset(names));
   return new UptimeReport(result, { view, now: env.clock.now() });

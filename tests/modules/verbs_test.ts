@@ -55,6 +55,7 @@ const CLASSES = {
   "mesh.nodes": "read",
   "mesh.offer": "link",
   "mesh.renewed": "internal",
+  "mesh.settled": "read",
   "mesh.stats": "read",
   "mesh.spare": "link",
   "mesh.sync": "link",

@@ -57,6 +57,12 @@ export class Board {
           reply: v.unknown(),
           handle: () => this.#viewOf(host as ModuleHost),
         }),
+        settled: verb({
+          action: "read",
+          args: v.optional(v.strictObject({})),
+          reply: v.unknown(),
+          handle: () => ({}),
+        }),
         watch: verb({
           action: "internal",
           args: v.optional(v.strictObject({})),
