@@ -153,3 +153,7 @@ export const BODY_CONTAINERS_MAX = 262_144;
 export const LIMITED_LINES_PER_SECOND_MAX = 5;
 /** Requests under way on one conduit with their bodies, and what they have not read of their input. */
 export const INCOMING_BYTES_MAX = 64 * 1024 * 1024;
+/** What is read of a datagram: an Ethernet frame holds less. */
+export const DATAGRAM_BYTES_MAX = 1_500;
+/** Networks of one multicast socket: Linux lets it join 20 groups unless told otherwise. */
+export const MULTICAST_NETWORKS_MAX = 16;

@@ -12,6 +12,7 @@ export {
   KEY_ID_BYTES,
   STEPS_MAX,
 } from "./limits.ts";
+export { limitedLog } from "./limited_log.ts";
 export type { Log, LogLevel } from "./log.ts";
 export { withTimeLimit } from "./time_limit.ts";
 export { PROTOCOL_NEWEST, PROTOCOL_OLDEST, VERSION } from "./version.ts";

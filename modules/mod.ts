@@ -4,6 +4,7 @@ import type { Module } from "../core/mod.ts";
 import { createExec, type ExecOptions } from "./exec/mod.ts";
 import { createFiles } from "./files/mod.ts";
 import { createForward } from "./forward/mod.ts";
+import { createDiscovery, type DiscoveryOptions } from "./discovery/mod.ts";
 import { createDocuments, type DocumentsOptions } from "./documents/mod.ts";
 import { createGroup } from "./group/mod.ts";
 import { createHooks, type HooksOptions } from "./hooks/mod.ts";
@@ -20,6 +21,8 @@ import { createUptime } from "./uptime/mod.ts";
 /** What a daemon is told about itself besides its keys. */
 export interface ModulesOptions {
   readonly mesh: MeshOptions;
+  /** @default nobody is looked for on the network */
+  readonly discovery?: DiscoveryOptions;
   /** @default no mesh file: nobody is dialled by name */
   readonly initBoot?: InitBootOptions;
   /** @default no hooks, for ever */
@@ -51,6 +54,7 @@ export function createModules(options: ModulesOptions): Module[] {
     createKeys(options.keys ?? {}),
     createNetworkBoot(),
     createHooks(options.hooks),
+    createDiscovery(options.discovery),
     createInitBoot(options.initBoot ?? { hosts: [] }),
     createUpgrade(options.upgrade),
   ];

@@ -7,6 +7,7 @@
  */
 
 import type { Disk } from "./disk.ts";
+import type { Multicast, MulticastGroup } from "./multicast.ts";
 
 /** A pending call of {@link Clock.after}. */
 export interface Timer {
@@ -87,6 +88,8 @@ export interface Network {
   listen(address: Address): Promise<PipeListener>;
   /** The IP addresses of this host that others might dial, best first, loopback left out. */
   addresses(): readonly string[];
+  /** Throws ConnectionError, also when another program has the port for itself alone. */
+  multicast(group: MulticastGroup): Multicast;
 }
 
 export interface FileFacts {
@@ -248,3 +251,4 @@ export interface Environment {
 }
 
 export type { Disk, DiskFacts, DiskFile } from "./disk.ts";
+export type { Datagram, Multicast, MulticastGroup } from "./multicast.ts";

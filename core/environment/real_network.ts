@@ -2,10 +2,20 @@
  * TCP and unix sockets of the host. TCP connections send at once (no Nagle delay): what should
  * travel together is put together above. Accepting goes on through a lack of file descriptors.
  */
-import type { Address, BytePipe, Clock, Network, PipeListener } from "./environment.ts";
+import type {
+  Address,
+  BytePipe,
+  Clock,
+  Multicast,
+  MulticastGroup,
+  Network,
+  PipeListener,
+} from "./environment.ts";
 import { ConnectionError } from "../errors.ts";
 import { ACCEPT_RETRY_MS } from "../limits.ts";
+import { addressRank } from "./real_addresses.ts";
 import { connectionError, marksOf } from "./real_errors.ts";
+import { RealMulticast } from "./real_multicast.ts";
 import { RealPipe, socketText } from "./real_pipe.ts";
 import { bindUnix } from "./real_unix.ts";
 
@@ -52,6 +62,10 @@ export class RealNetwork implements Network {
       .filter(({ rank }) => rank !== undefined)
       .sort((a, b) => a.rank! - b.rank!)
       .map(({ address }) => address);
+  }
+
+  multicast(group: MulticastGroup): Multicast {
+    return new RealMulticast(group);
   }
 }
 
@@ -178,13 +192,4 @@ export function addressText(address: Address): string {
   return address.transport === "tcp"
     ? socketText(address.host, address.port)
     : `unix:${address.path}`;
-}
-
-/** Smaller is better; undefined is of no use to others. */
-function addressRank(device: string, address: string): number | undefined {
-  if (device === "lo" || address === "::1" || /^(127|169\.254)\./.test(address)) return undefined;
-  if (/^fe[89ab]/i.test(address)) return undefined;
-  const family = !address.includes(":") ? 0 : /^f[cd]/i.test(address) ? 1 : 2;
-  // Bridges of container engines carry addresses that only this host can reach.
-  return /^(docker|br-|virbr|veth|cni|podman)/.test(device) ? family + 3 : family;
 }

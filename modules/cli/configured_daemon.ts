@@ -26,7 +26,7 @@ import {
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { listenEndpoints, reachedEndpoints } from "../shared/host_endpoints.ts";
+import { listenEndpoints } from "../shared/host_endpoints.ts";
 import type { DaemonLogLevel } from "../shared/log_level.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
@@ -40,6 +40,7 @@ import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { encodeChain, revived, reviveOnce, withNewestChain } from "./node_certificate.ts";
 import { type KeptDocument, NodeState } from "./node_state.ts";
 import { openIssuer, openRegistrar } from "./registrar_desk.ts";
+import { toldEndpoints } from "./told_endpoints.ts";
 import { hasJoined, joinByToken } from "./token_join.ts";
 import { Replacement } from "./replacement.ts";
 import { Supervision } from "./supervision.ts";
@@ -129,11 +130,12 @@ export async function runConfigured(
       revocations,
     });
     for (const endpoint of await ownEndpoints(env, host)) await place.bind(endpoint);
+    const told = toldEndpoints(file, { bound: place.endpoints, network: env.network });
     const registrar = issuer && await openRegistrar(env, primitives, {
       issuer,
       mesh: mesh.name,
       keyId: self.identity.keyId,
-      endpoints: reachedEndpoints(host, place.endpoints),
+      endpoints: told,
       stateFolder,
     });
     log("info", `Life ${state.incarnation} of "${host.name}" in mesh "${mesh.name}"`);
@@ -146,7 +148,7 @@ export async function runConfigured(
       modules: {
         mesh: {
           segment: host.segment,
-          endpoints: reachedEndpoints(host, place.endpoints),
+          endpoints: told,
           incarnation: state.incarnation,
         },
         upgrade: {
@@ -158,6 +160,7 @@ export async function runConfigured(
           mesh: mesh.name,
           ...(mesh.hooks === undefined ? {} : { hooks: mesh.hooks }),
         },
+        discovery: { primitives, meshId: trust.meshId, discover: mesh.discover },
         initBoot: {
           hosts: othersOf(file),
           ...(registrar === undefined ? {} : { desk: registrar.desk }),

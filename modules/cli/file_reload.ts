@@ -44,12 +44,14 @@ export class FileReload {
   /** What counts now may be others than at the start. */
   #segment: string;
   #hooks: MeshHooks | undefined;
+  #discover: boolean;
   #daemon: Minimed | undefined;
 
   constructor(options: FileReloadOptions) {
     this.#options = options;
     this.#segment = options.file.host.segment;
     this.#hooks = options.file.mesh.hooks;
+    this.#discover = options.file.mesh.discover;
   }
 
   /** The daemon runs. */
@@ -68,6 +70,7 @@ export class FileReload {
       ...await this.#move(daemon, file.host.segment),
       ...this.#setLogLevel(file),
       ...await this.#setHooks(daemon, file.mesh.hooks),
+      ...await this.#setDiscover(daemon, file.mesh.discover),
     ];
     return { hosts: othersOf(file), changed, later: this.#later(daemon, file) };
   }
@@ -106,6 +109,13 @@ export class FileReload {
     await daemon.caller("hooks").request("hooks.set", hooks === undefined ? {} : { hooks });
     this.#hooks = hooks;
     return [hooks === undefined ? "no hooks" : `hook "${hooks.program}"`];
+  }
+
+  async #setDiscover(daemon: Minimed, discover: boolean): Promise<string[]> {
+    if (discover === this.#discover) return [];
+    await daemon.caller("discovery").request("discovery.set", { discover });
+    this.#discover = discover;
+    return [discover ? "looking around" : "no looking around"];
   }
 
   #later(daemon: Minimed, { mesh, host }: OwnFile): string[] {

@@ -18,6 +18,7 @@ export function reserving(env: Environment, listeners: readonly PipeListener[]):
     network: {
       dial: (address, options) => network.dial(address, options),
       addresses: () => network.addresses(),
+      multicast: (group) => network.multicast(group),
       listen(address: Address): Promise<PipeListener> {
         const key = formatEndpoint(address);
         const listener = reserved.get(key);

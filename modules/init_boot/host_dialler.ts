@@ -6,14 +6,14 @@
 
 import {
   AuthenticationError,
-  ConnectionError,
   type Environment,
   errorText,
   type Links,
   type Log,
   type Timer,
-  withTimeLimit,
 } from "../../core/mod.ts";
+import { chance } from "../shared/chance.ts";
+import { dialLink } from "../shared/dial_link.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import {
   HOST_BACKOFF_MS_MAX,
@@ -131,12 +131,9 @@ export class HostDialler {
 
   async #dialEndpoint(name: string, endpoint: string): Promise<void> {
     const { env: { clock }, links } = this.#options;
-    await withTimeLimit((signal) => links.dial(endpoint, { expect: { name }, signal }), {
-      clock,
-      ms: HOST_DIAL_MS_MAX,
-      late: () => new ConnectionError("timeout", `No answer within ${HOST_DIAL_MS_MAX} ms`),
-      signal: this.#stopping.signal,
-    });
+    const { signal } = this.#stopping;
+    const dial = { endpoint, expect: { name }, ms: HOST_DIAL_MS_MAX, signal };
+    await dialLink({ clock, links }, dial);
   }
 
   #report(target: Target, endpoint: string, error: unknown): void {
@@ -151,9 +148,7 @@ export class HostDialler {
     return most * (1 - this.#chance() / 2);
   }
 
-  /** From 0 to below 1. */
   #chance(): number {
-    const bytes = this.#options.env.random.bytes(4);
-    return new DataView(bytes.buffer).getUint32(0) / 2 ** 32;
+    return chance(this.#options.env.random);
   }
 }

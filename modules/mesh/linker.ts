@@ -8,7 +8,6 @@ import {
   AuthenticationError,
   type Clock,
   type CloseReason,
-  ConnectionError,
   errorText,
   type Link,
   type Links,
@@ -16,8 +15,8 @@ import {
   type Network,
   type Random,
   type Timer,
-  withTimeLimit,
 } from "../../core/mod.ts";
+import { dialLink } from "../shared/dial_link.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import type { MeshCounts } from "./counts.ts";
 import {
@@ -31,7 +30,7 @@ import {
   SEED_LATER_MS,
   SEEDS_AT_FULL_PACE,
 } from "./limits.ts";
-import { chance } from "./chance.ts";
+import { chance } from "../shared/chance.ts";
 import type { WantedLink } from "./topology.ts";
 
 export interface LinkerOptions {
@@ -202,13 +201,8 @@ export class Linker {
   }
 
   async #dialEndpoint(endpoint: string, keyId: string): Promise<void> {
-    const { clock, links } = this.#options;
-    await withTimeLimit((signal) => links.dial(endpoint, { expect: { keyId }, signal }), {
-      clock,
-      ms: DIAL_MS_MAX,
-      late: () => new ConnectionError("timeout", `No answer within ${DIAL_MS_MAX} ms`),
-      signal: this.#stopping.signal,
-    });
+    const { signal } = this.#stopping;
+    await dialLink(this.#options, { endpoint, expect: { keyId }, ms: DIAL_MS_MAX, signal });
   }
 
   /** Whoever is refused should know; whoever is merely absent will come. */

@@ -23,7 +23,7 @@ import { isGateway, type MeshChange, type MeshView } from "../shared/mesh_view.t
 import type { ReceivedAdvert } from "./advert.ts";
 import type { AdvertPool } from "./advert_pool.ts";
 import { Calm } from "./calm.ts";
-import { chance } from "./chance.ts";
+import { chance } from "../shared/chance.ts";
 import { type MeshCounts, newCounts } from "./counts.ts";
 import { reachableEndpoints } from "./endpoints.ts";
 import { Exchange } from "./exchange.ts";

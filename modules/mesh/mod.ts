@@ -23,6 +23,7 @@ import { inParts } from "./view_parts.ts";
 import { WholeView } from "./whole_view.ts";
 
 export { AdvertPool } from "./advert_pool.ts";
+export { reachableEndpoints } from "./endpoints.ts";
 export type { MeshOptions } from "./mesh.ts";
 export type { Seed } from "./topology.ts";
 

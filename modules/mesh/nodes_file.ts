@@ -43,6 +43,7 @@ export function combineMesh(
   }
   return {
     name,
+    discover: booted?.discover ?? false,
     hosts,
     groups: [...members].map(([group, names]) => ({ name: group, members: names }))
       .sort((a, b) => compareNames(a.name, b.name)),

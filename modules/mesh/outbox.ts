@@ -18,7 +18,7 @@ import {
   PRIORITY,
   type Random,
 } from "../../core/mod.ts";
-import { chance } from "./chance.ts";
+import { chance } from "../shared/chance.ts";
 import type { MeshCounts } from "./counts.ts";
 import {
   FLOOD_ADVERTS_MAX,

@@ -5,7 +5,7 @@
  */
 
 import type { Clock, Random, Timer } from "../../core/mod.ts";
-import { chance } from "./chance.ts";
+import { chance } from "../shared/chance.ts";
 import { PROBE_MS } from "./limits.ts";
 import type { Topology, WantedLink } from "./topology.ts";
 

@@ -35,6 +35,8 @@ import { describeValue, MeshFileProblems } from "./mesh_file_errors.ts";
 
 export type MeshFile = {
   readonly name: string;
+  /** Daemons that start with their machines find each other by multicast DNS too. */
+  readonly discover: boolean;
   readonly hosts: readonly MeshHost[];
   readonly groups: readonly MeshGroup[];
   readonly boot: MeshBoot;
@@ -122,7 +124,8 @@ export function parseMeshFile(text: string, options: { file: string }): MeshFile
   if (Array.isArray(source["hosts"]) && source["hosts"].length === 0) {
     problems.addAt(["hosts"], "A mesh needs at least one host");
   }
-  return buildMesh({ name: top?.name ?? "", drafts, groups, boot, policy, ...hooks }, problems);
+  const { name = "", discover = false } = top ?? {};
+  return buildMesh({ name, discover, drafts, groups, boot, policy, ...hooks }, problems);
 }
 
 /** Syntax errors end it here: nothing after one can be trusted. */

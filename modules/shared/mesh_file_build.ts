@@ -110,6 +110,8 @@ function readAddresses(
 export function buildMesh(
   parts: {
     name: string;
+    /** @default false */
+    discover?: boolean;
     drafts: readonly HostDraft[];
     groups: readonly GroupDraft[];
     boot: MeshBoot;
@@ -134,9 +136,9 @@ export function buildMesh(
   const hosts = drafts
     .map(({ host }) => ({ ...host, groups: groupsOf.get(host.name) ?? [] }))
     .sort((a, b) => compareNames(a.name, b.name));
-  const { name, boot, policy, hooks } = parts;
+  const { name, discover = false, boot, policy, hooks } = parts;
   const given = hooks === undefined ? {} : { hooks };
-  return frozen({ name, hosts, groups: members, boot, policy, ...given });
+  return frozen({ name, discover, hosts, groups: members, boot, policy, ...given });
 }
 
 /** What a mesh file knows, for `parseNodeset`. An unknown group is an error with a suggestion. */

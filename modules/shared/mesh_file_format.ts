@@ -24,6 +24,7 @@ export function formatMeshFile(mesh: MeshFile): string {
   const boot = bootTable(mesh.boot);
   return stringify({
     name: mesh.name,
+    ...(mesh.discover ? { discover: true } : {}),
     hosts: hostRows(mesh.hosts),
     ...(groups.length === 0 ? {} : { groups: Object.fromEntries(groups) }),
     ...(Object.keys(boot).length === 0 ? {} : { boot }),

@@ -79,6 +79,7 @@ const table = v.custom<Record<string, unknown>>(isTable, "must be a table");
 export const MESH = {
   name,
   port: v.optional(port),
+  discover: v.optional(v.boolean("must be true or false")),
   defaults: v.optional(table),
   hosts: v.array(table, "must be a list of tables, written [[hosts]]"),
   groups: v.optional(table),

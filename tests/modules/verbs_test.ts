@@ -25,6 +25,7 @@ const CLASSES = {
   "forward.connect": "guarded",
   "group.call": "read",
   "group.relay": "link",
+  "discovery.set": "internal",
   "documents.get": "read",
   "documents.offer": "root",
   "documents.versions": "read",

@@ -75,6 +75,7 @@ export class Simulation {
       path: (from, to) => this.#path(from, to),
       machine: (host) => this.#machines.get(host) ?? this.#byAddress.get(host),
       nextPipe: () => ++this.#pipes,
+      seats: new Set(),
     };
   }
 

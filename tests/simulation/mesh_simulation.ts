@@ -44,10 +44,12 @@ export interface MeshSimulationOptions {
   /** In each segment, when there are several. @default 2 */
   readonly gateways?: number;
   /**
-   * Nodes of its segment that each one knows when it starts. @default 3; a large mesh is told its
+   * Nodes of its segment that each one knows when it starts; 0: nobody at all. @default 3; a large mesh is told its
    * shape, as if it had been here before
    */
   readonly peers?: number;
+  /** Whether nodes look around on their networks. @default false */
+  readonly discover?: boolean;
   /** @default 0.2 ms and up to 0.3 ms more */
   readonly path?: PathOptions;
   /** @default the best of this host, which remember what they were asked */
@@ -104,6 +106,7 @@ export class MeshSimulation {
       primitives,
       keys: this.keys,
       pool: new AdvertPool(),
+      discover: options.discover ?? false,
       log: (node: string, level: LogLevel, text: string) => {
         this.log.push({ at: simulation.now, node, level, text });
       },
@@ -160,6 +163,7 @@ export class MeshSimulation {
    */
   peersOf(node: SimulatedNode): Seed[] {
     if (this.#peers === undefined) return this.#neighboursOf(node);
+    if (this.#peers === 0) return [];
     const near = this.nodes.filter(({ place }) => place.segment === node.place.segment);
     const at = near.indexOf(node);
     const others = near.filter((one) => one !== node);

@@ -2,6 +2,8 @@
 import type {
   Address,
   BytePipe,
+  Multicast,
+  MulticastGroup,
   Network,
   PipeListener,
 } from "../../core/environment/environment.ts";
@@ -12,6 +14,7 @@ import { ConnectionError, NotFoundError } from "../../core/errors.ts";
 import { connect, type Dial } from "./dial.ts";
 import { SimulatedListener } from "./listener.ts";
 import type { Machine, SimulatedProcess } from "./machine.ts";
+import { SimulatedMulticast } from "./multicast.ts";
 import type { Path } from "./path.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { systemError } from "./system_error.ts";
@@ -30,6 +33,8 @@ export interface World {
   /** By name or address. */
   machine(host: string): Machine | undefined;
   nextPipe(): number;
+  /** Everybody who takes part in a group of datagrams. */
+  readonly seats: Set<SimulatedMulticast>;
 }
 
 export class SimulatedNetwork implements Network {
@@ -80,6 +85,15 @@ export class SimulatedNetwork implements Network {
 
   addresses(): readonly string[] {
     return this.#process.machine.addresses;
+  }
+
+  multicast(group: MulticastGroup): Multicast {
+    const { scheduler, seats, path } = this.#world;
+    return new SimulatedMulticast(this.#process, group, {
+      scheduler,
+      seats,
+      path: (from, to) => path(from.machine, to.machine),
+    });
   }
 
   #dialTcp(host: string, port: number, outcome: Outcome): void {

@@ -31,6 +31,8 @@ export interface NodeWorld {
   readonly keys: MeshKeys;
   /** What all daemons know alike is in memory once. */
   readonly pool: AdvertPool;
+  /** Whether daemons look around on their networks. */
+  readonly discover: boolean;
   readonly log: (node: string, ...line: Parameters<Log>) => void;
 }
 
@@ -134,12 +136,18 @@ export class SimulatedNode {
       incarnation: ++this.#incarnation,
       pool: this.#world.pool,
     };
+    const { discover } = this.#world;
+    const discovery = { primitives, meshId: keys.meshId, discover };
     const daemon = new Minimed({
       env,
       primitives,
       trust: keys.trust(),
       self: this.#self,
-      modules: [...createModules({ mesh }), createTally(onRun), createTrafficProbe(take)],
+      modules: [
+        ...createModules({ mesh, discovery }),
+        createTally(onRun),
+        createTrafficProbe(take),
+      ],
       listen: [this.endpoint],
       auditFolder: "/var/lib/minime/audit",
       log: (component) => (level, text, fields) =>

@@ -40,6 +40,10 @@ export class MemoryNetwork implements Network {
     return [];
   }
 
+  multicast(): never {
+    throw new ConnectionError("no-route", "A network in memory has no groups");
+  }
+
   /** The dialler's end of a connection that the listener sees coming from `remote`. */
   connect(to: string, remote: string): MemoryPipe {
     const listener = this.#listeners.get(to);

@@ -173,6 +173,10 @@ class TappedNetwork implements Network {
     return this.#network.addresses();
   }
 
+  multicast(...args: Parameters<Network["multicast"]>): ReturnType<Network["multicast"]> {
+    return this.#network.multicast(...args);
+  }
+
   cut(): void {
     for (const pipe of this.#pipes) pipe.close();
   }

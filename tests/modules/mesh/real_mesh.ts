@@ -159,6 +159,10 @@ class CuttableNetwork implements Network {
     return this.#network.addresses();
   }
 
+  multicast(...args: Parameters<Network["multicast"]>): ReturnType<Network["multicast"]> {
+    return this.#network.multicast(...args);
+  }
+
   #keep(pipe: BytePipe): BytePipe {
     if (this.#isCut) pipe.close();
     this.#pipes.add(pipe);
