@@ -36,17 +36,17 @@ export class SimulatedMulticast implements Multicast {
   }
 
   networks(): Promise<readonly string[]> {
+    if (this.#closed) return Promise.reject(this.#closedError());
     return this.process.later(0, () => {
-      if (this.#closed) throw this.#closedError();
       this.#joined = true;
       return this.process.machine.addresses.slice(0, 1);
     });
   }
 
   send(bytes: Uint8Array, from: string): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#closedError());
     const sent = bytes.slice();
     return this.process.later(0, () => {
-      if (this.#closed) throw this.#closedError();
       const { scheduler, seats } = this.#ether;
       for (const seat of seats) {
         if (seat.process.dead) {

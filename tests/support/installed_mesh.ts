@@ -18,6 +18,8 @@ export interface InstalledMeshOptions {
   readonly lives?: Readonly<Record<string, string>>;
   /** More of the mesh file. */
   readonly more?: string;
+  /** The rows of its hosts. @default each at a port of its own on loopback */
+  readonly hosts?: string;
   /** As of LocalMesh. */
   readonly binary?: Binary;
 }
@@ -92,11 +94,13 @@ export class InstalledMesh implements AsyncDisposable {
       readonly env?: Record<string, string>;
       /** @default the one in its folder of keys */
       readonly config?: string;
+      /** A program that becomes ours, with its options. @default none */
+      readonly starter?: readonly string[];
     } = {},
   ): Daemon {
     const { config = `${this.keys(node)}/mesh.toml` } = more;
     const words = ["daemon", "--config", config, "--name", node, ...more.args ?? []];
-    const child = this.local.spawnWith(more.env ?? {}, ...words);
+    const child = this.local.spawnBy(more.starter ?? [], more.env ?? {}, ...words);
     const { daemon, over } = follow(child);
     this.#running.add(over);
     over.then(() => this.#running.delete(over));
@@ -121,7 +125,9 @@ export class InstalledMesh implements AsyncDisposable {
   }
 }
 
-function meshFile(name: string, { nodes, hostKeys = {}, more = "" }: InstalledMeshOptions): string {
+function meshFile(name: string, options: InstalledMeshOptions): string {
+  const { nodes, hostKeys = {}, more = "", hosts } = options;
+  if (hosts !== undefined) return `name = "${name}"\n${more}${hosts}`;
   const ports = freePorts(nodes.length);
   const rows = nodes.map((node, index) =>
     `[[hosts]]\nnames = "${node}"\naddress = "127.0.0.1"\nport = ${ports[index]}\n` +

@@ -96,7 +96,16 @@ export class LocalMesh implements AsyncDisposable {
 
   /** With other variables. */
   spawnWith(more: Record<string, string>, ...args: readonly string[]): Deno.ChildProcess {
-    const [program = "", ...words] = this.commandOf(...args);
+    return this.spawnBy([], more, ...args);
+  }
+
+  /** By a program that becomes ours, such as `nsenter` with its options. */
+  spawnBy(
+    starter: readonly string[],
+    more: Record<string, string>,
+    ...args: readonly string[]
+  ): Deno.ChildProcess {
+    const [program = "", ...words] = [...starter, ...this.commandOf(...args)];
     return new Deno.Command(program, {
       args: words,
       stdin: "null",

@@ -170,3 +170,14 @@ Deno.test("mesh file: hooks are a program, for all events unless some are named"
   ];
   for (const [rows, message] of wrong) assert.throws(() => read(rows), message);
 });
+
+Deno.test("mesh file: nodes look around only where it says so, and that is written again", () => {
+  const rows = '[[hosts]]\nnames = "n1"\n';
+  const read = (text: string) => parseMeshFile(`name = "lab"\n${text}${rows}`, { file: "m" });
+  assert.equal(read("").discover, false);
+  assert.doesNotMatch(formatMeshFile(read("")), /discover/);
+  const mesh = read("discover = true\n");
+  assert.equal(mesh.discover, true);
+  assert.deepEqual(parseMeshFile(formatMeshFile(mesh), { file: "m" }), mesh);
+  assert.throws(() => read('discover = "yes"\n'), /"discover" must be true or false, not "yes"/);
+});

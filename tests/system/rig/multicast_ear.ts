@@ -1,0 +1,17 @@
+/**
+ * A program that hears multicast DNS as any other one of a host does, at the address of all: prints
+ * for each datagram that comes to its port, one line `FROM HEX`. Argument: our address.
+ */
+
+const [address = ""] = Deno.args;
+const socket = Deno.listenDatagram({
+  transport: "udp",
+  hostname: "0.0.0.0",
+  port: 5_353,
+  reuseAddress: true,
+});
+await socket.joinMulticastV4("224.0.0.251", address);
+console.log("listening");
+for await (const [bytes, sender] of socket) {
+  console.log((sender as Deno.NetAddr).hostname, bytes.toHex());
+}
