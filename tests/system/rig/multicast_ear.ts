@@ -4,6 +4,7 @@
  */
 
 const [address = ""] = Deno.args;
+const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 const socket = Deno.listenDatagram({
   transport: "udp",
   hostname: "0.0.0.0",
@@ -11,7 +12,7 @@ const socket = Deno.listenDatagram({
   reuseAddress: true,
 });
 await socket.joinMulticastV4("224.0.0.251", address);
-console.log("listening");
+print("listening");
 for await (const [bytes, sender] of socket) {
-  console.log((sender as Deno.NetAddr).hostname, bytes.toHex());
+  print(`${(sender as Deno.NetAddr).hostname} ${bytes.toHex()}`);
 }
