@@ -15,6 +15,14 @@ export class RealTerminal {
   readonly stdoutIsTerminal = Deno.stdout.isTerminal();
   readonly stderrIsTerminal = Deno.stderr.isTerminal();
 
+  /** As systemd.exec(5) has it: the variable alone says nothing of a stream that was led elsewhere. */
+  get stderrIsJournal(): boolean {
+    const journal = Deno.env.get("JOURNAL_STREAM") ?? "";
+    if (journal === "") return false;
+    const { dev, ino } = Deno.statSync("/proc/self/fd/2");
+    return journal === `${dev}:${ino}`;
+  }
+
   get stdin(): ReadableStream<Uint8Array> {
     return Deno.stdin.readable;
   }

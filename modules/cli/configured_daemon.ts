@@ -229,7 +229,7 @@ async function whileUp(
   resources.use(
     new Supervision(env, async () => {
       const links = await module.request("mesh.links") as readonly unknown[];
-      return `${what}, ${links.length} links`;
+      return `${what}, ${links.length} ${links.length === 1 ? "link" : "links"}`;
     }, () => replacement.next !== undefined),
   );
   return resources;

@@ -56,6 +56,9 @@ export function createContext(parts: ContextParts): CommandContext {
     stderrIsTerminal: terminal.stderrIsTerminal,
     takeHangUp: (run) => parts.takeHangUp(run),
     takeSignals: (run) => parts.takeSignals(run),
+    get stderrIsJournal() {
+      return terminal.stderrIsJournal;
+    },
     get columns() {
       return terminal.stdoutIsTerminal ? terminal.size()?.columns : undefined;
     },

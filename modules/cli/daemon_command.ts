@@ -19,15 +19,21 @@ export async function runDaemon(
     }
     const { runConfigured } = await import("./configured_daemon.ts");
     const { keys, tokenFile, log, logLevel, pidFile } = options;
-    return await runConfigured(context, {
-      config,
-      ...(logLevel === undefined ? {} : { logLevel }),
-      ...(name === undefined ? {} : { name }),
-      ...(keys === undefined ? {} : { keys }),
-      ...(tokenFile === undefined ? {} : { tokenFile }),
-      ...(log === undefined ? {} : { log }),
-      ...(pidFile === undefined ? {} : { pidFile }),
-    });
+    try {
+      return await runConfigured(context, {
+        config,
+        ...(logLevel === undefined ? {} : { logLevel }),
+        ...(name === undefined ? {} : { name }),
+        ...(keys === undefined ? {} : { keys }),
+        ...(tokenFile === undefined ? {} : { tokenFile }),
+        ...(log === undefined ? {} : { log }),
+        ...(pidFile === undefined ? {} : { pidFile }),
+      });
+    } catch (error) {
+      const { tellFailure } = await import("./supervision.ts");
+      tellFailure(context.env.processes, error);
+      throw error;
+    }
   }
   if (!enrol) {
     throw new UsageError(

@@ -26,7 +26,19 @@ export interface LogTarget {
   write(line: string): Promise<void>;
   /** JSON lines, or text for people. */
   readonly json: boolean;
+  /** Lines have their level before them, as {@link JOURNAL_LEVELS}. @default false */
+  readonly leveled?: boolean;
 }
+
+/** Of logtape's levels, as sd-daemon(3) writes them: the journal shows and sorts lines by them. */
+const JOURNAL_LEVELS: Readonly<Record<LogRecord["level"], string>> = {
+  trace: "<7>",
+  debug: "<7>",
+  info: "<6>",
+  warning: "<4>",
+  error: "<3>",
+  fatal: "<2>",
+};
 
 /** The log of this process. */
 export interface Logging {
@@ -46,7 +58,10 @@ export async function startLog(
   target: LogTarget,
   level: DaemonLogLevel = "info",
 ): Promise<Logging> {
-  const format = target.json ? getJsonLinesFormatter() : getTextFormatter();
+  const text = target.json ? getJsonLinesFormatter() : getTextFormatter();
+  const format = target.leveled === true
+    ? (record: LogRecord) => JOURNAL_LEVELS[record.level] + text(record)
+    : text;
   const queue = new LineQueue(target);
   await configure({
     reset: true,
@@ -97,10 +112,14 @@ export function fileTarget(env: Pick<Environment, "files">, path: string): LogTa
 
 /** Stderr: text for a person at a terminal, JSON lines for whoever collects them. */
 export function stderrTarget(
-  { out, stderrIsTerminal }: Pick<CommandContext, "out" | "stderrIsTerminal">,
+  { out, stderrIsTerminal, stderrIsJournal }: Pick<
+    CommandContext,
+    "out" | "stderrIsTerminal" | "stderrIsJournal"
+  >,
 ): LogTarget {
   return {
     json: !stderrIsTerminal,
+    leveled: stderrIsJournal,
     async write(line) {
       out.writeError(line);
       await out.ready();

@@ -3,12 +3,21 @@
  * we live (the watchdog), and that we stop. Where no manager listens, nothing is done.
  */
 
-import type { Environment, Timer } from "../../core/mod.ts";
+import { type Environment, errorText, type Timer } from "../../core/mod.ts";
 
 /** How often the line of `systemctl status` is brought up to date. */
 const STATUS_MS = 10_000;
 
 type Needs = Pick<Environment, "clock" | "processes">;
+
+/** A mistake in a file is in the second line of its error, and more is in the log. */
+const STATUS_LINES_MAX = 2;
+
+/** Says why the process ends, for whoever looks at the service and not into its log. */
+export function tellFailure(processes: Pick<Needs["processes"], "notify">, error: unknown): void {
+  const lines = errorText(error).split("\n", STATUS_LINES_MAX);
+  processes.notify(`STATUS=${lines.join("; ")}`);
+}
 
 /** From ready to stopping. */
 export class Supervision implements Disposable {
@@ -40,7 +49,8 @@ export class Supervision implements Disposable {
   [Symbol.dispose](): void {
     this.#timer?.cancel();
     if (!this.#stopped) {
-      this.#env.processes.notify(this.#goesOn() ? "RELOADING=1" : "STOPPING=1");
+      // Without a status, or the last one would be shown of a service that is no more.
+      this.#env.processes.notify(this.#goesOn() ? "RELOADING=1" : "STOPPING=1\nSTATUS=");
     }
     this.#stopped = true;
   }

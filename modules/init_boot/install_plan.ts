@@ -72,11 +72,18 @@ export async function planInstall(env: Needs, options: InstallOptions): Promise<
     keys.config,
     ...(name === undefined ? [] : ["--name", name]),
   ];
+  const reload = [
+    ...program.words,
+    "reload",
+    "--mesh",
+    mesh,
+    ...(name === undefined ? [] : ["--name", name]),
+  ];
   const service: PlannedFile = kind === "systemd"
     ? {
       path: root + servicePath(kind, mesh),
       mode: 0o644,
-      data: systemdUnit({ mesh, command, systemdVersion: await systemdVersion(env) }),
+      data: systemdUnit({ mesh, command, reload, systemdVersion: await systemdVersion(env) }),
     }
     : {
       path: root + servicePath(kind, mesh),

@@ -84,7 +84,7 @@ export function createInitBoot(options: InitBootOptions): Module {
     hosts = read.hosts;
     dialler?.update(hosts);
     const count = added.length + removed.length + moved.length;
-    const others = count === 0 ? [] : [`${count} hosts`];
+    const others = count === 0 ? [] : [count === 1 ? "1 host" : `${count} hosts`];
     const what = [...others, ...read.changed].join(", ") || "nothing";
     host?.log("info", `Mesh file read again: ${what} changed`, { added, removed, moved });
     for (const text of read.later) host?.log("warning", text);

@@ -1,7 +1,9 @@
 /**
  * The unit file of a node. Programs that users run on the node are children of the daemon and live
- * in what this file builds: so there is no hardening here that would reach them, such as a read-only
- * or private view of files, no-new-privileges, or a device filter.
+ * in what this file builds, so there is no hardening here that would reach them: no private view of
+ * files or devices (what they mount would be seen by themselves only), no filter of system calls, no
+ * limit of capabilities (dmesg, modprobe, hostname, setuid programs). What it keeps private are
+ * the daemon's own things: its state, its keyring, its memory, its word with systemd.
  */
 
 /** What the file depends on. */
@@ -9,6 +11,8 @@ export interface UnitOptions {
   readonly mesh: string;
   /** The program and its arguments. */
   readonly command: readonly string[];
+  /** The program and its arguments that let the daemon read its files again, and say whether it did. */
+  readonly reload: readonly string[];
   /** Of the systemd that will read it; undefined: as old as it may be. */
   readonly systemdVersion: number | undefined;
 }
@@ -17,7 +21,7 @@ export interface UnitOptions {
 const BACKOFF_VERSION = 254;
 
 /** The text of the file. Throws RangeError for a word that such a file cannot hold. */
-export function systemdUnit({ mesh, command, systemdVersion = 0 }: UnitOptions): string {
+export function systemdUnit({ mesh, command, reload, systemdVersion = 0 }: UnitOptions): string {
   const backoff = systemdVersion >= BACKOFF_VERSION
     ? "RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60"
     : "RestartSec=5";
@@ -33,11 +37,13 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 ExecStart=${command.map(unitWord).join(" ")}
-ExecReload=kill -HUP $MAINPID
+ExecReload=${reload.map(unitWord).join(" ")}
 Environment=HOME=/root
 StateDirectory=minime
 StateDirectoryMode=0700
 WatchdogSec=60
+# One that hangs cannot end in order.
+WatchdogSignal=SIGKILL
 TimeoutStartSec=60
 TimeoutStopSec=30
 Restart=on-failure
@@ -48,14 +54,14 @@ RestartPreventExitStatus=2 5
 KillMode=process
 # A program of a user that needs too much memory is no failure of the daemon.
 OOMPolicy=continue
+# They all count as tasks of this unit.
+TasksMax=infinity
 StandardOutput=journal
 StandardError=journal
 SyslogIdentifier=minime-${mesh}
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectHostname=yes
 KeyringMode=private
-CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYSLOG CAP_MAC_ADMIN CAP_WAKE_ALARM
+# There are keys in the daemon's memory; a program that wants a core dump may raise this again.
+LimitCORE=0:infinity
 
 [Install]
 WantedBy=multi-user.target

@@ -26,6 +26,8 @@ export interface CommandContext {
   /** Stdout is a terminal. */
   readonly isTerminal: boolean;
   readonly stderrIsTerminal: boolean;
+  /** Stderr is read by systemd's journal, which takes a line's level from before it (sd-daemon(3)). */
+  readonly stderrIsJournal: boolean;
   /** Width of the terminal; undefined when stdout is none: then nothing is cut. */
   readonly columns: number | undefined;
   readonly rows: number | undefined;

@@ -7,6 +7,8 @@ export interface Terminal {
   readonly stdinIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;
+  /** Of systemd. */
+  readonly stderrIsJournal: boolean;
   /** Characters; undefined when there is no terminal. */
   size(): { readonly columns: number; readonly rows: number } | undefined;
   /** Resolves when all bytes were taken. One write at a time per stream. */

@@ -1,61 +1,13 @@
 /** `minime upgrade`: nodes go on as another program, and go back when that does not come up. */
 
 import assert from "node:assert/strict";
-import { type Binary, ensureBinary } from "../../tools/binary.ts";
+import { ensureBinary } from "../../tools/binary.ts";
 import { InstalledMesh } from "../support/installed_mesh.ts";
 import { LocalMesh } from "../support/local_mesh.ts";
+import { Programs } from "../support/programs.ts";
 import { until } from "./rig/wait.ts";
 
 const built = await ensureBinary();
-
-/** Programs of a test in a folder of their own: an upgrade replaces the file that runs. */
-class Programs implements AsyncDisposable {
-  readonly folder: string;
-
-  private constructor(folder: string) {
-    this.folder = folder;
-  }
-
-  static async make(): Promise<Programs> {
-    return new Programs(await Deno.makeTempDir({ prefix: "minime-programs-" }));
-  }
-
-  /** The program that is built, under another name. */
-  async copy(name: string): Promise<Binary> {
-    assert.ok(built.kind === "compiled");
-    const path = `${this.folder}/${name}`;
-    await Deno.copyFile(built.path, path);
-    return { ...built, path };
-  }
-
-  /** The same program, which says that it is of another version. */
-  async other(version: string): Promise<string> {
-    const path = `${this.folder}/other`;
-    await this.copy("other");
-    // Found by grep, since 90 MB are not to be read here: the bundle says its version once.
-    const grep = new Deno.Command("grep", { args: ["-obUa", '"0\\.1\\.0"', path] });
-    const places = new TextDecoder().decode((await grep.output()).stdout).trim().split("\n");
-    using file = await Deno.open(path, { write: true });
-    for (const place of places) {
-      await file.seek(Number(place.split(":")[0]) + 1, Deno.SeekMode.Start);
-      await file.write(new TextEncoder().encode(version));
-    }
-    return path;
-  }
-
-  /** A program that says a version, and then never comes up. */
-  async broken(): Promise<string> {
-    const path = `${this.folder}/broken`;
-    const facts = JSON.stringify({ version: "9.9.9", speaks: [1, 1] });
-    const script = `#!/bin/sh\n[ "$1" != version ] || { echo '${facts}'; exit 0; }\nexit 1\n`;
-    await Deno.writeTextFile(path, script, { mode: 0o755 });
-    return path;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 interface Outcome {
   readonly nodes: readonly { readonly name: string; readonly to: string; problem?: string }[];
@@ -98,7 +50,7 @@ Deno.test({
     "upgrade: installed nodes go on one after the other, jobs live on, a bad program is taken back",
   ignore: built.kind === "source",
   async fn() {
-    await using programs = await Programs.make();
+    await using programs = await Programs.make(built);
     const binary = await programs.copy("minime");
     await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"], binary });
     const { local } = mesh;
@@ -141,7 +93,7 @@ Deno.test({
   ignore: built.kind === "source",
   async fn() {
     assert.ok(built.kind === "compiled");
-    await using programs = await Programs.make();
+    await using programs = await Programs.make(built);
     const hash = (await new Deno.Command("sha256sum", { args: [built.path] }).output()).stdout;
     const name = `minime-${new TextDecoder().decode(hash).slice(0, 64)}`;
     const binary = await programs.copy(name);

@@ -40,3 +40,24 @@ Deno.test("daemon log: the level can be changed while it runs, braces stay as th
   ]);
   assert.equal(kept[0]?.fields, '{"four":4}');
 });
+
+Deno.test("daemon log: for the journal each line has its level before it", async () => {
+  let text = "";
+  const logging = await startLog({ clock: new ManualClock() }, {
+    json: true,
+    leveled: true,
+    write: (lines) => {
+      text += lines;
+      return Promise.resolve();
+    },
+  }, "debug");
+  const log = logging.log("core");
+  for (const level of ["debug", "info", "warning", "error"] as const) log(level, "two\nlines");
+  await logging.close();
+  assert.deepEqual(text.trim().split("\n").map((line) => line.slice(0, 4)), [
+    "<7>{",
+    "<6>{",
+    "<4>{",
+    "<3>{",
+  ]);
+});

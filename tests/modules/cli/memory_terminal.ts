@@ -7,6 +7,7 @@ export class MemoryTerminal implements Terminal {
   readonly stdinIsTerminal = false;
   readonly stdoutIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;
+  readonly stderrIsJournal = false;
   readonly writes: [stream: "stdout" | "stderr", text: string][] = [];
   /** Set: every write to stdout fails like this. */
   failure: Error | undefined;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Environment } from "../../../core/mod.ts";
-import { Supervision } from "../../../modules/cli/supervision.ts";
+import { Supervision, tellFailure } from "../../../modules/cli/supervision.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { quiet } from "../../support/wait.ts";
 
@@ -32,7 +32,7 @@ Deno.test("supervision: ready, how we are, that we live, and that we stop", asyn
   supervision[Symbol.dispose]();
   supervision[Symbol.dispose]();
   await clock.advance(60_000);
-  assert.deepEqual(told.slice(5), ["STOPPING=1"]);
+  assert.deepEqual(told.slice(5), ["STOPPING=1\nSTATUS="]);
 });
 
 Deno.test("supervision: a watchdog for somebody else changes nothing", async () => {
@@ -50,4 +50,17 @@ Deno.test("supervision: where no manager listens nothing is done", async () => {
   await clock.advance(60_000);
   supervision[Symbol.dispose]();
   assert.deepEqual(told, []);
+});
+
+Deno.test("supervision: a daemon that cannot start says why, in one line", () => {
+  const { env, told } = makeManager({});
+  tellFailure(
+    env.processes,
+    new Error("Cannot use mesh.toml: 1 problem\nmesh.toml:7: Bad\n  more"),
+  );
+  tellFailure(env.processes, new Error("The address is taken"));
+  assert.deepEqual(told, [
+    "STATUS=Cannot use mesh.toml: 1 problem; mesh.toml:7: Bad",
+    "STATUS=The address is taken",
+  ]);
 });

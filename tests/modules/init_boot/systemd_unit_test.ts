@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { systemdUnit } from "../../../modules/init_boot/systemd_unit.ts";
 
 const COMMAND = ["/bin/true", "daemon", "--config", "/etc/minime/lab/mesh.toml"];
+const RELOAD = ["/bin/true", "reload", "--mesh", "lab"];
+const UNIT = { mesh: "lab", command: COMMAND, reload: RELOAD, systemdVersion: undefined };
 
 async function hasAnalyze(): Promise<boolean> {
   try {
@@ -39,35 +41,31 @@ Deno.test({
   name: "systemd unit: systemd finds nothing wrong with it, whatever is in its paths",
   ignore: !await hasAnalyze(),
   async fn() {
-    const options = { mesh: "lab", systemdVersion: undefined };
-    assert.equal(await verify(systemdUnit({ ...options, command: COMMAND })), "0");
+    assert.equal(await verify(systemdUnit(UNIT)), "0");
     const odd = [...COMMAND, 'with "quotes"', "100%", "$HOME", "back\\slash"];
-    assert.equal(await verify(systemdUnit({ ...options, command: odd })), "0");
+    assert.equal(await verify(systemdUnit({ ...UNIT, command: odd, reload: odd })), "0");
     // A unit with a mistake is found out, or this test would prove nothing.
-    const wrong = systemdUnit({ ...options, command: COMMAND }).replace("Type=notify", "Type=x");
+    const wrong = systemdUnit(UNIT).replace("Type=notify", "Type=x");
     assert.match(await verify(wrong), /Failed to parse service type/);
   },
 });
 
 Deno.test("systemd unit: words that mean something to systemd are quoted", () => {
-  const text = systemdUnit({
-    mesh: "lab",
-    command: ["/opt/my program", "100%", "$HOME", 'a"b', "plain"],
-    systemdVersion: 252,
-  });
+  const words = ["/opt/my program", "100%", "$HOME", 'a"b', "plain"];
+  const text = systemdUnit({ ...UNIT, command: words, reload: words });
   assert.match(text, /^ExecStart="\/opt\/my program" 100%% \$\$HOME "a\\"b" plain$/m);
+  assert.match(text, /^ExecReload="\/opt\/my program" 100%% \$\$HOME "a\\"b" plain$/m);
 });
 
 Deno.test("systemd unit: pauses between restarts grow where systemd can do that", () => {
-  const unit = (systemdVersion: number) =>
-    systemdUnit({ mesh: "lab", command: COMMAND, systemdVersion });
+  const unit = (systemdVersion: number) => systemdUnit({ ...UNIT, systemdVersion });
   assert.match(unit(252), /^RestartSec=5$/m);
   assert.doesNotMatch(unit(252), /RestartSteps/);
   assert.match(unit(254), /^RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60$/m);
 });
 
 Deno.test("systemd unit: nothing in it reaches the programs of users", () => {
-  const text = systemdUnit({ mesh: "lab", command: COMMAND, systemdVersion: 254 });
+  const text = systemdUnit({ ...UNIT, systemdVersion: 254 });
   // Each of these would hold for the daemon's children too.
   const reaching = [
     "NoNewPrivileges",
@@ -77,6 +75,10 @@ Deno.test("systemd unit: nothing in it reaches the programs of users", () => {
     "PrivateDevices",
     "PrivateUsers",
     "ProtectClock",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "CapabilityBoundingSet",
     "DeviceAllow",
     "MemoryDenyWriteExecute",
     "RestrictNamespaces",

@@ -18,6 +18,7 @@ export { Rig } from "./rig.ts";
 export type { RigOptions } from "./rig.ts";
 export { OUTSIDE, segmentsFile, startSegments } from "./segments.ts";
 export type { SegmentOptions } from "./segments.ts";
+export { SystemdMachine, systemdRequirements } from "./systemd_machine.ts";
 export { throttled, trafficOf } from "./traffic.ts";
 export type { Traffic } from "./traffic.ts";
 export { until } from "./wait.ts";

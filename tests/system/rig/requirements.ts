@@ -28,9 +28,13 @@ export function requirements(): string[] {
   return missing;
 }
 
-/** Registers a test that needs a rig. */
-export function systemTest(name: string, run: (test: Deno.TestContext) => Promise<void>): void {
-  const missing = requirements();
+/** Registers a test that needs a rig, and nothing that `more` says is missing. */
+export function systemTest(
+  name: string,
+  run: (test: Deno.TestContext) => Promise<void>,
+  more: () => string[] = () => [],
+): void {
+  const missing = [...requirements(), ...more()];
   if (missing.length === 0) {
     Deno.test(name, run);
     return;

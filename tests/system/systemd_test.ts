@@ -1,0 +1,231 @@
+/**
+ * Nodes as services of machines that systemd really runs, from the first boot to the last stop. One
+ * pair of machines for all of it, since booting them and copying the program is what costs.
+ */
+
+import assert from "node:assert/strict";
+import { ensureBinary } from "../../tools/binary.ts";
+import { Programs } from "../support/programs.ts";
+import { Rig, SystemdMachine, systemdRequirements, systemTest, until } from "./rig/mod.ts";
+
+const NAME = "systemd: nodes come up with their machines, and stay up through all that happens";
+const NODES = ["n1", "n2"] as const;
+const UNIT = "minime-lab";
+const PROGRAM = "/usr/local/bin/minime";
+const FOLDER = "/root/keys";
+const INSTALLED = "/etc/minime/lab";
+/** For what the mesh does by itself, on a machine that does much else. */
+const PATIENCE = { timeoutMs: 120_000 };
+
+const built = await ensureBinary();
+if (built.kind === "compiled") systemTest(NAME, runSystemd, systemdRequirements);
+else Deno.test.ignore(`${NAME} (the sources cannot be copied: ${built.why})`, runSystemd);
+
+async function runSystemd(test: Deno.TestContext): Promise<void> {
+  assert.ok(built.kind === "compiled");
+  await using rig = await Rig.start({ hosts: NODES });
+  await using programs = await Programs.make(built);
+  await makeKeys(rig);
+  await using machines = new AsyncDisposableStack();
+  const boot = async (name: string) => machines.use(await SystemdMachine.boot(rig.host(name)));
+  const booting = [boot("n1"), boot("n2")] as const;
+  await Promise.allSettled(booting);
+  const [one, two] = await Promise.all(booting);
+  const minime = (...words: readonly string[]) => one.run(["minime", ...words]);
+  const unit = (verb: string, ...more: readonly string[]) =>
+    one.run(["systemctl", verb, ...more, UNIT]);
+  const states = async () => {
+    const { code, stdout } = await rig.minime(["nodes", "--json"]);
+    if (code !== 0) return {};
+    const { nodes } = JSON.parse(stdout) as { nodes: { name: string; state: string }[] };
+    return Object.fromEntries(nodes.map(({ name, state }) => [name, state]));
+  };
+  const settled = (n1: string) =>
+    until(`n1 is ${n1} and n2 is up`, async () => {
+      const now = await states();
+      return now["n1"] === n1 && now["n2"] === "up";
+    }, PATIENCE);
+  const jobIs = async (how: RegExp) => {
+    const holds = async () => how.test((await rig.minime(["jobs"])).stdout);
+    await until(`the job is ${how}`, holds, PATIENCE);
+  };
+  const journalHas = (what: RegExp, ...more: readonly string[]) =>
+    until(`the journal has ${what}`, async () => what.test(await journal(one, ...more)));
+
+  await test.step("install: it runs, says how it is, and starts with the machine", async () => {
+    for (const machine of [one, two]) {
+      await Deno.copyFile(built.path, machine.path(PROGRAM));
+      const keys = `${rig.origin.folder}/root/nodes/${machine.host.name}`;
+      const copy = new Deno.Command("cp", { args: ["-a", keys, machine.path(FOLDER)] });
+      assert.ok((await copy.output()).success);
+      const { code, stdout, stderr } = await machine.run([
+        ...["minime", "init", "install", "--config", `${FOLDER}/mesh.toml`],
+      ]);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^minime-lab runs, and starts with the machine$/m);
+    }
+    await settled("up");
+    const status = await minime("init", "status");
+    assert.equal(status.code, 0, status.stdout);
+    assert.match(
+      status.stdout,
+      /service\): active \(running\): "n1" in mesh "lab", \d links?, starts with the machine$/m,
+    );
+    await journalHas(/"message":"Running"/);
+  });
+
+  await test.step("programs: see and change the machine as those of a login do", async () => {
+    const exec = async (...words: readonly string[]) => {
+      const { code, stdout, stderr } = await rig.minime(["exec", "-w", "n1", ...words]);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    await exec("mount", "-t", "tmpfs", "tmpfs", "/mnt");
+    assert.match(await one.must(["cat", "/proc/self/mountinfo"]), / \/mnt rw/);
+    await exec("-s", "hostname other && hostname n1");
+    const own = async (path: string) =>
+      (await one.must(["cat", path])).split("\n").filter((line) => /CapBnd|NoNew|Secc/.test(line));
+    const theirs = await exec("-N", "grep", "-E", "CapBnd|NoNew|Secc", "/proc/self/status");
+    assert.deepEqual(theirs.trim().split("\n"), await own("/proc/1/status"));
+    assert.equal(await exec("-N", "-l", "nobody", "id", "-un"), "nobody\n");
+    await exec("--bg", "--name", "job", "sleep", "1000");
+  });
+
+  await test.step("killed: started anew, back in the mesh, and its job has not noticed", async () => {
+    await one.must(["kill", "-9", await property(one, "MainPID")]);
+    await until("it was started anew", async () => await property(one, "NRestarts") === "1");
+    await settled("up");
+    await jobIs(/^job +n1 +runs/m);
+  });
+
+  await test.step("hung: the watchdog ends it, and it is started anew", async () => {
+    const impatient = `/etc/systemd/system/${UNIT}.service.d/impatient.conf`;
+    await one.must(["mkdir", "-p", impatient.slice(0, impatient.lastIndexOf("/"))]);
+    await Deno.writeTextFile(one.path(impatient), "[Service]\nWatchdogSec=2\nRestartSec=0\n");
+    await one.must(["systemctl", "daemon-reload"]);
+    await unit("restart");
+    await until("the watchdog has ended it", async () => {
+      // It may be ended already: this machine may be slower than that patience.
+      await one.run(["kill", "-s", "STOP", await property(one, "MainPID")]);
+      return /Watchdog timeout/.test(await journal(one));
+    });
+    await Deno.remove(one.path(impatient));
+    await one.must(["systemctl", "daemon-reload"]);
+    await unit("restart");
+    await settled("up");
+  });
+
+  await test.step("mesh file: what is wrong in it is told, and a running node keeps the old one", async () => {
+    const file = one.path(`${INSTALLED}/mesh.toml`);
+    const good = await Deno.readTextFile(file);
+    await Deno.writeTextFile(file, `${good}[[hosts]]\nnames = "n3"\naddress = "10.77.0.99"\n`);
+    assert.equal((await unit("reload")).code, 0);
+    await journalHas(/n3 added/);
+    await Deno.writeTextFile(file, `${good}nonsense =\n`);
+    assert.equal((await unit("reload")).code, 1);
+    assert.equal((await unit("is-active")).stdout, "active\n");
+    await journalHas(/The mesh file stays as it was/, "-p", "err");
+
+    const pid = await property(one, "MainPID");
+    assert.equal((await unit("restart")).code, 1);
+    const { stdout } = await unit("status", "--no-pager");
+    assert.match(stdout, /Active: failed \(Result: exit-code\)/);
+    assert.match(
+      stdout,
+      /Status: "Cannot use \/etc\/minime\/lab\/mesh\.toml: 1 problem; .*toml:\d+/,
+    );
+    const status = await minime("init", "status");
+    assert.equal(status.code, 1);
+    assert.match(status.stdout, /service\): failed \(failed\): Cannot use \/etc\/minime\/lab/);
+    await Deno.writeTextFile(file, good);
+    assert.equal((await unit("start")).code, 0);
+    assert.notEqual(await property(one, "MainPID"), pid);
+    await settled("up");
+  });
+
+  await test.step("upgrade: goes on as another program under the same pid, watched and with its job", async () => {
+    const watched = async () => Number(await property(one, "WatchdogTimestampMonotonic"));
+    const told = await watched();
+    const lasting = ["MainPID", "NRestarts", "ActiveState", "ExecMainStartTimestampMonotonic"];
+    const before = await Promise.all(lasting.map((name) => property(one, name)));
+    const newer = `${rig.origin.folder}/root/newer`;
+    await Deno.copyFile(await programs.other("0.1.1"), newer);
+    const { code, stdout, stderr } = await rig.minime(
+      ["upgrade", "--binary", "newer", "-w", "n1"],
+      {
+        timeoutMs: 180_000,
+      },
+    );
+    assert.equal(code, 0, stdout + stderr);
+    await settled("up");
+    assert.deepEqual(await Promise.all(lasting.map((name) => property(one, name))), before);
+    assert.match((await minime("version")).stdout, /^minime 0\.1\.1$/m);
+    await jobIs(/^job +n1 +runs/m);
+    await until("the new program says that it lives", async () => await watched() > told);
+  });
+
+  await test.step("stop: says goodbye, leaves the job alone, and is no failure", async () => {
+    assert.equal((await unit("stop")).code, 0);
+    assert.equal(await property(one, "ActiveState"), "inactive");
+    assert.equal((await minime("init", "status")).code, 1);
+    await settled("left");
+    assert.equal((await unit("start")).code, 0);
+    await settled("up");
+    await jobIs(/^job +n1 +runs/m);
+  });
+
+  await test.step("reboot: the node says goodbye, and is back without anybody's help", async () => {
+    const life = Number(await Deno.readTextFile(one.path("/var/lib/minime/lab/n1/incarnation")));
+    await one.run(["systemctl", "reboot"]);
+    await one.booted(2);
+    await settled("up");
+    assert.equal(
+      await Deno.readTextFile(one.path("/var/lib/minime/lab/n1/incarnation")),
+      `${life + 1}\n`,
+    );
+    assert.match(
+      await journal(one, "-b", "-1"),
+      /"message":"Stopped"(?![^]*"message":"Life)[^]*: Deactivated successfully\.$/m,
+    );
+    await jobIs(/^job +n1 +ended: killed by SIGTERM/m);
+  });
+
+  await test.step("uninstall: nothing runs, and nothing starts again", async () => {
+    const { code, stdout, stderr } = await minime("init", "uninstall");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^minime-lab is stopped and disabled$/m);
+    await settled("left");
+    assert.equal((await minime("init", "status")).stdout, "No node is installed here (systemd)\n");
+  });
+}
+
+/** On the origin: keys of both nodes in /root/nodes, and a policy for another user's programs. */
+async function makeKeys(rig: Rig): Promise<void> {
+  const hosts = NODES.map((name) =>
+    `[[hosts]]\nnames = "${name}"\naddress = "${rig.host(name).address}"\nport = 7117\n`
+  );
+  await rig.origin.writeFile(
+    "/root/mesh.toml",
+    `name = "lab"\n${hosts.join("")}[[policy.allow]]\nwho = ["group:ops"]\nverbs = ["*"]\n` +
+      `on = ["*"]\nas = ["root", "nobody"]\n`,
+  );
+  for (
+    const words of [
+      ["mesh", "init", "--config", "mesh.toml"],
+      ["mesh", "provision", NODES.join(","), "--out", "nodes"],
+    ]
+  ) {
+    const { code, stderr } = await rig.minime(words);
+    assert.equal(code, 0, stderr);
+  }
+}
+
+async function property(machine: SystemdMachine, name: string): Promise<string> {
+  const { stdout } = await machine.run(["systemctl", "show", "--value", "-p", name, UNIT]);
+  return stdout.trim();
+}
+
+/** All that the journal has of the unit. */
+function journal(machine: SystemdMachine, ...more: readonly string[]): Promise<string> {
+  return machine.must(["journalctl", "--no-pager", "-o", "cat", "-u", UNIT, ...more]);
+}
