@@ -23,9 +23,9 @@ import {
 } from "../../core/mod.ts";
 import { DocumentSchema } from "../shared/document_verbs.ts";
 import type { MeshClient, SignOptions } from "../shared/command.ts";
-import { loadUser } from "../shared/credentials.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import type { ConnectNeeds } from "./context.ts";
+import { loadLivingUser } from "./living_user.ts";
 
 /** How long from now a signed request may be started. */
 const START_MS_DEFAULT = 5_000;
@@ -112,11 +112,9 @@ export class User {
   }
 
   async #load(): Promise<{ self: Self; trust: Trust; primitives: Primitives }> {
-    const { env } = this.#needs;
     const primitives = await choosePrimitives();
     this.#primitives = primitives;
-    const needs = { primitives, random: env.random, now: env.clock.now() };
-    return { ...await loadUser(this.#home, needs), primitives };
+    return { ...await loadLivingUser(this.#needs, primitives, this.#home), primitives };
   }
 }
 

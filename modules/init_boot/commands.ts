@@ -42,6 +42,9 @@ export const userAddOptions = {
     placeholder: "GROUP",
   }),
   unixUser: text("As whom their programs run; default: the same name", { placeholder: "NAME" }),
+  valid: timeLimit("Life of the certificate, 30 days at most; it can be renewed for as long", {
+    default: "30d",
+  }),
   out: OUT,
   ...JSON_OUTPUT,
 };

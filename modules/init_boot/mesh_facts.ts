@@ -22,6 +22,7 @@ export interface CertificateFacts {
   readonly groups: readonly string[];
   readonly keyId: string;
   /** Unix ms. */
+  readonly notBefore: number;
   readonly notAfter: number;
 }
 
@@ -33,10 +34,11 @@ export interface MeshFacts {
   readonly folder: string;
   /** Whether the root key lies here. */
   readonly root: boolean;
-  readonly issuer: CertificateFacts | undefined;
-  readonly user: CertificateFacts | undefined;
-  readonly policyVersion: number | undefined;
-  readonly revocations: { readonly version: number; readonly keys: number } | undefined;
+  readonly issuer: CertificateFacts | null;
+  readonly user: CertificateFacts | null;
+  readonly policyVersion: number | null;
+  /** Version 0: nothing was ever revoked, as far as this home knows. */
+  readonly revoked: { readonly version: number; readonly keys: number };
   /** Nodes that this home knows how to reach. */
   readonly nodes: number;
 }
@@ -61,8 +63,10 @@ export async function readMeshFacts(
     root: await home.load("root.key") !== undefined,
     issuer: await certificateOf(primitives, home, "issuer.cert"),
     user: await certificateOf(primitives, home, "user.cert"),
-    policyVersion: policy && verifyPolicy(primitives, { ...verifying, bytes: policy }).version,
-    revocations: list && { version: list.version, keys: list.entries.length },
+    policyVersion: policy === undefined
+      ? null
+      : verifyPolicy(primitives, { ...verifying, bytes: policy }).version,
+    revoked: { version: list?.version ?? 0, keys: list?.entries.length ?? 0 },
     nodes: (await home.nodes()).length,
   };
 }
@@ -71,11 +75,11 @@ async function certificateOf(
   primitives: Primitives,
   home: MeshHome,
   file: HomeFile,
-): Promise<CertificateFacts | undefined> {
+): Promise<CertificateFacts | null> {
   const bytes = await home.load(file);
-  if (bytes === undefined) return undefined;
-  const { name, groups, keyId, notAfter } = parse(primitives, bytes, home.path(file));
-  return { name, groups, keyId, notAfter };
+  if (bytes === undefined) return null;
+  const { name, groups, keyId, notBefore, notAfter } = parse(primitives, bytes, home.path(file));
+  return { name, groups, keyId, notBefore, notAfter };
 }
 
 function parse(primitives: Primitives, bytes: Uint8Array, path: string): Certificate {

@@ -3,7 +3,9 @@
 import { choosePrimitives } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
-import { ISSUER_RENEWAL_MS, USER_RENEWAL_MS } from "../shared/limits.ts";
+import { ISSUER_RENEWAL_MS } from "../shared/limits.ts";
+import { plural } from "../shared/plural.ts";
+import { isUserEnding } from "../shared/user_renewal.ts";
 import type { meshShowOptions } from "./commands.ts";
 import { type CertificateFacts, type MeshFacts, readMeshFacts } from "./mesh_facts.ts";
 
@@ -20,10 +22,13 @@ export async function runMeshShow(
   const now = env.clock.now();
   for (const [label, text] of rowsOf(facts, now)) out.print(`${label.padEnd(12)}${text}`);
   const { user, issuer } = facts;
-  if (user !== undefined && user.notAfter - now < USER_RENEWAL_MS) {
-    out.warn(`Certificate of "${user.name}" ${lifeText(user, now)}`);
+  if (user !== null && isUserEnding(user, now)) {
+    const how = facts.root
+      ? "the next command that needs it renews it"
+      : '"minime user renew" helps';
+    out.warn(`Certificate of "${user.name}" ${lifeText(user, now)}: ${how}`);
   }
-  if (issuer !== undefined && issuer.notAfter - now < ISSUER_RENEWAL_MS) {
+  if (issuer !== null && issuer.notAfter - now < ISSUER_RENEWAL_MS) {
     out.warn(
       `Certificate of "${issuer.name}" ${
         lifeText(issuer, now)
@@ -34,9 +39,9 @@ export async function runMeshShow(
 }
 
 function rowsOf(facts: MeshFacts, now: number): readonly (readonly [string, string])[] {
-  const { revocations, issuer, user } = facts;
-  const who = (one: CertificateFacts | undefined) =>
-    one === undefined
+  const { revoked, issuer, user } = facts;
+  const who = (one: CertificateFacts | null) =>
+    one === null
       ? "none"
       : `${one.name} ${one.groups.length === 0 ? "" : `(${one.groups.join(", ")}) `}` +
         `key ${one.keyId.slice(0, 16)}, ${lifeText(one, now)}`;
@@ -47,12 +52,12 @@ function rowsOf(facts: MeshFacts, now: number): readonly (readonly [string, stri
     ["root key", facts.root ? "here" : "not here"],
     ["issuer", who(issuer)],
     ["you", who(user)],
-    ["policy", facts.policyVersion === undefined ? "none" : `version ${facts.policyVersion}`],
+    ["policy", facts.policyVersion === null ? "none" : `version ${facts.policyVersion}`],
     [
       "revoked",
-      revocations === undefined
+      revoked.version === 0
         ? "nothing"
-        : `${revocations.keys} keys, version ${revocations.version}`,
+        : `${plural(revoked.keys, "key")}, version ${revoked.version}`,
     ],
     ["nodes", `${facts.nodes} known`],
   ];

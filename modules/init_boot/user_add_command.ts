@@ -1,6 +1,6 @@
 /** `minime user add`: a home of the mesh for somebody else. */
 
-import { choosePrimitives, isName, isUnixUser, keyIdOf, UsageError } from "../../core/mod.ts";
+import { choosePrimitives, isName, isUnixUser, UsageError } from "../../core/mod.ts";
 import {
   issue,
   KEY_BYTES,
@@ -12,14 +12,12 @@ import {
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { OPS_GROUP } from "../shared/credentials.ts";
 import { lockHome } from "../shared/home_lock.ts";
-import { USER_MS } from "../shared/limits.ts";
 import { NAME_RULE } from "../shared/mesh_file_schema.ts";
 import { writePrivateFiles } from "../shared/node_folder.ts";
 import { shellQuoted } from "../shared/private_folder.ts";
+import { sharedFiles } from "../shared/shared_files.ts";
+import { checkUserLife, noteUser } from "../shared/user_renewal.ts";
 import type { userAddOptions } from "./commands.ts";
-
-/** Files of our home that anybody of the mesh needs. */
-const SHARED = ["psk", "root.pub", "mesh.toml", "revocations.signed", "secrets.signed"] as const;
 
 /** Refuses a folder that is there already. */
 export async function runUserAdd(
@@ -43,6 +41,7 @@ export async function runUserAdd(
       hint: "Name one: --unix-user NAME",
     });
   }
+  const validityMs = checkUserLife(options.valid);
   if (await env.files.facts(folder) !== undefined) {
     throw new UsageError(`"${folder}" is there already`, { hint: "Name another folder" });
   }
@@ -59,12 +58,10 @@ export async function runUserAdd(
     name,
     groups,
     unixUser,
-    validityMs: USER_MS,
+    validityMs,
     ...keys,
   });
-  // Before the key leaves: it can be revoked by its name from now on.
-  const keyId = keyIdOf(primitives, keys.signPublicKey);
-  await home.storeUsers([...await home.users(), { name, keyId, groups, made: needs.now }]);
+  await noteUser(home, primitives, certificate);
   await writePrivateFiles(env, folder, {
     ...await sharedFiles(home),
     "user.key": key,
@@ -79,15 +76,4 @@ export async function runUserAdd(
     `To be kept by its owner as ~/.config/minime/${home.name}: ` +
       `chown -R ${unixUser} ${shellQuoted(folder)}`,
   );
-}
-
-async function sharedFiles(
-  home: Awaited<ReturnType<CommandContext["home"]>>,
-): Promise<Record<string, Uint8Array>> {
-  const files: Record<string, Uint8Array> = {};
-  for (const file of SHARED) {
-    const bytes = await home.load(file);
-    if (bytes !== undefined) files[file] = bytes;
-  }
-  return files;
 }

@@ -10,22 +10,20 @@ import {
 } from "../../core/mod.ts";
 import { issue, loadAuthority, needsNow, rootSeedOf } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { OPS_GROUP } from "../shared/credentials.ts";
+import { loadRevocations, OPS_GROUP } from "../shared/credentials.ts";
 import type { EnrolAnswer } from "../shared/enrol_verbs.ts";
 import { failureLines } from "../shared/group_report.ts";
 import { lockHome } from "../shared/home_lock.ts";
-import { USER_MS } from "../shared/limits.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { reachMesh } from "../shared/mesh_query.ts";
 import { NAME_RULE } from "../shared/mesh_file_schema.ts";
+import { sharedFiles } from "../shared/shared_files.ts";
+import { checkUserLife, noteUser } from "../shared/user_renewal.ts";
 import type { approveOptions, denyOptions } from "./commands.ts";
 import { fingerprintOf } from "./enrol_request.ts";
 import { ENROL_ANSWER_BYTES_MAX } from "./limits.ts";
 import { askLoginNode, type WaitingUser, waitingUsers } from "./pending_requests.ts";
 import { sealFor } from "./sealed_box.ts";
-
-/** Files of our home that anybody of the mesh needs. */
-const SHARED = ["secrets.signed", "revocations.signed", "mesh.toml"] as const;
 
 /** The certificate is noted in the home before it leaves: it can be revoked by its name from then on. */
 export async function runApprove(
@@ -34,29 +32,46 @@ export async function runApprove(
   [name = ""]: readonly string[],
 ): Promise<void> {
   const { env, out } = context;
-  const groups = [...new Set(options.groups.flatMap((text) => text.split(",")))];
-  for (const group of groups) {
+  const named = [...new Set(options.groups.flatMap((text) => text.split(",")))];
+  for (const group of named) {
     if (!isName(group)) throw new UsageError(`"${group}" is no name of a group (${NAME_RULE})`);
   }
+  const validityMs = checkUserLife(options.valid);
   const home = await context.home();
   using _lock = await lockHome(context, home);
   using primitives = await choosePrimitives();
   const authority = await loadAuthority(home, primitives);
-  if (groups.includes(OPS_GROUP)) rootSeedOf(authority, `a certificate in group "${OPS_GROUP}"`);
   const waiting = await find(context, primitives, { name, fingerprint: options.fingerprint });
   const needs = needsNow(env, primitives);
   const { signPublicKey, dhPublicKey, keyId } = waiting;
-  const chain = issue(authority, needs, {
+  const revocations = await loadRevocations(home, primitives, authority.rootPublicKey);
+  if (revocations?.isRevoked(keyId, needs.now) === true) {
+    throw new UsageError(`The key with which "${name}" asks is revoked`, {
+      hint: `Deny it: minime user deny ${name}; with another key they may ask again`,
+    });
+  }
+  const before = (await home.users()).find((user) => user.keyId === keyId && user.name === name);
+  const groups = named.length > 0 ? named : before?.groups ?? [];
+  if (groups.includes(OPS_GROUP)) rootSeedOf(authority, `a certificate in group "${OPS_GROUP}"`);
+  const [certificate, issuer] = issue(authority, needs, {
     type: "user",
     name,
     groups,
     unixUser: name,
-    validityMs: USER_MS,
+    validityMs,
     signPublicKey,
     dhPublicKey,
   });
-  await home.storeUsers([...await home.users(), { name, keyId, groups, made: needs.now }]);
-  const plain = new TextEncoder().encode(await homeFor(home, { ...authority, chain }));
+  await noteUser(home, primitives, certificate);
+  const plain = new TextEncoder().encode(
+    await homeFor(home, {
+      ...await sharedFiles(home),
+      "root.pub": authority.rootPublicKey,
+      psk: authority.psk,
+      "user.cert": certificate,
+      ...(issuer === undefined ? {} : { "issuer.cert": issuer }),
+    }),
+  );
   if (plain.length > ENROL_ANSWER_BYTES_MAX) {
     throw new UsageError(`Mesh file and nodes have ${plain.length} bytes, too many for an answer`, {
       hint: `Make the home yourself: minime user add ${name} --out FOLDER`,
@@ -66,8 +81,9 @@ export async function runApprove(
   await answer(context, waiting, { sealed });
   if (options.json) return out.json({ user: name, keyId, groups, node: waiting.node });
   const inGroups = groups.length === 0 ? "in no group" : `in ${groups.join(", ")}`;
+  const still = before === undefined ? "" : "still ";
   out.print(
-    `"${name}" (${inGroups}) is a user of mesh "${home.name}", key ${fingerprintOf(keyId)}`,
+    `"${name}" (${inGroups}) is ${still}a user of mesh "${home.name}", key ${fingerprintOf(keyId)}`,
   );
 }
 
@@ -130,22 +146,12 @@ async function answer(
 /** All but the key, as JSON. */
 async function homeFor(
   home: MeshHome,
-  parts: {
-    readonly rootPublicKey: Uint8Array;
-    readonly psk: Uint8Array;
-    readonly chain: readonly Uint8Array[];
-  },
+  files: Readonly<Record<string, Uint8Array>>,
 ): Promise<string> {
-  const { rootPublicKey, psk, chain: [certificate, issuer] } = parts;
-  const shared = await Promise.all(
-    SHARED.map(async (file) => [file, (await home.load(file))?.toBase64()] as const),
-  );
-  const files = {
-    "root.pub": rootPublicKey.toBase64(),
-    psk: psk.toBase64(),
-    "user.cert": certificate?.toBase64(),
-    "issuer.cert": issuer?.toBase64(),
-    ...Object.fromEntries(shared),
-  };
-  return JSON.stringify({ mesh: home.name, files, nodes: await home.nodes() });
+  const texts = Object.entries(files).map(([name, bytes]) => [name, bytes.toBase64()] as const);
+  return JSON.stringify({
+    mesh: home.name,
+    files: Object.fromEntries(texts),
+    nodes: await home.nodes(),
+  });
 }

@@ -16,6 +16,14 @@ export const certificatesOptions = { ...NODES, ...JSON_OUTPUT };
 
 /** Of `minime user enroll`. */
 export const enrollOptions = { ...JSON_OUTPUT };
+/** Of `minime user renew`. */
+export const userRenewOptions = {
+  out: text("Write somebody else's certificate into this folder, which is made", {
+    placeholder: "FOLDER",
+    completion: "files",
+  }),
+  ...JSON_OUTPUT,
+};
 /** Of `minime user requests`. */
 export const requestsOptions = { ...JSON_OUTPUT };
 const FINGERPRINT = text(
@@ -27,9 +35,13 @@ const FINGERPRINT = text(
 /** Of `minime user approve`. */
 export const approveOptions = {
   fingerprint: FINGERPRINT,
-  groups: list("Groups in the certificate; repeatable, commas separate several", {
-    placeholder: "GROUP",
-  }),
+  groups: list(
+    "Groups in the certificate; repeatable, commas separate several; default: as before",
+    {
+      placeholder: "GROUP",
+    },
+  ),
+  valid: timeLimit("Life of the certificate, 30 days at most", { default: "30d" }),
   ...JSON_OUTPUT,
 };
 /** Of `minime user deny`. */
@@ -47,10 +59,26 @@ export const keysOfUsers = [
     brief: "Ask on a login node to become a user of the mesh, and wait for an operator",
     description: "Makes a key in your home, which stays there. The node knows by the owner of a " +
       "folder who you are, so the certificate gets your unix user name. Given up by ^C, it goes on " +
-      "when it is run again. A request is good for a day.",
+      "when it is run again. A request is good for a day. Somebody whose certificate is past two " +
+      "thirds of its life, or has expired, asks for another one for the same key.",
     examples: [["minime user enroll", "shows a fingerprint to read out to the operator"]],
     options: enrollOptions,
     load: () => import("./enroll_command.ts").then((m) => m.runEnroll),
+  }),
+  command({
+    name: "renew",
+    brief: "Make another certificate for the same key, name and groups",
+    description:
+      "It takes the root key or an issuer of the mesh, in its home. Where the root key " +
+      "is, commands renew their own user's certificate by themselves at two thirds of its life. " +
+      'Others ask on a login node, by "minime user enroll", or get theirs by this command.',
+    examples: [
+      ["minime user renew", "your own, now"],
+      ["minime user renew alice --out alice", "hers, to be copied over the files that she has"],
+    ],
+    options: userRenewOptions,
+    args: { placeholder: "NAME", brief: "Whose; left out: your own", maximum: 1 },
+    load: () => import("./user_renew_command.ts").then((m) => m.runUserRenew),
   }),
   command({
     name: "requests",

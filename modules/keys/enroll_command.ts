@@ -3,30 +3,28 @@
  * their home; who they are the node sees by the owner of the request's folder.
  */
 
-import * as v from "valibot";
 import {
   choosePrimitives,
   type Environment,
   isName,
   keyIdOf,
-  meshIdOf,
   MinimeError,
-  NO_REVOCATIONS,
-  POLICY_LIMITS_DEFAULT,
+  parseCertificate,
   type Primitives,
   UsageError,
-  verifyChain,
 } from "../../core/mod.ts";
-import { KEY_BYTES, publicKeysOf } from "../shared/authority.ts";
+import { KEY_BYTES, needsNow, publicKeysOf } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { EnrolAnswerSchema, EnrolHomeSchema } from "../shared/enrol_verbs.ts";
-import { HOME_FILES, type MeshHome } from "../shared/mesh_home.ts";
+import { loadUser } from "../shared/credentials.ts";
+import { formatDuration } from "../shared/duration.ts";
+import type { MeshHome } from "../shared/mesh_home.ts";
 import { userOf } from "../shared/mesh_setup.ts";
+import { renewalAt } from "../shared/renewal.ts";
 import type { enrollOptions } from "./commands.ts";
-import { answerFileName, fingerprintOf, requestFileName } from "./enrol_request.ts";
+import { type Answer, keepAnswer, readAnswer } from "./enrol_answer.ts";
+import { fingerprintOf, requestFileName } from "./enrol_request.ts";
 import { spoolRoot } from "./enrol_spool.ts";
-import { ENROL_ANSWER_BYTES_MAX, ENROL_POLL_MS, ENROL_REQUEST_MS_MAX } from "./limits.ts";
-import { openBox } from "./sealed_box.ts";
+import { ENROL_POLL_MS, ENROL_REQUEST_MS_MAX } from "./limits.ts";
 
 /** Returns when the home holds a certificate. */
 export async function runEnroll(
@@ -42,18 +40,22 @@ export async function runEnroll(
     });
   }
   const home = await homes.create(mesh);
-  if (await home.load("user.cert") !== undefined) {
-    throw new UsageError(`You are a user of mesh "${mesh}" already`, {
-      hint: `To ask for another certificate, move "${home.folder}" away`,
-    });
-  }
   using primitives = await choosePrimitives();
+  await refuseYoung(env, primitives, home);
   const key = await keyIn(env, home);
   const keyId = keyIdOf(primitives, publicKeysOf(primitives, key).signPublicKey);
   const folder = `${spoolRoot(env)}/${mesh}`;
   const request = `${folder}/${requestFileName(primitives, { key, user: unixUser })}`;
-  const answer = `${folder}/${answerFileName(keyId)}`;
-  if (await env.files.facts(answer) === undefined) await env.files.makeFolder(request);
+  const present = await home.load("user.cert");
+  const since = present && parseCertificate(primitives, present).notBefore;
+  const isAsked = async () => await env.files.facts(request) !== undefined;
+  const read = () => readAnswer(env, primitives, { folder, key, unixUser });
+  // Of an earlier request with this key there may be an answer still.
+  const isNews = (answer: Answer) =>
+    since === undefined || ("identity" in answer && answer.identity.notBefore > since);
+  let answer = await read();
+  if (answer !== undefined && !isNews(answer)) answer = undefined;
+  if (answer === undefined) await env.files.makeFolder(request);
   const fingerprint = fingerprintOf(keyId);
   if (!json) {
     out.print(
@@ -62,14 +64,16 @@ export async function runEnroll(
     out.note(`An operator approves it by: minime user approve ${unixUser}`);
   }
   const until = env.clock.now() + ENROL_REQUEST_MS_MAX;
-  while (await env.files.facts(answer) === undefined) {
-    const isThere = await env.files.facts(request) !== undefined;
-    if ((!isThere && await env.files.facts(answer) === undefined) || env.clock.now() > until) {
+  while (answer === undefined) {
+    const wasAsked = await isAsked();
+    const found = await read();
+    if (found !== undefined && (isNews(found) || (!wasAsked && "denied" in found))) answer = found;
+    else if (!wasAsked || env.clock.now() > until) {
       throw new MinimeError("Your request is gone: it was replaced by a newer one, or is too old");
-    }
-    await env.clock.sleep(ENROL_POLL_MS, { signal });
+    } else await env.clock.sleep(ENROL_POLL_MS, { signal });
   }
-  await take(env, primitives, { home, key, keyId, folder, answer, unixUser });
+  if ("denied" in answer) throw new MinimeError(`Your request was denied: ${answer.denied}`);
+  await keepAnswer(home, answer);
   if (json) return out.json({ mesh, user: unixUser, keyId, home: home.folder });
   out.print(`You are "${unixUser}" of mesh "${mesh}" now: try "minime nodes"`);
 }
@@ -94,6 +98,32 @@ async function chooseMesh({ env, meshName }: CommandContext): Promise<string> {
   });
 }
 
+/** Who has a certificate that counts for long asks nobody; with a key that is revoked asking is in vain. */
+async function refuseYoung(
+  env: Environment,
+  primitives: Primitives,
+  home: MeshHome,
+): Promise<void> {
+  if (await home.load("user.cert") === undefined) return;
+  const needs = needsNow(env, primitives);
+  const { self: { identity } } = await loadUser(home, needs, { allowExpired: true });
+  if (await home.load("root.key") !== undefined) {
+    throw new UsageError(`The root key of mesh "${home.name}" is in your home`, {
+      hint: "It gives you another certificate: minime user renew",
+    });
+  }
+  const early = renewalAt(identity) - needs.now;
+  if (early <= 0) return;
+  const left = formatDuration(identity.notAfter - needs.now);
+  throw new UsageError(
+    `You are a user of mesh "${home.name}" already, as "${identity.name}" for another ${left}`,
+    {
+      hint: `You can ask for another certificate in ${formatDuration(early)}; with another key, ` +
+        `move "${home.folder}" away`,
+    },
+  );
+}
+
 /** Kept before anybody is asked: an answer is for this key alone. */
 async function keyIn(env: Pick<Environment, "random">, home: MeshHome): Promise<Uint8Array> {
   const present = await home.load("user.key");
@@ -101,71 +131,4 @@ async function keyIn(env: Pick<Environment, "random">, home: MeshHome): Promise<
   const key = env.random.bytes(2 * KEY_BYTES);
   await home.store("user.key", key);
   return key;
-}
-
-/** Believes the owner of the folder, whose machine this is; the certificate is stored last. */
-async function take(
-  env: Environment,
-  primitives: Primitives,
-  parts: {
-    readonly home: MeshHome;
-    readonly key: Uint8Array;
-    readonly keyId: string;
-    readonly folder: string;
-    readonly answer: string;
-    readonly unixUser: string;
-  },
-): Promise<void> {
-  const { home, key, keyId, folder, answer, unixUser } = parts;
-  const owner = await env.files.facts(folder);
-  const facts = await env.files.facts(answer);
-  if (
-    facts?.kind !== "file" || facts.uid !== owner?.uid || facts.size > 2 * ENROL_ANSWER_BYTES_MAX
-  ) {
-    throw new MinimeError(`"${answer}" was not made by the node: tell its administrator`);
-  }
-  const told = parsed(EnrolAnswerSchema, await env.files.readText(answer), "answer");
-  if ("denied" in told) throw new MinimeError(`Your request was denied: ${told.denied}`);
-  const plain = openBox(primitives, key.slice(KEY_BYTES), Uint8Array.fromBase64(told.sealed));
-  const { files, nodes } = parsed(EnrolHomeSchema, new TextDecoder().decode(plain), "answer");
-  const bytesOf = (text: string | undefined) =>
-    text === undefined ? undefined : Uint8Array.fromBase64(text);
-  const rootPublicKey = Uint8Array.fromBase64(files["root.pub"]);
-  const chain = [bytesOf(files["user.cert"]), bytesOf(files["issuer.cert"])]
-    .filter((each) => each !== undefined);
-  const identity = verifyChain(primitives, {
-    chain,
-    rootPublicKey,
-    meshId: meshIdOf(primitives, rootPublicKey),
-    now: env.clock.now(),
-    skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
-    revocations: NO_REVOCATIONS,
-    types: ["user"],
-  });
-  if (identity.keyId !== keyId || identity.name !== unixUser) {
-    throw new MinimeError(`The certificate is for "${identity.name}", or not for your key`);
-  }
-  for (const file of HOME_FILES) {
-    const text = (files as Readonly<Record<string, string | undefined>>)[file];
-    const bytes = file === "user.cert" ? undefined : bytesOf(text);
-    if (bytes !== undefined) await home.store(file, bytes);
-  }
-  await home.storeNodes(nodes as Parameters<MeshHome["storeNodes"]>[0]);
-  await home.store("user.cert", identity.certificate.bytes);
-}
-
-function parsed<S extends v.GenericSchema>(
-  schema: S,
-  text: string,
-  what: string,
-): v.InferOutput<S> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new MinimeError(`The ${what} of the node is malformed`, { cause });
-  }
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw new MinimeError(`The ${what} of the node is malformed: ${result.issues[0].message}`);
 }

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import {
   AuthenticationError,
   CallError,
+  type Certificate,
   equalBytes,
   errorText,
   type Identity,
@@ -25,6 +26,7 @@ import {
   RenewedSchema,
 } from "../shared/renewal_verbs.ts";
 import { REGISTRAR_GROUP } from "../shared/roles.ts";
+import type { RenewalOffice } from "./renewal_office.ts";
 import {
   EXPIRY_WARNINGS,
   RENEWAL_ANSWER_MS_MAX,
@@ -43,6 +45,8 @@ export type ReviveChain = (signal: AbortSignal) => Promise<readonly Uint8Array[]
 export interface RenewalOptions {
   readonly keep?: KeepChain;
   readonly revive?: ReviveChain;
+  /** Of a registrar. */
+  readonly office?: Pick<RenewalOffice, "issuer">;
 }
 
 /** From the module's start to its stop. */
@@ -53,8 +57,8 @@ export class RenewalWatch {
   readonly #running: Promise<void>;
   #renewing: Promise<Identity> | undefined;
   #trouble: string | undefined;
-  /** The part of the life of which was warned last; of the certificate that ends then. */
-  #warned = { notAfter: 0, part: Infinity };
+  readonly #ownEnd = new EndWatch();
+  readonly #issuerEnd = new EndWatch();
 
   constructor(host: ModuleHost, options: RenewalOptions) {
     this.#host = host;
@@ -119,18 +123,22 @@ export class RenewalWatch {
 
   #warn(): void {
     const { self, env: { clock }, log } = this.#host;
-    const { notAfter } = self;
-    if (this.#warned.notAfter !== notAfter) this.#warned = { notAfter, part: Infinity };
-    const left = notAfter - clock.now();
-    const part = left <= 0
-      ? 0
-      : EXPIRY_WARNINGS.filter((part) => left < part * lifeOf(self)).at(-1) ?? Infinity;
-    if (part >= this.#warned.part) return;
-    this.#warned = { notAfter, part };
+    const { certificate: { notBefore }, notAfter } = self;
+    const own = this.#ownEnd.look({ notBefore, notAfter }, clock.now());
+    if (own !== undefined) {
+      const what = own <= 0
+        ? "has expired: nobody links with this node any more"
+        : `ends in ${formatDuration(own)}`;
+      log(own <= 0 ? "error" : "warning", `Certificate of "${self.name}" ${what}`);
+    }
+    const issuer = this.#options.office?.issuer;
+    const left = issuer && this.#issuerEnd.look(issuer, clock.now());
+    if (left === undefined) return;
     const what = left <= 0
-      ? `has expired: nobody links with this node any more`
-      : `ends in ${formatDuration(left)}`;
-    log(left <= 0 ? "error" : "warning", `Certificate of "${self.name}" ${what}`);
+      ? "has expired: this registrar renews and admits nobody"
+      : `ends in ${formatDuration(left)}, and what it has signed ends with it`;
+    const how = '"minime mesh rotate issuer" makes another one';
+    log(left <= 0 ? "error" : "warning", `The issuer of this registrar ${what}: ${how}`);
   }
 
   async #renew(): Promise<Identity> {
@@ -201,6 +209,25 @@ export class RenewalWatch {
       why = `"${name}": ${useless}`;
     }
     throw new CallError("failed", why);
+  }
+}
+
+/** Warns once for each part of a life that is left, of a certificate and of each that follows it. */
+class EndWatch {
+  #warned = { notAfter: 0, part: Infinity };
+
+  /** How many ms are left, where that is to be told now. `now` in unix ms. */
+  look(
+    { notBefore, notAfter }: Pick<Certificate, "notBefore" | "notAfter">,
+    now: number,
+  ): number | undefined {
+    if (this.#warned.notAfter !== notAfter) this.#warned = { notAfter, part: Infinity };
+    const left = notAfter - now;
+    const life = Math.max(0, notAfter - notBefore);
+    const part = left <= 0 ? 0 : EXPIRY_WARNINGS.filter((part) => left < part * life).at(-1);
+    if (part === undefined || part >= this.#warned.part) return undefined;
+    this.#warned = { notAfter, part };
+    return left;
   }
 }
 

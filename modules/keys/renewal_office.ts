@@ -8,6 +8,7 @@
 import {
   AuthenticationError,
   CallError,
+  type Certificate,
   type Clock,
   type Environment,
   errorText,
@@ -52,7 +53,7 @@ export class RenewalOffice {
   }
 
   /** The issuer that signs here. */
-  get issuer(): { readonly keyId: string; readonly notAfter: number } | undefined {
+  get issuer(): Certificate | undefined {
     const { authority, primitives } = this.#options;
     const { issuer } = authority();
     return issuer && parseCertificate(primitives, issuer.certificate);

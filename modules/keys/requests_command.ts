@@ -20,6 +20,8 @@ export async function runRequests(
   using primitives = await choosePrimitives();
   const { waiting, asked, failures } = await waitingUsers(context, primitives, view);
   const now = clock.now();
+  const users = await (await context.home()).users();
+  const groupsOf = (keyId: string) => users.find((user) => user.keyId === keyId)?.groups;
   if (json) {
     out.json({
       requests: waiting.map(({ user, node, keyId, askedMs }) => ({
@@ -28,17 +30,25 @@ export async function runRequests(
         keyId,
         fingerprint: fingerprintOf(keyId),
         askedMs,
+        groupsSoFar: groupsOf(keyId) ?? null,
       })),
     });
   } else if (waiting.length === 0) out.print("Nobody waits");
   else {
     out.table(
-      [{ header: "USER" }, { header: "NODE" }, { header: "FINGERPRINT" }, { header: "SINCE" }],
+      [
+        { header: "USER" },
+        { header: "NODE" },
+        { header: "FINGERPRINT" },
+        { header: "SINCE" },
+        { header: "GROUPS SO FAR" },
+      ],
       waiting.map(({ user, node, keyId, askedMs }) => [
         user,
         node,
         fingerprintOf(keyId),
         formatDuration(Math.max(0, now - askedMs)),
+        groupsOf(keyId)?.join(",") || "-",
       ]),
     );
   }

@@ -87,6 +87,7 @@ export async function issueUser(
 export async function loadUser(
   home: MeshHome,
   needs: Needs,
+  { allowExpired = false }: { readonly allowExpired?: boolean } = {},
 ): Promise<{ readonly self: Self; readonly trust: Trust }> {
   const { primitives, random, now } = needs;
   const rootPublicKey = await requireKey(home, "root.pub", KEY_BYTES);
@@ -109,6 +110,7 @@ export async function loadUser(
     revocations: trust.revocations,
     skewMs: POLICY_LIMITS_DEFAULT.clockSkewMs,
     types: ["user"],
+    allowExpired,
   });
   const secret = key.slice(KEY_BYTES);
   const signSeed = key.slice(0, KEY_BYTES);

@@ -70,6 +70,8 @@ const UsersSchema = v.array(v.object({
   groups: v.array(Name),
   /** When the certificate was made. */
   made: UnixMs,
+  /** The newest one, for another one like it; older programs kept none. */
+  certificate: v.optional(v.pipe(v.string(), v.base64())),
 }));
 /** Somebody who got a certificate from here. */
 export type KnownUser = Readonly<v.InferOutput<typeof UsersSchema>[number]>;

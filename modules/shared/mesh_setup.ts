@@ -24,7 +24,7 @@ import { type Authority, loadAuthority, type Needs, needsNow, rootSeedOf } from 
 import { createCredentials, issueUser, loadUser, OPS_GROUP } from "./credentials.ts";
 import type { MeshFile } from "./mesh_file.ts";
 import type { MeshHome } from "./mesh_home.ts";
-import { USER_RENEWAL_MS } from "./limits.ts";
+import { isUserEnding, renewUser } from "./user_renewal.ts";
 
 type World = Pick<Environment, "clock" | "files" | "processes" | "random">;
 
@@ -50,8 +50,13 @@ export async function prepareKeys(
       );
     }
     await createCredentials(home, { ...needs, ...user });
-  } else if (await isUserEnding(home, needs)) {
+  } else if (!await isUserUsable(home, needs)) {
     await issueUser(home, { ...needs, ...user });
+  } else {
+    const { self: { identity: { certificate } } } = await loadUser(home, needs, {
+      allowExpired: true,
+    });
+    if (isUserEnding(certificate, needs.now)) await renewUser(home, needs);
   }
   return await loadAuthority(home, primitives);
 }
@@ -91,17 +96,18 @@ export async function preparePolicy(
   return signed;
 }
 
-/** Or missing: a disk that was full may have stopped a first boot. */
-async function isUserEnding(home: MeshHome, needs: Needs): Promise<boolean> {
+/** Not when something is missing: a disk that was full may have stopped a first boot. */
+async function isUserUsable(home: MeshHome, needs: Needs): Promise<boolean> {
   for (const file of ["root.pub", "user.key", "user.cert"] as const) {
-    if (await home.load(file) === undefined) return true;
+    if (await home.load(file) === undefined) return false;
   }
   try {
-    const { self } = await loadUser(home, needs);
-    return self.identity.notAfter - needs.now < USER_RENEWAL_MS;
+    await loadUser(home, needs, { allowExpired: true });
+    return true;
   } catch (error) {
+    // Of an issuer: it has none whose key we have.
     const mendable = ["expired", "key-mismatch"];
-    if (error instanceof AuthenticationError && mendable.includes(error.reason)) return true;
+    if (error instanceof AuthenticationError && mendable.includes(error.reason)) return false;
     throw error;
   }
 }

@@ -1,10 +1,18 @@
 /** People of a login node become users of the mesh by one command, and an operator's word. */
 
 import assert from "node:assert/strict";
+import { parseCertificate, signCertificate } from "../../core/mod.ts";
 import { InstalledMesh } from "../support/installed_mesh.ts";
+import { testPrimitives } from "../support/mesh_keys.ts";
 
 interface Requests {
-  readonly requests: { user: string; node: string; fingerprint: string; keyId: string }[];
+  readonly requests: {
+    user: string;
+    node: string;
+    fingerprint: string;
+    keyId: string;
+    groupsSoFar: string[];
+  }[];
 }
 
 /** What a person runs, and what it says so far. */
@@ -15,6 +23,27 @@ function follow(child: Deno.ChildProcess) {
   };
   const done = Promise.all([read(child.stdout, "out"), read(child.stderr, "err"), child.status]);
   return { said, code: done.then(([, , { code }]) => code), kill: () => child.kill("SIGINT") };
+}
+
+/** The certificate as it would be had it ended: nothing that was made before is newer. */
+async function expired(home: string, certificate: Uint8Array): Promise<Uint8Array> {
+  const primitives = await testPrimitives();
+  const fields = parseCertificate(primitives, certificate);
+  const { notBefore } = fields;
+  return signCertificate(primitives, {
+    issuerSeed: await Deno.readFile(`${home}/root.key`),
+    fields: {
+      type: fields.type,
+      serial: 1n,
+      meshId: fields.meshId,
+      name: fields.name,
+      signPublicKey: fields.signPublicKey,
+      dhPublicKey: fields.dhPublicKey,
+      groups: fields.groups,
+      notBefore,
+      notAfter: notBefore + 1,
+    },
+  }).bytes;
 }
 
 Deno.test("enroll: a person asks, an operator approves, and the mesh is theirs", async () => {
@@ -83,10 +112,30 @@ Deno.test("enroll: a person asks, an operator approves, and the mesh is theirs",
   const refused = await local.runWith(hers, "exec", "-w", "n1", "true");
   assert.match(refused.stderr, /allow|policy/i);
   const twice = await local.runWith(hers, "user", "enroll");
-  assert.deepEqual([twice.code, /You are a user of mesh "lab" already/.test(twice.stderr)], [
-    2,
-    true,
-  ]);
+  assert.equal(twice.code, 2);
+  assert.match(twice.stderr, /You are a user of mesh "lab" already, as ".+" for another /);
+  // Past its end: the same key asks again, and its groups stay.
+  const certificate = `${hers.XDG_CONFIG_HOME}/minime/lab/user.cert`;
+  await Deno.writeFile(certificate, await expired(local.home, await Deno.readFile(certificate)));
+  const late = await local.runWith(hers, "nodes");
+  assert.equal(late.code, 5);
+  assert.match(late.stderr, /expired .* ago: ask for another one by "minime user enroll" on a /);
+  const alone = await local.runWith(hers, "user", "renew");
+  assert.equal(alone.code, 2);
+  assert.match(alone.stderr, /another certificate by an operator's word\nAsk on a node of its /);
+  const fourth = follow(local.spawnWith(hers, "user", "enroll"));
+  const { keyId, groupsSoFar } = await waiting();
+  assert.deepEqual([keyId, groupsSoFar], [again.keyId, ["users"]]);
+  assert.match(await local.must("user", "approve", user), /\(in users\) is still a user of mesh/);
+  assert.equal(await fourth.code, 0, fourth.said.err);
+  assert.equal((await local.runWith(hers, "nodes")).code, 0);
+  // Or an operator gives it to her, without a key.
+  await Deno.writeFile(certificate, await expired(local.home, await Deno.readFile(certificate)));
+  const folder = `${local.folder}/again`;
+  await local.must("user", "renew", user, "--out", folder);
+  assert.ok(![...Deno.readDirSync(folder)].some(({ name }) => name === "user.key"));
+  await Deno.copyFile(`${folder}/user.cert`, certificate);
+  assert.equal((await local.runWith(hers, "nodes")).code, 0);
   // Known by name where it was approved.
   await local.must("revoke", again.keyId);
   assert.equal((await local.runWith(hers, "nodes")).code, 4);

@@ -25,7 +25,11 @@ async function linksOf(mesh: SimulatedMesh): Promise<string[]> {
  * All nodes live as long; n1 can renew, itself too, and so can others say that they could. What nodes
  * keep of it is in `kept`, who was deceived in `deceived`.
  */
-async function meshOfOneLife(nodes: number, liars: readonly string[] = []) {
+async function meshOfOneLife(
+  nodes: number,
+  liars: readonly string[] = [],
+  issuerLife?: { readonly notBefore: number; readonly notAfter: number },
+) {
   const kept: string[] = [];
   const deceived: string[] = [];
   const made: { mesh?: SimulatedMesh } = {};
@@ -49,6 +53,9 @@ async function meshOfOneLife(nodes: number, liars: readonly string[] = []) {
       const issuer = { seed: key.slice(0, 32), certificate };
       const authority = { meshId, rootPublicKey, psk, issuer };
       const office = new RenewalOffice({ env, primitives, authority: () => authority });
+      if (issuerLife !== undefined) {
+        Object.defineProperty(office, "issuer", { value: { keyId: "", ...issuerLife } });
+      }
       if (isLiar) {
         const renew: RenewalOffice["renew"] = ({ chain }, judges) => {
           const identity = judges.verifyChain(chain);
@@ -131,6 +138,24 @@ Deno.test("renewal: is tried until a registrar is there, with warnings in the lo
   assert.equal((await status(mesh, "n2")).trouble, null);
   await simulation.run({ forMs: 4 * TENTH_MS });
   assert.equal(await mesh.states(), "2 up");
+});
+
+Deno.test("renewal: a registrar warns in its log before its issuer ends, and when it has", async () => {
+  const notAfter = EPOCH_MS + LIFE_MS;
+  const { mesh } = await meshOfOneLife(1, [], { notBefore: notAfter - 11 * LIFE_MS, notAfter });
+  await using _mesh = mesh;
+  const { simulation } = mesh;
+  await simulation.finish(mesh.start("n1"));
+  const warnings = () => mesh.logs.filter((line) => line.includes("The issuer of this registrar"));
+  const how = 'and what it has signed ends with it: "minime mesh rotate issuer" makes another one';
+  assert.match(warnings().join(), new RegExp(`keys warning: .* ends in 6 min, ${how}$`));
+  await simulation.run({ forMs: 8 * TENTH_MS });
+  assert.equal(warnings().length, 2);
+  await simulation.run({ forMs: 8 * TENTH_MS });
+  assert.match(
+    warnings().slice(2).join(),
+    /keys error: .* has expired: this registrar renews and admits nobody: /,
+  );
 });
 
 // One that answered with the old chain ended the attempt.

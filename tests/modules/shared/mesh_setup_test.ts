@@ -2,45 +2,17 @@ import assert from "node:assert/strict";
 import { prepareKeys, preparePolicy } from "../../../modules/shared/mesh_setup.ts";
 import { loadUser } from "../../../modules/shared/credentials.ts";
 import { type MeshFile, parseMeshFile } from "../../../modules/shared/mesh_file.ts";
-import { MeshHomes } from "../../../modules/shared/mesh_home.ts";
-import { createRealEnvironment } from "../../../core/environment/real.ts";
-import type { Environment } from "../../../core/environment/environment.ts";
+import { HomeWorld } from "../../support/home_world.ts";
 import { testPrimitives } from "../../support/mesh_keys.ts";
 
 const DAY_MS = 86_400_000;
-
-class World implements AsyncDisposable {
-  readonly folder: string;
-  readonly env: Environment;
-  /** Added to the wall clock. */
-  laterMs = 0;
-
-  constructor() {
-    this.folder = Deno.makeTempDirSync({ prefix: "minime-test-" });
-    const real = createRealEnvironment();
-    const variable = (name: string) => name === "XDG_CONFIG_HOME" ? this.folder : undefined;
-    const processes = Object.assign(Object.create(real.processes), { variable });
-    const clock = Object.assign(Object.create(real.clock), {
-      now: () => real.clock.now() + this.laterMs,
-    });
-    this.env = { ...real, processes, clock };
-  }
-
-  async home(): Promise<Awaited<ReturnType<MeshHomes["create"]>>> {
-    return await new MeshHomes(this.env).create("lab");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 function mesh(more = ""): MeshFile {
   return parseMeshFile(`name = "lab"\n[[hosts]]\nnames = "n1"\n${more}`, { file: "hosts.toml" });
 }
 
 Deno.test("mesh setup: makes keys once; the user's certificate is renewed in its last week", async () => {
-  await using world = new World();
+  await using world = new HomeWorld();
   const primitives = await testPrimitives();
   const home = await world.home();
   const first = await prepareKeys(world.env, primitives, home);
@@ -48,10 +20,12 @@ Deno.test("mesh setup: makes keys once; the user's certificate is renewed in its
   world.laterMs = 20 * DAY_MS;
   assert.deepEqual(await prepareKeys(world.env, primitives, home), first);
   assert.deepEqual(await home.require("user.cert"), certificate);
+  const key = await home.require("user.key");
   for (const days of [24, 100]) {
     world.laterMs = days * DAY_MS;
     assert.deepEqual(await prepareKeys(world.env, primitives, home), first);
     assert.notDeepEqual(await home.require("user.cert"), certificate);
+    assert.deepEqual(await home.require("user.key"), key);
     const now = Math.floor(world.env.clock.now());
     const { self } = await loadUser(home, { primitives, random: world.env.random, now });
     assert.deepEqual([...self.identity.groups], ["ops"]);
@@ -59,7 +33,7 @@ Deno.test("mesh setup: makes keys once; the user's certificate is renewed in its
 });
 
 Deno.test("mesh setup: what a full disk kept from being written is made by the next boot", async () => {
-  await using world = new World();
+  await using world = new HomeWorld();
   const primitives = await testPrimitives();
   const home = await world.home();
   const first = await prepareKeys(world.env, primitives, home);
@@ -77,7 +51,7 @@ Deno.test("mesh setup: what a full disk kept from being written is made by the n
 });
 
 Deno.test("mesh setup: who only uses the mesh cannot admit nodes", async () => {
-  await using world = new World();
+  await using world = new HomeWorld();
   const primitives = await testPrimitives();
   const home = await world.home();
   await prepareKeys(world.env, primitives, home);
@@ -88,7 +62,7 @@ Deno.test("mesh setup: who only uses the mesh cannot admit nodes", async () => {
 });
 
 Deno.test("mesh setup: the same policy stays the same document, another one is newer", async () => {
-  await using world = new World();
+  await using world = new HomeWorld();
   const primitives = await testPrimitives();
   const home = await world.home();
   const authority = await prepareKeys(world.env, primitives, home);

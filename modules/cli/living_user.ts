@@ -1,0 +1,72 @@
+/**
+ * The user of a mesh's home as commands need them: with a certificate that is renewed where the root key
+ * lies beside it, and whose end is told before it comes where it does not.
+ */
+
+import {
+  AuthenticationError,
+  errorText,
+  MinimeError,
+  parseCertificate,
+  type Primitives,
+  type Self,
+  type Trust,
+} from "../../core/mod.ts";
+import { needsNow } from "../shared/authority.ts";
+import { loadUser } from "../shared/credentials.ts";
+import { formatDuration } from "../shared/duration.ts";
+import type { MeshHome } from "../shared/mesh_home.ts";
+import { renewalAt } from "../shared/renewal.ts";
+import { isUserEnding, renewUser } from "../shared/user_renewal.ts";
+import type { ConnectNeeds } from "./context.ts";
+
+interface LivingUser {
+  readonly self: Self;
+  readonly trust: Trust;
+}
+
+/** @throws AuthenticationError when the certificate is not valid, and how to get another one */
+export async function loadLivingUser(
+  { env, out }: Pick<ConnectNeeds, "env" | "out">,
+  primitives: Primitives,
+  home: MeshHome,
+): Promise<LivingUser> {
+  const needs = needsNow(env, primitives);
+  const load = () => loadUser(home, needs);
+  let user: LivingUser | undefined;
+  let failure: unknown;
+  try {
+    user = await load();
+    if (needs.now < renewalAt(user.self.identity)) return user;
+  } catch (error) {
+    if (!(error instanceof AuthenticationError) || error.reason !== "expired") throw error;
+    failure = error;
+  }
+  if (await home.load("root.key") !== undefined) {
+    try {
+      await renewUser(home, needs);
+      out.detail(`Your certificate of mesh "${home.name}" was renewed by its root key`);
+      return await load();
+    } catch (error) {
+      // A home that cannot be written is enough for most commands.
+      if (!(error instanceof MinimeError)) throw error;
+      out.warn(`Your certificate cannot be renewed: ${errorText(error)}`);
+    }
+  }
+  const name = parseCertificate(primitives, await home.require("user.cert")).name;
+  const advice =
+    'ask for another one by "minime user enroll" on a login node, or let an operator ' +
+    `run "minime user renew ${name} --out FOLDER"`;
+  if (user === undefined) {
+    throw new AuthenticationError("expired", `${errorText(failure)}: ${advice}`, {
+      cause: failure,
+    });
+  }
+  const { identity } = user.self;
+  const { certificate: { notBefore }, notAfter } = identity;
+  if (isUserEnding({ notBefore, notAfter }, needs.now)) {
+    const left = formatDuration(notAfter - needs.now);
+    out.warn(`Your certificate of mesh "${home.name}" ends in ${left}: ${advice}`);
+  }
+  return user;
+}
