@@ -9,10 +9,12 @@ export const LABEL_CHARACTERS = 32;
 
 /**
  * Between two questions: half to the whole of this, doubled each time from the first to the last. A node
- * without any link begins anew. A minute is soon enough to heal what no other way heals.
+ * that lost its last link begins anew. A minute is soon enough to heal what no other way heals; one
+ * that is alone may only wait for its network.
  */
 export const ASK_MS_MIN = 1_000;
 export const ASK_MS_MAX = 60_000;
+export const ASK_ALONE_MS_MAX = 10_000;
 /** Instead, in a big mesh: all of it asks once a second at most. */
 export const ASK_MS_PER_NODE = 1_000;
 /** Nodes that answer a newcomer's question, on average: many know the way into the mesh. */

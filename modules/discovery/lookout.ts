@@ -27,6 +27,7 @@ import { CandidateDialler } from "./candidate_dialler.ts";
 import {
   ANSWER_MS_MAX,
   ANSWER_MS_MIN,
+  ASK_ALONE_MS_MAX,
   ASK_MS_MAX,
   ASK_MS_MIN,
   ASK_MS_PER_NODE,
@@ -102,10 +103,15 @@ export class Lookout {
     if (this.#stopping.signal.aborted) return;
     this.#askTimer = this.#options.host.env.clock.after(ms, () => {
       this.#say({ asks: true });
-      const most = Math.max(ASK_MS_MAX, ASK_MS_PER_NODE * this.#options.picture.nodes.length);
-      this.#askIn(this.#jitter(Math.min(most, ASK_MS_MIN * 2 ** this.#asked)));
+      this.#askIn(this.#jitter(Math.min(this.#pauseMsMax(), ASK_MS_MIN * 2 ** this.#asked)));
       this.#asked++;
     });
+  }
+
+  #pauseMsMax(): number {
+    const { picture, host: { links } } = this.#options;
+    if (links.list().length === 0) return ASK_ALONE_MS_MAX;
+    return Math.max(ASK_MS_MAX, ASK_MS_PER_NODE * picture.nodes.length);
   }
 
   #answerSoon(): void {
@@ -143,9 +149,11 @@ export class Lookout {
       throw new ConnectionError("no-route", "This host is on no IPv4 network that can do it");
     }
     let failure: unknown;
+    let isReachable = false;
     for (const address of networks) {
       const port = this.#portAt(address);
       if (port === undefined) continue;
+      isReachable = true;
       try {
         await group.send(encodeWord(tag, { keyId, port, asks }), address);
       } catch (error) {
@@ -153,6 +161,10 @@ export class Lookout {
       }
     }
     if (failure !== undefined) throw failure;
+    if (!isReachable) {
+      const where = networks.join(", ");
+      throw new ConnectionError("other", `This node listens at none of its addresses: ${where}`);
+    }
   }
 
   /** Where others reach us by that address of ours; undefined: nowhere. */

@@ -80,7 +80,7 @@ export async function runProvision(
     made.push(node);
   }
   await rememberNodes(home, made);
-  warnOfPorts(context, hosts);
+  warnOfPorts(context, config.mesh, hosts);
   if (options.json) {
     const nodes = made.map(({ name, keyId, groups }) => ({
       name,
@@ -211,8 +211,21 @@ async function rememberNodes(home: MeshHome, made: readonly KnownNode[]): Promis
   await home.storeNodes([...others, ...reachable]);
 }
 
-function warnOfPorts({ out }: CommandContext, hosts: readonly MeshHost[]): void {
-  const portless = hosts.filter((host) => dialEndpoints(host).length === 0);
+function warnOfPorts(
+  { out }: CommandContext,
+  { discover, hosts: all }: MeshFile,
+  hosts: readonly MeshHost[],
+): void {
+  const isPortless = (host: MeshHost) => dialEndpoints(host).length === 0;
+  if (discover) {
+    // Nodes look around; commands do not.
+    if (!all.every(isPortless)) return;
+    return out.warn(
+      "Nodes will find each other, but commands find none from here: run them on a node, or give a " +
+        "host an address and a port",
+    );
+  }
+  const portless = hosts.filter(isPortless);
   if (portless.length === 0) return;
   const names = foldNodeset(portless.map(({ name }) => name));
   out.warn(

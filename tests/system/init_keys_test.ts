@@ -123,6 +123,14 @@ Deno.test("mesh provision: hosts without a port are warned of", async () => {
   const { code, stderr } = await mesh.run("mesh", "provision", "n1", "--out", `${mesh.folder}/o`);
   assert.equal(code, 0);
   assert.match(stderr, /Warning: n1 would listen on any free port, where nobody finds it: write/);
+  // Those that look around find each other all the same.
+  await Deno.writeTextFile(mesh.file, `discover = true\n${await Deno.readTextFile(mesh.file)}`);
+  const again = await mesh.run(
+    ...["mesh", "provision", "n1", "--out", `${mesh.folder}/p`, "--config", mesh.file],
+  );
+  assert.equal(again.code, 0);
+  assert.match(again.stderr, /Warning: Nodes will find each other, but commands find none from/);
+  assert.doesNotMatch(again.stderr, /any free port/);
 });
 
 Deno.test("mesh provision: an issuer makes nodes where the root key was taken away, and no more", async () => {
