@@ -68,6 +68,7 @@ export {
   verb,
 } from "./daemon/module.ts";
 export * from "./security/certificate.ts";
+export { signCertificateRequest } from "./security/certificate_request.ts";
 export * from "./security/chain.ts";
 export * from "./security/mesh_secrets.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";

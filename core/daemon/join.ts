@@ -7,16 +7,14 @@ import type { Expectation } from "../conduit/handshake.ts";
 import { TcpFront } from "../conduit/tcp.ts";
 import type { Environment } from "../environment/environment.ts";
 import type { Primitives } from "../crypto/primitives.ts";
-import { type Certificate, signCertificate } from "../security/certificate.ts";
+import type { Certificate } from "../security/certificate.ts";
+import { signCertificateRequest } from "../security/certificate_request.ts";
 import { meshIdOf } from "../security/chain.ts";
 import { POLICY_LIMITS_DEFAULT } from "../security/policy.ts";
 import { NO_REVOCATIONS } from "../security/revocation.ts";
 import type { MeshSecret, Self, Trust } from "../security/trust.ts";
 import { VerifiedCertificates } from "../security/verified_certificates.ts";
 import { Calls } from "./calls.ts";
-
-/** A request says nothing about validity; the field must hold something. */
-const REQUEST_VALIDITY_MS = 3_600_000;
 
 /** Keys that were made here, and stay here. */
 export interface JoinKeys {
@@ -45,20 +43,9 @@ export async function dialRegistrar(
   const { clock, network, random } = env;
   const meshId = meshIdOf(primitives, rootPublicKey);
   const now = Math.floor(clock.now());
-  const request = signCertificate(primitives, {
-    issuerSeed: keys.signSeed,
-    fields: {
-      type: "request",
-      serial: 0n,
-      meshId,
-      name,
-      signPublicKey: primitives.signPublicKey(keys.signSeed),
-      dhPublicKey: primitives.dhPublicKey(keys.dhSecret),
-      notBefore: now,
-      notAfter: now + REQUEST_VALIDITY_MS,
-      groups: [],
-    },
-  });
+  const dhPublicKey = primitives.dhPublicKey(keys.dhSecret);
+  const { signSeed } = keys;
+  const request = signCertificateRequest(primitives, { signSeed, dhPublicKey, name, meshId, now });
   const trust: Trust = {
     meshId,
     rootPublicKey,

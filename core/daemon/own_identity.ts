@@ -4,9 +4,8 @@
  */
 
 import { AuthenticationError } from "../errors.ts";
-import type { Identity } from "../security/chain.ts";
+import { type Identity, isSameSubject } from "../security/chain.ts";
 import type { Self } from "../security/trust.ts";
-import { equalBytes } from "../wire/bytes.ts";
 
 /** One for each daemon. */
 export class OwnIdentity {
@@ -26,11 +25,8 @@ export class OwnIdentity {
    * same keys: whoever renews decides about time alone.
    */
   renew(identity: Identity): void {
-    const { name, type, groups, keyId, dhPublicKey } = this.#self.identity;
-    const isSame = identity.keyId === keyId && identity.name === name && identity.type === type &&
-      equalBytes(identity.dhPublicKey, dhPublicKey) &&
-      [...identity.groups].sort().join() === [...groups].sort().join();
-    if (!isSame) {
+    if (!isSameSubject(identity, this.#self.identity)) {
+      const { name } = this.#self.identity;
       throw new AuthenticationError(
         "key-mismatch",
         `Renewed certificate of "${identity.name}" is not for the key, name and groups of "${name}"`,

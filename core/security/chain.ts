@@ -42,6 +42,13 @@ export interface Identity {
   readonly chain: readonly Uint8Array[];
 }
 
+/** Whether two certificates say the same of the same keys, but for their times and who signed them. */
+export function isSameSubject(a: Identity, b: Identity): boolean {
+  return a.keyId === b.keyId && a.name === b.name && a.type === b.type &&
+    equalBytes(a.dhPublicKey, b.dhPublicKey) &&
+    [...a.groups].sort().join() === [...b.groups].sort().join();
+}
+
 export interface ChainOptions {
   /** Encoded certificates, leaf first; the root is never in it. */
   readonly chain: readonly Uint8Array[];

@@ -9,13 +9,14 @@ import {
   errorText,
   JournalMemory,
   keyIdOf,
+  meshIdOf,
   type Minimed,
   NO_REVOCATIONS,
   POLICY_LIMITS_DEFAULT,
   type Primitives,
   raiseFileLimit,
   type Self,
-  signCertificate,
+  signCertificateRequest,
   type Trust,
   verifyChain,
   verifyPolicy,
@@ -34,8 +35,6 @@ import { leave, resume } from "./resumed_daemon.ts";
 
 /** How long whoever boots us may take to answer our request. */
 const ADMIT_MS_MAX = 120_000;
-/** A request for a certificate says nothing about validity; the field must hold something. */
-const CSR_VALIDITY_MS = 3_600_000;
 
 export interface EnrolOptions {
   readonly mesh: string;
@@ -174,20 +173,12 @@ async function enrol(
 ): Promise<Admit> {
   const { env, out, stdin } = context;
   const { keys, primitives } = parts;
-  const now = Math.floor(env.clock.now());
-  const request = signCertificate(primitives, {
-    issuerSeed: keys.signSeed,
-    fields: {
-      type: "request",
-      serial: 0n,
-      meshId: new Uint8Array(16),
-      name: parts.options.name,
-      signPublicKey: keys.signPublicKey,
-      dhPublicKey: keys.dh.publicKey,
-      notBefore: now,
-      notAfter: now + CSR_VALIDITY_MS,
-      groups: [],
-    },
+  const request = signCertificateRequest(primitives, {
+    signSeed: keys.signSeed,
+    dhPublicKey: keys.dh.publicKey,
+    name: parts.options.name,
+    meshId: new Uint8Array(16),
+    now: Math.floor(env.clock.now()),
   });
   const value = {
     request: request.bytes.toBase64(),
@@ -230,7 +221,7 @@ function accept(
     rootPublicKey,
     psk: Uint8Array.fromBase64(admit.psk),
   };
-  const { meshId } = trustOf({ ...base, policy: { rules: [], limits: POLICY_LIMITS_DEFAULT } });
+  const meshId = meshIdOf(primitives, rootPublicKey);
   const verifying = {
     meshId,
     rootPublicKey,

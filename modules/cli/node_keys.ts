@@ -7,6 +7,7 @@
 import {
   AuthenticationError,
   type Environment,
+  equalBytes,
   keyIdOf,
   meshIdOf,
   MinimeError,
@@ -87,7 +88,7 @@ export function identify(
   const secret = key.slice(KEY_BYTES);
   const dhPublicKey = primitives.dhPublicKey(secret);
   const isOurs = keyIdOf(primitives, primitives.signPublicKey(signSeed)) === identity.keyId &&
-    dhPublicKey.every((byte, index) => byte === identity.dhPublicKey[index]);
+    equalBytes(dhPublicKey, identity.dhPublicKey);
   if (!isOurs) {
     throw new AuthenticationError(
       "key-mismatch",

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import {
   type Environment,
   keyIdOf,
+  meshIdOf,
   MinimeError,
   NO_REVOCATIONS,
   POLICY_LIMITS_DEFAULT,
@@ -116,7 +117,7 @@ export function resume(
   const rootPublicKey = Uint8Array.fromBase64(root);
   const base = { primitives, rootPublicKey, psk: Uint8Array.fromBase64(psk) };
   const nothing = { rules: [], limits: POLICY_LIMITS_DEFAULT };
-  const { meshId } = trustOf({ ...base, policy: nothing });
+  const meshId = meshIdOf(primitives, rootPublicKey);
   const revocationList: RevocationList | undefined = revocations === undefined
     ? undefined
     : verifyRevocations(primitives, {

@@ -1,11 +1,10 @@
 /** Files from nodes: in a session with each, into a folder of its name. */
 
 import * as v from "valibot";
-import { CallError, FileError, MinimeError } from "../../core/mod.ts";
+import { CallError, FileError } from "../../core/mod.ts";
 import type { Sha256 } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
-import { failureOf } from "../shared/session_failure.ts";
-import { inWindow } from "../shared/window.ts";
+import { tryEach } from "../shared/try_each.ts";
 import { Account } from "./account.ts";
 import { Ground } from "./ground.ts";
 import { SESSIONS_MAX } from "./limits.ts";
@@ -34,14 +33,12 @@ type Needs = Pick<CommandContext, "env" | "signal" | "session">;
 export async function pullFiles(context: Needs, options: PullOptions): Promise<Account> {
   const account = new Account();
   context.env.disk.exactModes();
-  await inWindow([...options.paths], SESSIONS_MAX, async ([node, paths]) => {
-    try {
-      account.summaries.set(node, await pullFrom(context, { node, paths, options }));
-    } catch (error) {
-      context.signal.throwIfAborted();
-      if (!(error instanceof MinimeError)) throw error;
-      account.failures.set(node, failureOf(node, error));
-    }
+  const { signal } = context;
+  const { failures } = account;
+  const nodes = [...options.paths.keys()];
+  await tryEach(nodes, { window: SESSIONS_MAX, signal, failures }, async (node) => {
+    const paths = options.paths.get(node) ?? [];
+    account.summaries.set(node, await pullFrom(context, { node, paths, options }));
   });
   return account;
 }

@@ -1,14 +1,13 @@
 /** Files to nodes: to all through the tree of one group operation, or to each in a session of its own. */
 
 import * as v from "valibot";
-import { CallError, decodeValue, MinimeError, toHex } from "../../core/mod.ts";
+import { CallError, decodeValue, toHex } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { GROUP_MS_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
-import { failureOf } from "../shared/session_failure.ts";
 import { signPieces } from "../shared/signed_input.ts";
-import { inWindow } from "../shared/window.ts";
+import { tryEach } from "../shared/try_each.ts";
 import { Account } from "./account.ts";
 import { SESSIONS_MAX } from "./limits.ts";
 import { Needs } from "./needs.ts";
@@ -65,14 +64,10 @@ export async function pushInSessions(
   options: PushOptions,
 ): Promise<Account> {
   const account = new Account();
-  await inWindow(options.nodes, SESSIONS_MAX, async (node) => {
-    try {
-      account.summaries.set(node, await pushInSession(context, node, options));
-    } catch (error) {
-      context.signal.throwIfAborted();
-      if (!(error instanceof MinimeError)) throw error;
-      account.failures.set(node, failureOf(node, error));
-    }
+  const { signal } = context;
+  const { failures } = account;
+  await tryEach(options.nodes, { window: SESSIONS_MAX, signal, failures }, async (node) => {
+    account.summaries.set(node, await pushInSession(context, node, options));
   });
   return account;
 }

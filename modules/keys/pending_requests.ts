@@ -7,8 +7,7 @@ import { EnrolRequestsSchema } from "../shared/enrol_verbs.ts";
 import type { NodeFailure } from "../shared/group_result.ts";
 import type { MeshView } from "../shared/mesh_view.ts";
 import { LOGIN_GROUP } from "../shared/roles.ts";
-import { failureOf } from "../shared/session_failure.ts";
-import { inWindow } from "../shared/window.ts";
+import { tryEach } from "../shared/try_each.ts";
 import { type EnrolRequest, readRequestFileName } from "./enrol_request.ts";
 import { ENROL_ASK_MS_MAX, ENROL_ASKED_AT_ONCE_MAX } from "./limits.ts";
 
@@ -44,17 +43,13 @@ export async function waitingUsers(
     throw new ConnectionError("other", `No node that is up is in group "${LOGIN_GROUP}"`);
   }
   const failures = new Map<string, NodeFailure>();
-  const lists = await inWindow(targets, ENROL_ASKED_AT_ONCE_MAX, async (node) => {
-    try {
-      return await waitingOn(context, primitives, node);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      if (!(error instanceof MinimeError)) throw error;
-      failures.set(node, failureOf(node, error));
-      return [];
-    }
+  const { signal } = context;
+  const lists = new Map<string, WaitingUser[]>();
+  await tryEach(targets, { window: ENROL_ASKED_AT_ONCE_MAX, signal, failures }, async (node) => {
+    lists.set(node, await waitingOn(context, primitives, node));
   });
-  return { waiting: lists.flat(), asked: targets.length, failures };
+  const waiting = targets.flatMap((node) => lists.get(node) ?? []);
+  return { waiting, asked: targets.length, failures };
 }
 
 /** Whoever approves or denies asks as this does: nobody in between sees or changes it. */

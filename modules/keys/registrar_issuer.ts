@@ -16,14 +16,11 @@ import {
   parseCertificate,
   type Primitives,
   type Revocations,
-  signCertificate,
+  signCertificateRequest,
   verifyChain,
 } from "../../core/mod.ts";
 import { type Authority, type IssuerKey, KEY_BYTES, publicKeysOf } from "../shared/authority.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
-
-/** A request says nothing about validity; the field must hold something. */
-const REQUEST_VALIDITY_MS = 3_600_000;
 
 /** What the mesh gives, and where a new issuer is kept. */
 export interface RegistrarOptions {
@@ -83,19 +80,12 @@ export class RegistrarIssuer {
   begin(name: string): Uint8Array {
     const { env: { random, clock }, primitives, meshId } = this.#options;
     this.#pending = random.bytes(2 * KEY_BYTES);
-    const now = Math.floor(clock.now());
-    return signCertificate(primitives, {
-      issuerSeed: this.#pending.slice(0, KEY_BYTES),
-      fields: {
-        type: "request",
-        serial: 0n,
-        meshId,
-        name,
-        ...publicKeysOf(primitives, this.#pending),
-        notBefore: now,
-        notAfter: now + REQUEST_VALIDITY_MS,
-        groups: [],
-      },
+    return signCertificateRequest(primitives, {
+      signSeed: this.#pending.slice(0, KEY_BYTES),
+      dhPublicKey: publicKeysOf(primitives, this.#pending).dhPublicKey,
+      name,
+      meshId,
+      now: Math.floor(clock.now()),
     }).bytes;
   }
 

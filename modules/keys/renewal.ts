@@ -9,9 +9,9 @@ import {
   AuthenticationError,
   CallError,
   type Certificate,
-  equalBytes,
   errorText,
   type Identity,
+  isSameSubject,
   MinimeError,
   type ModuleHost,
 } from "../../core/mod.ts";
@@ -170,10 +170,9 @@ export class RenewalWatch {
     const { self } = this.#host;
     try {
       const given = this.#host.verifyChain(chain);
-      const isOurs = given.keyId === self.keyId && given.name === self.name &&
-        equalBytes(given.dhPublicKey, self.dhPublicKey) &&
-        [...given.groups].sort().join() === [...self.groups].sort().join();
-      if (!isOurs) return "The certificate that it gave is not for our key, name and groups";
+      if (!isSameSubject(given, self)) {
+        return "The certificate that it gave is not for our key, name and groups";
+      }
       if (given.notAfter > self.notAfter) return undefined;
     } catch (error) {
       if (!(error instanceof AuthenticationError)) throw error;
