@@ -176,7 +176,7 @@ export function createMesh(options: MeshOptions): Module {
       const started = running = new Mesh(host, options);
       whole = new WholeView(host.env.clock, {
         view: () => started.view,
-        hasSeeds: (options.peers ?? []).length > 0,
+        hasSeeds: (options.peers ?? []).some(({ keyId }) => keyId !== host.self.keyId),
       });
       return Promise.resolve();
     },

@@ -110,6 +110,16 @@ Deno.test("simulated mesh: a machine without power is down within five seconds",
   assert.equal((await mesh.node("n1", "n6"))?.incarnation, 2);
 });
 
+Deno.test("simulated mesh: a daemon that has just started speaks of all nodes when it is asked for all", async () => {
+  await using mesh = await booted("young", 6);
+  mesh.simulation.kill("n2");
+  await mesh.simulation.run({ forMs: LOSS_MS_MAX });
+  const young = await mesh.simulation.finish(mesh.start("n2"));
+  assert.equal(await mesh.states(["n2"]), "1 up");
+  await mesh.simulation.finish(young.caller("mesh").request("mesh.settled"));
+  assert.equal(await mesh.states(["n2"]), "6 up");
+});
+
 Deno.test("simulated mesh: a rack without power is down as a whole", async () => {
   await using mesh = await booted("rack", 8);
   const [rest, rack] = [mesh.names.slice(0, 4), mesh.names.slice(4)];
