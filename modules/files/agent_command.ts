@@ -36,12 +36,15 @@ export async function runFileAgent(context: CommandContext): Promise<void> {
   const order = v.parse(AgentOrderSchema, decodeValue(first.value));
   // Before it becomes somebody who may not read what they are made from.
   const primitives = await choosePrimitives();
+  const taken = () => {
+    if (order.taken) out.write(framed(Uint8Array.of(FROM_AGENT.taken)));
+  };
   try {
     if (order.user !== undefined) env.processes.become(order.user);
     env.disk.exactModes();
     const copy = order.kind === "write"
-      ? write(context, order, { primitives, input: untilEnd(frames) })
-      : read(context, order, { primitives, input: untilEnd(frames) });
+      ? write(context, order, { primitives, input: untilEnd(frames, taken) })
+      : read(context, order, { primitives, input: untilEnd(frames, taken) });
     for (;;) {
       const { done, value } = await copy.next();
       const kind = done ? FROM_AGENT.reply : FROM_AGENT.piece;
@@ -133,13 +136,19 @@ function checkPath(path: string, { paths, rule }: Pick<AgentOrder, "paths" | "ru
   throw new CallError("refused", `Rule ${rule} does not allow "${path}"`);
 }
 
-/** Throws FileError when they break off: then the daemon has died, or wants us to end. */
+/**
+ * Whoever asks for the next one has done with the one before. Throws FileError when they break off: then
+ * the daemon has died, or wants us to end.
+ */
 async function* untilEnd(
   frames: AsyncGenerator<Uint8Array, void, void>,
+  onTaken: () => void,
 ): AsyncGenerator<Uint8Array, void, void> {
-  for await (const frame of frames) {
-    if (frame.length === 0) return;
-    yield frame;
+  for (;;) {
+    onTaken();
+    const { done, value } = await frames.next();
+    if (done) throw new FileError("other", "The daemon has gone");
+    if (value.length === 0) return;
+    yield value;
   }
-  throw new FileError("other", "The daemon has gone");
 }

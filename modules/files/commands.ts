@@ -14,6 +14,7 @@ export const cpOptions = {
     placeholder: "USER",
   }),
   connectTimeout: timeLimit("How long a node may take to begin; default 5s"),
+  timeout: timeLimit("Give up a node whose disk does nothing for so long; default 2m"),
   recursive: flag("For the habit: folders are always copied with all that is in them", {
     letter: "r",
   }),
@@ -36,7 +37,7 @@ export const cp = command({
     "carry it to others can read it, but not change it. With --private, and from nodes, it is encrypted as " +
     "far as each node.\n\n" +
     "Exit code: 0 all nodes have all of it, 1 some do not, 3 none does; if it went nowhere: 4 " +
-    "unreachable, 5 refused, 124 not begun in time.",
+    "unreachable, 5 refused, 124 not begun, or nothing done, in time.",
   examples: [
     ["minime cp hosts 'n[1-64]:/etc/'", "a file to 64 nodes"],
     ["minime cp -g compute app conf.d :/opt/app/", "a folder and a file to the nodes of a group"],
@@ -47,7 +48,7 @@ export const cp = command({
   args: {
     placeholder: "PATH",
     brief: "What to copy, and last where to",
-    minimum: 2,
+    minimum: 1,
     completion: "files",
   },
   load: () => import("./cp_command.ts").then((m) => m.runCp),

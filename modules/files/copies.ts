@@ -4,7 +4,7 @@ import { CallError, type Context, type ModuleHost, type Principal } from "../../
 import { type Account, Accounts } from "../shared/account.ts";
 import { plainInput, signedInput } from "../shared/signed_input.ts";
 import { runAgent } from "./agent.ts";
-import { AGENTS_MAX, AGENTS_OF_ONE_MAX } from "./limits.ts";
+import { AGENTS_MAX, AGENTS_OF_ONE_MAX, STALLED_MS_DEFAULT } from "./limits.ts";
 import { joined } from "./names.ts";
 import type { AgentOrder, ReadOrder, WriteOrder } from "./order.ts";
 
@@ -49,6 +49,7 @@ export class Copies {
       principal,
       input,
       name: `${keyId} ${principal.as} ${common.path}`,
+      stalledMs: order.stalledMs,
     });
   }
 
@@ -59,12 +60,13 @@ export class Copies {
       throw new CallError("refused", "Files are read in a session of the user's own only");
     }
     const common = await this.#commonOf(order.path, principal);
-    const { name, checksum } = order;
+    const { name, checksum, stalledMs } = order;
     return yield* this.#run({ kind: "read", ...common, name, checksum }, {
       context,
       principal,
       input: plainInput(context),
       name: `read ${++this.#reads}`,
+      stalledMs,
     });
   }
 
@@ -75,18 +77,19 @@ export class Copies {
 
   async *#run(
     order: AgentOrder,
-    { context, principal, input, name }: {
+    { context, principal, input, name, stalledMs = STALLED_MS_DEFAULT }: {
       readonly context: Context;
       readonly principal: Signed;
       readonly input: AsyncIterable<Uint8Array>;
       readonly name: string;
+      readonly stalledMs?: number | undefined;
     },
   ): AsyncGenerator<Uint8Array, unknown, void> {
     const { env, stopping } = this.#host;
     const leave = this.#enter(name, principal);
     try {
       const signal = AbortSignal.any([context.signal, stopping]);
-      return yield* runAgent({ env, order, input, signal });
+      return yield* runAgent({ env, order: { ...order, taken: true }, input, stalledMs, signal });
     } finally {
       leave();
     }

@@ -17,7 +17,7 @@ import { printable } from "../shared/text.ts";
 import type { Account } from "./account.ts";
 import type { cpOptions } from "./commands.ts";
 import { Ground } from "./ground.ts";
-import { CONNECT_MS_DEFAULT } from "./limits.ts";
+import { CONNECT_MS_DEFAULT, STALLED_MS_MAX, STALLED_MS_MIN } from "./limits.ts";
 import { nameOf, type Remote, remoteOf } from "./location.ts";
 import { Problems } from "./problems.ts";
 import { Progress } from "./progress.ts";
@@ -39,6 +39,7 @@ export async function runCp(
   args: readonly string[],
 ): Promise<number> {
   const wish = wishOf(args);
+  checkTimeout(options.timeout);
   const { out, env } = context;
   const primitives = await choosePrimitives();
   using _ = primitives;
@@ -86,7 +87,11 @@ async function push(
     nodes,
     as: options.user ?? "$user",
     connectMs,
-    order: { path: wish.to.path, single: roots.length === 1 && first?.name !== "" },
+    order: {
+      path: wish.to.path,
+      single: roots.length === 1 && first?.name !== "",
+      stalledMs: options.timeout,
+    },
     source: () => ({
       ground: newGround(),
       roots,
@@ -131,6 +136,7 @@ async function pull(
       as: options.user ?? "$user",
       connectMs: options.connectTimeout ?? CONNECT_MS_DEFAULT,
       checksum: options.checksum,
+      stalledMs: options.timeout,
       startSha256: () => primitives.startSha256(),
       onBytes: progress.add,
     });
@@ -141,6 +147,7 @@ async function pull(
 
 function wishOf(args: readonly string[]): Wish {
   const to = args.at(-1) ?? "";
+  if (args.length === 1) throw noDestination(to);
   const sources = args.slice(0, -1);
   const from = sources.flatMap((text) => remoteOf(text) ?? []);
   const remote = remoteOf(to);
@@ -157,6 +164,20 @@ function wishOf(args: readonly string[]): Wish {
   }
   if (from.length === sources.length) return { kind: "pull", from, to };
   throw new UsageError("Some of what is to be copied is here and some on nodes");
+}
+
+/** Throws UsageError for what no node would take. */
+function checkTimeout(ms: number | undefined): void {
+  if (ms === undefined || (ms >= STALLED_MS_MIN && ms <= STALLED_MS_MAX)) return;
+  const [from, to] = [formatDuration(STALLED_MS_MIN), formatDuration(STALLED_MS_MAX)];
+  throw new UsageError(`--timeout ${formatDuration(ms)} is not from ${from} to ${to}`);
+}
+
+function noDestination(source: string): UsageError {
+  const text = `Where to copy "${source}" is not said`;
+  return remoteOf(source) === undefined
+    ? new UsageError(text, { hint: `To nodes: minime cp ${source} NODESET:PATH` })
+    : new UsageError(text, { hint: `To a folder here: minime cp ${source} FOLDER` });
 }
 
 /** Throws when one of them is not there: nothing is copied then. */

@@ -33,6 +33,19 @@ export const AGENTS_MAX = 32;
 export const AGENTS_OF_ONE_MAX = 8;
 /** How long a process that copies may take to end when it is told so. */
 export const AGENT_END_MS = 2_000;
+/** One that was killed and is still there waits for a disk that hangs: it is left to it after so long. */
+export const AGENT_GONE_MS = 4_000;
+/**
+ * A process that copies and in all that time has taken and given nothing, nor computed: its disk hangs.
+ * Far longer than a disk that wakes up, or a file server that fails over, takes.
+ */
+export const STALLED_MS_DEFAULT = 120_000;
+export const STALLED_MS_MIN = 1_000;
+export const STALLED_MS_MAX = 86_400_000;
+/** Somebody who sends or takes nothing for so long does not come back; who hashes a large file does. */
+export const IDLE_MS_MAX = 1_800_000;
+/** Looks in that time: what is measured in looks does not count time in which we ourselves stood still. */
+export const STALLED_LOOKS = 4;
 /** What a process that copies may say on stderr of what went wrong. */
 export const AGENT_COMPLAINT_BYTES_MAX = 4_096;
 

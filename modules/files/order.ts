@@ -1,7 +1,7 @@
 /** What a user signs to have files written or read, and what a process that copies is told to do. */
 
 import * as v from "valibot";
-import { PATH_BYTES_MAX } from "./limits.ts";
+import { PATH_BYTES_MAX, STALLED_MS_MAX, STALLED_MS_MIN } from "./limits.ts";
 
 /** The kernel ends paths at a NUL. */
 const Path = v.pipe(
@@ -11,6 +11,11 @@ const Path = v.pipe(
 );
 const RunIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "Not 32 hex digits"));
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** Without progress for so long it is given up. @default STALLED_MS_DEFAULT */
+const stalledMs = v.optional(
+  v.pipe(v.number(), v.minValue(STALLED_MS_MIN), v.maxValue(STALLED_MS_MAX)),
+);
 
 /** Arguments of `files.write`. */
 export const WriteOrderSchema = v.strictObject({
@@ -22,6 +27,7 @@ export const WriteOrderSchema = v.strictObject({
   single: v.boolean(),
   /** `bound`: in a session of the user's own; `signed`: piece by piece, whoever brings them. */
   input: v.picklist(["bound", "signed"]),
+  stalledMs,
 });
 export type WriteOrder = v.InferOutput<typeof WriteOrderSchema>;
 
@@ -33,6 +39,7 @@ export const ReadOrderSchema = v.strictObject({
   name: Path,
   /** Send hashes, so that files are compared by them. */
   checksum: v.boolean(),
+  stalledMs,
 });
 export type ReadOrder = v.InferOutput<typeof ReadOrderSchema>;
 
@@ -45,6 +52,8 @@ const common = {
   /** The rule allows these alone: see matchesPath. */
   paths: v.optional(v.array(v.string())),
   rule: v.string(),
+  /** Say what was taken; see agent.ts. */
+  taken: v.optional(v.literal(true)),
 };
 /** What a process that copies is told. */
 export const AgentOrderSchema = v.variant("kind", [

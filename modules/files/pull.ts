@@ -23,6 +23,8 @@ export interface PullOptions {
   readonly as: string;
   readonly connectMs: number;
   readonly checksum: boolean;
+  /** @default what the node finds right */
+  readonly stalledMs?: number | undefined;
   readonly startSha256: () => Sha256;
   readonly onBytes: (bytes: number) => void;
 }
@@ -75,8 +77,8 @@ async function pullOne(
     readonly options: PullOptions;
   },
 ): Promise<Summary> {
-  const { as, connectMs, checksum, startSha256, onBytes } = options;
-  const order: ReadOrder = { path, name: nameOf(path), checksum };
+  const { as, connectMs, checksum, stalledMs, startSha256, onBytes } = options;
+  const order: ReadOrder = { path, name: nameOf(path), checksum, stalledMs };
   const signed = await client.sign("files.read", order, { targets: [node], as, ttlMs: connectMs });
   const call = client.stream("files.read", signed, { signed: true, deadlineMs: 0, signal });
   const needs = receiveFiles(piecesOf(call), {

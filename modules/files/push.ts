@@ -20,7 +20,7 @@ export interface PushOptions {
   readonly nodes: readonly string[];
   readonly as: string;
   readonly connectMs: number;
-  readonly order: Pick<WriteOrder, "path" | "single">;
+  readonly order: Pick<WriteOrder, "path" | "single" | "stalledMs">;
   /** Made anew for each stream. */
   readonly source: () => Omit<SendOptions, "needs">;
 }

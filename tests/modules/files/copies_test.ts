@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
 import {
   CallError,
+  type Child,
   type Context,
   decodeValue,
   type Environment,
   type Principal,
 } from "../../../core/mod.ts";
 import { Copies } from "../../../modules/files/copies.ts";
-import { AGENTS_OF_ONE_MAX } from "../../../modules/files/limits.ts";
+import { AGENTS_OF_ONE_MAX, STALLED_MS_MIN } from "../../../modules/files/limits.ts";
 import { Ground } from "../../../modules/files/ground.ts";
 import { nameOf } from "../../../modules/files/location.ts";
 import { Problems } from "../../../modules/files/problems.ts";
@@ -19,6 +20,7 @@ import { sendFiles } from "../../../modules/files/sender.ts";
 import type { Summary } from "../../../modules/files/summary.ts";
 import { type SignedPiece, signPieces } from "../../../modules/shared/signed_input.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { until } from "../../support/wait.ts";
 import { inDomain, userName } from "../exec/scene.ts";
 import { Mail, temporaryFolder } from "./scene.ts";
@@ -30,6 +32,7 @@ interface WriteOptions {
   readonly to: string;
   readonly principal?: Partial<Signed>;
   readonly signal?: AbortSignal;
+  readonly stalledMs?: number;
   /** What a relay does. @default nothing */
   readonly way?: (pieces: AsyncIterable<SignedPiece>) => AsyncIterable<SignedPiece>;
 }
@@ -75,7 +78,7 @@ async function makeScene(given: Partial<Environment> = {}): Promise<Scene> {
   return {
     copies,
     context,
-    async write({ from, to, principal, signal, way = (pieces) => pieces }) {
+    async write({ from, to, principal, signal, stalledMs, way = (pieces) => pieces }) {
       const needs = new Mail<NeedRecord>();
       const pieces = sendFiles({
         ground: new Ground(env.disk, { stands: false }),
@@ -87,7 +90,7 @@ async function makeScene(given: Partial<Environment> = {}): Promise<Scene> {
       const sign = (domain: string, bytes: Uint8Array) =>
         Promise.resolve(primitives.sign(user.signSeed, inDomain(domain, bytes)));
       const input = way(signPieces(pieces, { run: RUN, sign }));
-      const order = { run: RUN, path: to, single: true, input: "signed" } as const;
+      const order = { run: RUN, path: to, single: true, input: "signed", stalledMs } as const;
       const given = context({ input, ...(signal === undefined ? {} : { signal }) }, principal);
       const writing = copies.write(order, given);
       for (;;) {
@@ -183,6 +186,52 @@ Deno.test("files: a rule that names no unix user grants nothing, and reading nee
     class: "refused",
     message: "Files are read in a session of the user's own only",
   });
+});
+
+Deno.test("files: a process whose disk hangs is given up, and its place is free", async () => {
+  const { processes } = createRealEnvironment();
+  const clock = new ManualClock();
+  const children: Child[] = [];
+  let isStuck = false;
+  const spawn = async (...given: Parameters<typeof processes.spawn>) => {
+    const child = await processes.spawn(...given);
+    children.push(child);
+    // Stopped it does nothing, as one that waits for a disk; some do not even end when they are killed.
+    child.kill("SIGSTOP");
+    return isStuck
+      ? Object.create(child, {
+        kill: { value: () => {} },
+        status: { value: new Promise(() => {}) },
+        release: { value: () => {} },
+        ...Object.fromEntries(
+          (["pid", "stdin", "stdout", "stderr"] as const)
+            .map((name) => [name, { value: child[name] }]),
+        ),
+      }) as Child
+      : child;
+  };
+  await using scene = await makeScene({
+    clock,
+    processes: Object.create(processes, { spawn: { value: spawn } }),
+  });
+  using folder = temporaryFolder();
+  for (const stuck of [false, true]) {
+    isStuck = stuck;
+    let ended = false;
+    const writing = assert.rejects(
+      scene.write({ from: "/etc/hosts", to: folder.path, stalledMs: STALLED_MS_MIN }),
+      { class: "timeout", message: "Given up: the disk here has taken and given nothing for 1 s" },
+    ).finally(() => ended = true);
+    while (!ended) {
+      await clock.advance(STALLED_MS_MIN / 8);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await writing;
+  }
+  for (const child of children) {
+    child.kill("SIGKILL");
+    await child.status;
+  }
 });
 
 Deno.test("files: as many at once as the rule says, and none twice to one place", async () => {
