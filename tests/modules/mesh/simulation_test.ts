@@ -60,7 +60,7 @@ Deno.test("simulated mesh: a partition is seen by both sides, and heals after an
   assert.equal(await mesh.states(), "8 up, 8 down");
   const lost = await mesh.node("n1", "n16");
   assert.ok(lost !== undefined && lost.since > cutAt && lost.since <= cutAt + LOSS_MS_MAX);
-  assert.ok(left.includes(lost.lostAt as string), lost.lostAt);
+  assert.ok(left.includes(lost.lostAt as string), String(lost.lostAt));
   await mesh.simulation.run({ forMs: 120_000 });
   assert.equal(await mesh.states(), "8 up, 8 down");
   assert.deepEqual(await mesh.node("n1", "n16"), lost);
