@@ -17,7 +17,7 @@ const REVOCATIONS = 20;
 const REVOKING_NODES = 16;
 /** Between two looks: rare enough to leave the processor to those who start. */
 const LOOK_MS = 20;
-const IN_MESH_MS_MAX = 120_000;
+const IN_MESH_MS_MAX = 300_000;
 const KEY_ID_BYTES = 32;
 
 export async function init(): Promise<void> {

@@ -12,6 +12,7 @@ import {
   meshIdOf,
   MinimeError,
   NO_REVOCATIONS,
+  parseCertificate,
   type Primitives,
   type Revocations,
   type Self,
@@ -46,12 +47,17 @@ export async function loadNodeKeys(
     throw new UsageError(`There is no folder "${folder}" with the keys of this node`);
   }
   const read = (file: NodeFile, bytes?: number) => requireFile(env, folder, file, bytes);
-  const issuer = await readPrivateFile(env, `${folder}/issuer.cert`);
   const rootPublicKey = await read("root.pub", KEY_BYTES);
+  const certificate = await read("node.cert");
+  const { issuerKeyId } = parseCertificate(primitives, certificate);
+  // One that signed earlier keys may still lie beside a certificate by the root key.
+  const issuer = issuerKeyId === keyIdOf(primitives, rootPublicKey)
+    ? undefined
+    : await readPrivateFile(env, `${folder}/issuer.cert`);
   return {
     folder,
     key: await read("node.key", 2 * KEY_BYTES),
-    chain: [await read("node.cert"), ...(issuer === undefined ? [] : [issuer])],
+    chain: [certificate, ...(issuer === undefined ? [] : [issuer])],
     rootPublicKey,
     meshId: meshIdOf(primitives, rootPublicKey),
     psk: await read("psk", KEY_BYTES),

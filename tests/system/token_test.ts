@@ -43,6 +43,27 @@ Deno.test("token: a machine joins with it, keeps its key, and needs it no more",
   await mesh.settled("reg", "n2");
 });
 
+Deno.test("token: keys by the root key may be copied over those of a token", async () => {
+  await using mesh = await prepare();
+  const { local } = mesh;
+  await mesh.start("reg").line(RUNNING);
+  const file = `${local.folder}/n2.token`;
+  await local.must("token", "create", "--name", "n2", "--out", file);
+  const joined = mesh.start("n2", { args: ["--token-file", file] });
+  await joined.line(RUNNING);
+  joined.kill("SIGTERM");
+  await joined.status;
+  const issuer = await Deno.readFile(`${mesh.keys("n2")}/issuer.cert`);
+  await local.must("mesh", "provision", "n2", "--out", `${local.folder}/new`);
+  for (const { name } of Deno.readDirSync(`${local.folder}/new/n2`)) {
+    await Deno.copyFile(`${local.folder}/new/n2/${name}`, `${mesh.keys("n2")}/${name}`);
+  }
+  // What signed the earlier ones lies there still, and does no harm.
+  assert.deepEqual(await Deno.readFile(`${mesh.keys("n2")}/issuer.cert`), issuer);
+  await mesh.start("n2").line(RUNNING);
+  await mesh.settled("reg", "n2");
+});
+
 Deno.test("token: another key cannot use it again, the same one can, also after a restart", async () => {
   await using mesh = await prepare();
   const { local } = mesh;
