@@ -81,7 +81,9 @@ function checkTime(options: VerifyRequestOptions): void {
   if (now > expiresMs + skewMs) {
     throw new AuthenticationError(
       "expired",
-      `Request ${requestId} expired ${now - expiresMs} ms ago, ${skewMs} ms is allowed`,
+      `Request ${requestId} expired ${
+        now - expiresMs
+      } ms ago, ${skewMs} ms is allowed: is a clock wrong`,
     );
   }
   if (expiresMs - issuedMs > ttlMaxMs) {

@@ -96,11 +96,16 @@ export class InstalledMesh implements AsyncDisposable {
       readonly config?: string;
       /** A program that becomes ours, with its options. @default none */
       readonly starter?: readonly string[];
+      /** Words that start it. @default the program under test */
+      readonly program?: readonly string[];
     } = {},
   ): Daemon {
-    const { config = `${this.keys(node)}/mesh.toml` } = more;
+    const { config = `${this.keys(node)}/mesh.toml`, program = this.local.commandOf() } = more;
     const words = ["daemon", "--config", config, "--name", node, ...more.args ?? []];
-    const child = this.local.spawnBy(more.starter ?? [], more.env ?? {}, ...words);
+    const child = this.local.spawnProgram(
+      [...more.starter ?? [], ...program, ...words],
+      more.env ?? {},
+    );
     const { daemon, over } = follow(child);
     this.#running.add(over);
     over.then(() => this.#running.delete(over));

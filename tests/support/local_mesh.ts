@@ -96,18 +96,14 @@ export class LocalMesh implements AsyncDisposable {
 
   /** With other variables. */
   spawnWith(more: Record<string, string>, ...args: readonly string[]): Deno.ChildProcess {
-    return this.spawnBy([], more, ...args);
+    return this.spawnProgram(this.commandOf(...args), more);
   }
 
-  /** By a program that becomes ours, such as `nsenter` with its options. */
-  spawnBy(
-    starter: readonly string[],
-    more: Record<string, string>,
-    ...args: readonly string[]
-  ): Deno.ChildProcess {
-    const [program = "", ...words] = [...starter, ...this.commandOf(...args)];
+  /** Another program, as if it were ours. */
+  spawnProgram(argv: readonly string[], more: Record<string, string>): Deno.ChildProcess {
+    const [program = "", ...args] = argv;
     return new Deno.Command(program, {
-      args: words,
+      args,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

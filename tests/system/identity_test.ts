@@ -1,4 +1,4 @@
-/** Nodes that are not who they seem: an old disk, a cloned machine, one name given twice. */
+/** Nodes that are not who they seem: an old disk, a cloned machine, one name given twice, a wrong clock. */
 
 import assert from "node:assert/strict";
 import { type Daemon, InstalledMesh } from "../support/installed_mesh.ts";
@@ -84,4 +84,28 @@ Deno.test("identity: two keys under one name are both shown, and status says wha
   assert.equal(code, 1);
   const text = /! n2: two nodes live under this name, with keys ([0-9a-f]{16}) and [0-9a-f]{16}/;
   assert.match(stdout, text);
+});
+
+Deno.test("identity: of a clock that is an hour off both ends are told, and what to do", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
+  const { local } = mesh;
+  const main = new URL("rig/skewed_main.ts", import.meta.url).pathname;
+  const program = [Deno.execPath(), "run", "--quiet", "--no-check", "--allow-all", main];
+  const skewed = (ms: number) => mesh.start("n2", { program, env: { SKEW_MS: `${ms}` } });
+  const first = mesh.start("n1");
+  const ahead = skewed(3_600_000);
+  await mesh.settled("n1", "n2");
+  await first.line(/The clock of ..n2.. is 3\d{3} s ahead of ours: its requests are refused/);
+  await ahead.line(/The clock of ..n1.. is 3\d{3} s behind ours: its requests are refused/);
+  // It is seen and answers, but what must be fresh is not believed there.
+  const { code, stdout, stderr } = await local.run("exec", "-n", "-w", "n1,n2", "/bin/echo", "hi");
+  assert.equal(stdout, "n1: hi\n");
+  assert.match(stderr, /n2: refused: Request [0-9a-f]+ expired \d+ ms ago, .*: is a clock wrong/);
+  assert.equal(code, 125);
+  ahead.kill("SIGTERM");
+  await ahead.status;
+  // What has been signed meanwhile comes from its future.
+  const behind = skewed(-3_600_000);
+  await behind.line(/was issued \d+ ms in the future, 30000 ms is allowed: is a clock wrong/);
+  assert.equal((await behind.status).code, 5);
 });
