@@ -30,7 +30,7 @@ const DOWN_MS_MAX = 1_500;
 const SILENT_MS_MAX = 8_000;
 const FULL_MS_MAX = 3_000;
 /** For what the mesh does by itself, on a machine that does much else. */
-const PATIENCE = { timeoutMs: 120_000 };
+const PATIENCE = { timeoutMs: 300_000 };
 
 export const FAULTS: ReadonlyMap<string, FaultKind> = new Map(Object.entries(
   {
