@@ -107,7 +107,7 @@ export async function initiateHandshake(
     const cipher = new NoiseFrameCipher(noise.split());
     try {
       // Only now, so that the other end knows our versions too and both can name them.
-      checkVersions(hello, pipe.remote);
+      checkVersions(hello, `"${identity.name}" at ${pipe.remote}`);
       readVerdict(await readLengthPrefixed(reader), cipher, pipe.remote);
     } catch (error) {
       cipher.dispose();
@@ -156,13 +156,15 @@ export async function respondHandshake(
   const hello = decodeHello(noise.readMessage(await readLengthPrefixed(reader)));
   const cipher = new NoiseFrameCipher(noise.split());
   try {
-    checkVersions(hello, pipe.remote);
     const peer = isJoining ? joinerOf(context, hello, { noise, token: preamble.pskId }) : peerOf(
       context,
       checkPeer(context, hello, noise, { kinds: [wantedPeer(preamble.kind)], expect: {} }),
       hello,
       cipher,
     );
+    // Who it is has been proven: both logs name the node.
+    const { name } = peer.kind === "joiner" ? peer.request : peer.identity;
+    checkVersions(hello, `"${name}" at ${pipe.remote}`);
     options.admit?.(peer);
     await pipe.write(sealVerdict(cipher, encodeVerdict("ready")));
     return { peer, cipher, received: reader.rest() };

@@ -16,7 +16,7 @@ import { UsageError } from "../../core/mod.ts";
 import type { Option } from "../shared/option.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import { unknownOption } from "./arrange.ts";
-import type { Entry } from "./entries.ts";
+import { dashed, type Entry } from "./entries.ts";
 
 /** Stands for what stricli reports through a text hook and not as an error. */
 export class UnknownCommand {
@@ -54,7 +54,21 @@ export function complaintText(
     const { externalFlagName, previousInput, input } = error;
     return `Option "--${externalFlagName}" was given twice: "${previousInput}" and "${input}"`;
   }
-  if (error instanceof UnexpectedPositionalError) return `Unexpected argument "${error.input}"`;
+  if (error instanceof UnexpectedPositionalError) {
+    return `Unexpected argument "${error.input}"${placeFor(error.input, known.options)}`;
+  }
   if (error instanceof UnsatisfiedPositionalError) return `${error.placeholder} is missing`;
   throw error instanceof ArgumentParseError ? error.exception : error;
+}
+
+/** The option that was meant, where only one can have been: a path, or nodes. */
+function placeFor(input: string, options: Readonly<Record<string, Option>>): string {
+  const wanted = input.includes("/") ? "files" : "nodes";
+  const fitting = Object.entries(options).filter(([, option]) =>
+    option.kind !== "flag" && option.completion === wanted
+  );
+  const found = fitting.find(([name]) => name === "nodes") ?? fitting[0];
+  if (found === undefined || (wanted === "files" && fitting.length > 1)) return "";
+  const [name, { letter }] = found;
+  return `: did you mean ${letter === undefined ? `--${dashed(name)}` : `-${letter}`} ${input}?`;
 }

@@ -44,6 +44,7 @@ import { toldEndpoints } from "./told_endpoints.ts";
 import { hasJoined, joinByToken } from "./token_join.ts";
 import { Replacement } from "./replacement.ts";
 import { Supervision } from "./supervision.ts";
+import { plural } from "../shared/plural.ts";
 
 /** As on the command line. */
 export interface ConfiguredOptions {
@@ -229,7 +230,7 @@ async function whileUp(
   resources.use(
     new Supervision(env, async () => {
       const links = await module.request("mesh.links") as readonly unknown[];
-      return `${what}, ${links.length} ${links.length === 1 ? "link" : "links"}`;
+      return `${what}, ${plural(links.length, "link")}`;
     }, () => replacement.next !== undefined),
   );
   return resources;

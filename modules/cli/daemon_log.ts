@@ -15,6 +15,7 @@ import type { Environment, Log } from "../../core/mod.ts";
 import { LogRing } from "../log/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import type { DaemonLogLevel } from "../shared/log_level.ts";
+import { plural } from "../shared/plural.ts";
 
 /** When the file is larger it becomes `log.1`, whose old content is dropped. */
 const LOG_FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -160,7 +161,7 @@ class LineQueue {
       let text = this.#lines.splice(0).join("");
       if (this.#dropped > 0) {
         text += `${
-          JSON.stringify({ message: `${this.#dropped} lines of the log were dropped` })
+          JSON.stringify({ message: `The log has lost ${plural(this.#dropped, "line")}` })
         }\n`;
         this.#dropped = 0;
       }

@@ -21,6 +21,7 @@ import { runTerminal } from "./shell_command.ts";
 import { type InputShare, SharedInput } from "./shared_input.ts";
 import type { OutputSink } from "./sink.ts";
 import { Stdin } from "./stdin.ts";
+import { plural } from "../shared/plural.ts";
 
 type Options = OptionsOf<typeof execOptions>;
 
@@ -70,7 +71,7 @@ export async function runExec(
     fanout,
     sink,
     ...(sink === undefined && context.stderrIsTerminal
-      ? { onProgress: (done: number) => out.progress(`${done} of ${nodes.length} nodes`) }
+      ? { onProgress: (done: number) => out.progress(`${done} of ${plural(nodes.length, "node")}`) }
       : {}),
   };
   const atOnce = Math.min(fanout, options.private ? SESSIONS_MAX : fanout);

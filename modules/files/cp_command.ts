@@ -24,6 +24,7 @@ import { Progress } from "./progress.ts";
 import { pullFiles } from "./pull.ts";
 import { pushInSessions, type PushOptions, pushToAll } from "./push.ts";
 import { type Root, walk } from "./walk.ts";
+import { plural } from "../shared/plural.ts";
 
 type Options = OptionsOf<typeof cpOptions>;
 
@@ -251,15 +252,11 @@ function summaryText({ summaries, failures }: Account, ms: number): string {
   const rate = formatSize(Math.round(bytes * 1_000 / Math.max(1, ms)));
   const same = sum((summary) => summary.same);
   return [
-    countOf(sum((summary) => summary.files), "file"),
+    plural(sum((summary) => summary.files), "file"),
     ...(same > 0 ? [`${same} the same already`] : []),
     `${formatSize(bytes)} on ${summaries.size} of ${
-      countOf(summaries.size + failures.size, "node")
+      plural(summaries.size + failures.size, "node")
     }`,
     `${formatDuration(ms)}, ${rate}/s`,
   ].join(", ");
-}
-
-function countOf(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

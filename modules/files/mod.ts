@@ -8,6 +8,7 @@ import { CallError, type Module, verb } from "../../core/mod.ts";
 import { Copies } from "./copies.ts";
 import { ReadOrderSchema, WriteOrderSchema } from "./order.ts";
 import { type Summary, SummarySchema } from "./summary.ts";
+import { plural } from "../shared/plural.ts";
 
 export function createFiles(): Module {
   let running: Copies | undefined;
@@ -51,5 +52,7 @@ export function createFiles(): Module {
 }
 
 function outcomeOf({ files, bytes, same, problems }: Summary): string {
-  return `${files} files, ${bytes} bytes, ${same} the same, ${problems} problems`;
+  return `${plural(files, "file")}, ${plural(bytes, "byte")}, ${same} the same, ${
+    plural(problems, "problem")
+  }`;
 }

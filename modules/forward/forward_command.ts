@@ -10,6 +10,7 @@ import {
   type PipeListener,
 } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { reachMesh, readWholeView, selectPresent } from "../shared/mesh_query.ts";
 import type { forwardOptions } from "./commands.ts";
 import { carryLocal } from "./connection.ts";
 import { type ForwardSpec, parseForwards, targetText } from "./forward_spec.ts";
@@ -24,6 +25,7 @@ export async function runForward(
 ): Promise<void> {
   const { signal } = context;
   const specs = parseForwards(args);
+  await refuseUnknown(context, specs.map(({ node }) => node));
   await using resources = new AsyncDisposableStack();
   const ways = new Map<string, NodeWay>();
   for (const { node } of specs) {
@@ -47,6 +49,14 @@ export async function runForward(
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** In the words of all commands, and before anything listens. */
+async function refuseUnknown(context: CommandContext, names: readonly string[]): Promise<void> {
+  const { client } = await reachMesh(context);
+  await using _client = client;
+  const { nodes } = await readWholeView(client, { signal: context.signal });
+  selectPresent(nodes, { named: true, names: () => [...names] });
 }
 
 async function listen({ env }: CommandContext, { listen }: ForwardSpec): Promise<PipeListener> {

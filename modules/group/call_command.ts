@@ -11,6 +11,7 @@ import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { printable } from "../shared/text.ts";
 import type { callOptions } from "./commands.ts";
+import { plural } from "../shared/plural.ts";
 
 type CallOptions = OptionsOf<typeof callOptions>;
 
@@ -38,7 +39,7 @@ export async function runCall(
       ? { signed: await client.sign(verb, step.args, { targets: names }) }
       : { steps: [step] }),
     onPart: ({ answered, failures }) =>
-      out.progress(`${answered.size + failures.size} of ${names.length} nodes`),
+      out.progress(`${answered.size + failures.size} of ${plural(names.length, "node")}`),
   });
   out.progress(undefined);
   if (options.json) out.json(jsonOf(result, kind));

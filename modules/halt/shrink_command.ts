@@ -18,6 +18,7 @@ import type { shrinkOptions } from "./commands.ts";
 import { fateJson, formatFates, silentHint, wipeHint } from "./fate_report.ts";
 import { NOTICE_MS_MAX, PROBE_INTERVAL_MS, STRAGGLER_MS_MAX } from "./limits.ts";
 import { type Fate, takeDown } from "./take_down.ts";
+import { plural } from "../shared/plural.ts";
 
 const VERB = "mesh.forget";
 
@@ -162,6 +163,6 @@ async function forgetAtHome(home: MeshHome, keys: ReadonlySet<string>): Promise<
 function summaryOf(asked: number, left: readonly string[], staying: number): string {
   const stay = staying === 1 ? "1 node stays" : `${staying} nodes stay`;
   const gone = asked - left.length;
-  if (left.length === 0) return `${gone === 1 ? "1 node" : `${gone} nodes`} left the mesh, ${stay}`;
-  return `${gone} of ${asked} nodes left the mesh, not ${foldNodeset(left)}; ${stay}`;
+  if (left.length === 0) return `${plural(gone, "node")} left the mesh, ${stay}`;
+  return `${gone} of ${plural(asked, "node")} left the mesh, not ${foldNodeset(left)}; ${stay}`;
 }

@@ -23,6 +23,7 @@ import {
   STRAGGLER_MS_MAX,
 } from "./limits.ts";
 import { type ProbedNode, Prober } from "./liveness.ts";
+import { plural } from "../shared/plural.ts";
 
 const VERB = "core.shutdown";
 
@@ -256,7 +257,7 @@ class TakeDown {
     const count = this.#nodes.length;
     const names = foldNodeset([...this.#left.values()].map(({ name }) => name));
     const waiting = names === "" ? "" : `, waiting for ${names}`;
-    const nodes = count === 1 ? "1 node" : `${count} nodes`;
+    const nodes = plural(count, "node");
     this.#context.out.progress(
       `${this.#options.doing} ${nodes}: ${count - this.#left.size} down${waiting}`,
     );

@@ -7,6 +7,7 @@ import { localMeshes } from "../shared/local_daemon.ts";
 import { localNodes } from "../shared/state_folder.ts";
 import { type AuditLine, parseAuditLine } from "./audit_line.ts";
 import type { auditOptions } from "./commands.ts";
+import { plural } from "../shared/plural.ts";
 
 type Options = OptionsOf<typeof auditOptions>;
 
@@ -35,7 +36,7 @@ export async function runAudit(context: CommandContext, options: Options): Promi
   const wanted = lines.filter((line) => fits(line, options, now))
     .sort((a, b) => a.time - b.time)
     .slice(-options.last);
-  if (broken > 0) out.warn(`${broken} lines are not whole and were left out`);
+  if (broken > 0) out.warn(`Left out ${plural(broken, "line")} that had been cut short`);
   if (options.json) return out.json(wanted);
   out.table(
     [

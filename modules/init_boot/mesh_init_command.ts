@@ -52,6 +52,12 @@ export async function runMeshInit(
   out.print(`You are "${facts.user?.name}", who may do everything (group ops)`);
   const which = config === undefined ? `--mesh ${name}` : `--config ${shellQuoted(config)}`;
   out.note(`Next: minime mesh provision ${which} NODESET --out FOLDER`);
+  const others = (await homes.list()).filter((each) => each !== name);
+  if (others.length > 0 && env.processes.variable("MINIME_MESH") !== name) {
+    out.note(
+      `You have other meshes, too: for commands to mean this one, export MINIME_MESH=${name}`,
+    );
+  }
   out.note(
     `Keep a copy of ${shellQuoted(home.path("root.key"))} offline: whoever holds it is the mesh`,
   );

@@ -21,6 +21,7 @@ import { type FileHost, HostDialler } from "./host_dialler.ts";
 import { JoinedSchema, TokenReplySchema, TokenRequestSchema } from "../shared/join_verbs.ts";
 import { ReloadedSchema } from "./reloaded.ts";
 import type { TokenDesk } from "./token_desk.ts";
+import { plural } from "../shared/plural.ts";
 
 export type { FileHost } from "./host_dialler.ts";
 export { type DeskOptions, TokenDesk } from "./token_desk.ts";
@@ -84,7 +85,7 @@ export function createInitBoot(options: InitBootOptions): Module {
     hosts = read.hosts;
     dialler?.update(hosts);
     const count = added.length + removed.length + moved.length;
-    const others = count === 0 ? [] : [count === 1 ? "1 host" : `${count} hosts`];
+    const others = count === 0 ? [] : [plural(count, "host")];
     const what = [...others, ...read.changed].join(", ") || "nothing";
     host?.log("info", `Mesh file read again: ${what} changed`, { added, removed, moved });
     for (const text of read.later) host?.log("warning", text);

@@ -94,10 +94,11 @@ export async function runProvision(
   const [first = ""] = names;
   out.print(`Keys of ${foldNodeset(names)} are in "${folder}", one folder for each node`);
   out.note(
-    `Copy each to its machine, and remove it here: scp -rp ${
+    `Copy each to its machine, with the program, and remove it here: scp -rp ${
       shellQuoted(`${folder}/${first}`)
-    } root@${first}:/etc/minime`,
+    } minime root@${first}:`,
   );
+  out.note(`There, as root: ./minime init install --config ${first}/mesh.toml`);
 }
 
 function selectHosts(mesh: MeshFile, args: readonly string[]): MeshHost[] {

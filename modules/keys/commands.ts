@@ -5,7 +5,7 @@ import { flag, list, text, timeLimit } from "../shared/option.ts";
 
 /** Of `minime mesh rotate`. */
 export const rotateOptions = {
-  overlap: timeLimit("How long the PSK before is still accepted: 10s to 90d", { default: "7d" }),
+  overlap: timeLimit("How long the PSK before is still accepted: 10s to 90d; default: 7d"),
   finish: flag("Change no PSK, but refuse the one before from now on"),
   ...JSON_OUTPUT,
 };

@@ -25,6 +25,8 @@ export const EXPIRY_WARNINGS: readonly number[] = [1 / 6, 1 / 30, 1 / 100];
 /** Overlap of two PSKs: clocks differ by seconds, and nobody is away for longer than a certificate. */
 export const OVERLAP_MS_MIN = 10_000;
 export const OVERLAP_MS_MAX = 90 * 86_400_000;
+/** A week: who is away for a holiday comes back to it. */
+export const OVERLAP_MS_DEFAULT = 7 * 86_400_000;
 /** How long a registrar may take to make a key, or to take its certificate. */
 export const ISSUER_ANSWER_MS_MAX = 10_000;
 /** A request for enrolment that nobody has answered is forgotten after a day, an answer after a week. */

@@ -40,7 +40,10 @@ export async function waitingUsers(
     state === "up" && groups.includes(LOGIN_GROUP)
   ).map(({ name }) => name);
   if (targets.length === 0) {
-    throw new ConnectionError("other", `No node that is up is in group "${LOGIN_GROUP}"`);
+    throw new ConnectionError(
+      "other",
+      `No node that is up is in group "${LOGIN_GROUP}": only there can people ask`,
+    );
   }
   const failures = new Map<string, NodeFailure>();
   const { signal } = context;

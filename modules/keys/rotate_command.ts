@@ -5,6 +5,7 @@ import { loadAuthority, rootSeedOf } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { lockHome } from "../shared/home_lock.ts";
 import type { rotateOptions } from "./commands.ts";
+import { OVERLAP_MS_DEFAULT } from "./limits.ts";
 import { rotateIssuer } from "./rotate_issuer.ts";
 import { rotatePsk } from "./rotate_psk.ts";
 
@@ -16,6 +17,14 @@ export async function runRotate(
 ): Promise<number> {
   if (what !== "psk" && what !== "issuer") {
     throw new UsageError(`"${what}" cannot be rotated`, { hint: "Name psk or issuer" });
+  }
+  if (options.overlap !== undefined && (what === "issuer" || options.finish)) {
+    const both = what === "issuer" ? "Issuers" : "With --finish PSKs";
+    throw new UsageError(`${both} have no overlap: option --overlap means nothing here`, {
+      hint: what === "issuer"
+        ? 'The old issuers count until "minime revoke KEY" ends them'
+        : "Leave one of the two away",
+    });
   }
   if (what === "issuer" && options.finish) {
     throw new UsageError("Option --finish is for the PSK", {
@@ -29,6 +38,9 @@ export async function runRotate(
   const rootSeed = rootSeedOf(authority, what === "psk" ? "a new PSK" : "a new issuer");
   const parts = { home, primitives, authority, rootSeed };
   return what === "psk"
-    ? await rotatePsk(context, parts, options)
+    ? await rotatePsk(context, parts, {
+      ...options,
+      overlap: options.overlap ?? OVERLAP_MS_DEFAULT,
+    })
     : await rotateIssuer(context, parts, options);
 }

@@ -1,7 +1,7 @@
 /** `minime log`: the logs of daemons, of this machine or of many nodes. */
 
 import * as v from "valibot";
-import { CallError, UsageError } from "../../core/mod.ts";
+import { CallError, ConnectionError, errorText, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
@@ -58,7 +58,11 @@ async function ownLog(
   options: Options,
   output: LogOutput,
 ): Promise<void> {
-  const { calls, name } = await onlyLocalDaemon(context, options.name);
+  const { calls, name } = await onlyLocalDaemon(context, options.name).catch((error: unknown) => {
+    if (!(error instanceof ConnectionError)) throw error;
+    const text = `${errorText(error)}: of other nodes by -w NODESET, or -a`;
+    throw new ConnectionError(error.reason, text, { cause: error });
+  });
   try {
     const call = calls.stream("log.own", argsOf(options), {
       deadlineMs: options.follow ? 0 : LOG_MS_MAX,

@@ -6,6 +6,7 @@
 import type { Output } from "../shared/output.ts";
 import { printable } from "../shared/text.ts";
 import type { LogItem, LogLine } from "./log_line.ts";
+import { plural } from "../shared/plural.ts";
 
 const COLOURS = { debug: "dim", info: undefined, warning: "yellow", error: "red" } as const;
 
@@ -39,7 +40,9 @@ export class LogOutput {
 
   /** Resolves when there is room for more. */
   async take(node: string, { lines, missed }: LogItem): Promise<void> {
-    if (missed > 0) this.#out.warn(`${node}: ${missed} lines came too fast and are left out`);
+    if (missed > 0) {
+      this.#out.warn(`${node}: left out ${plural(missed, "line")} that came too fast`);
+    }
     const taken = lines.map((line) => ({ node, line }));
     if (this.#options.follow) await this.#print(taken);
     else this.#lines.push(...taken);

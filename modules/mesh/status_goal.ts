@@ -3,6 +3,7 @@
 import { UsageError } from "../../core/mod.ts";
 import { differenceNames, foldNodeset } from "../shared/nodeset.ts";
 import type { MeshStatus } from "./status.ts";
+import { plural } from "../shared/plural.ts";
 
 export interface StatusGoal {
   /** As it follows "the mesh is". */
@@ -27,9 +28,9 @@ export function parseStatusGoal(text: string): StatusGoal {
   const wanted = Number(count);
   const lacks = (status: MeshStatus) => {
     const up = upNames(status).length;
-    return up >= wanted ? undefined : `${up} of ${wanted} nodes are up`;
+    return up >= wanted ? undefined : `${up} of ${plural(wanted, "node")} up`;
   };
-  return { text: `up with ${wanted === 1 ? "1 node" : `${wanted} nodes`}`, lacks };
+  return { text: `up with ${plural(wanted, "node")}`, lacks };
 }
 
 function whatIsWrong({ problems }: MeshStatus): string | undefined {

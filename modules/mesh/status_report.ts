@@ -6,6 +6,7 @@ import type { Style } from "../shared/output.ts";
 import type { Column } from "../shared/table.ts";
 import { printable } from "../shared/text.ts";
 import type { MeshStatus, Problem, StatusLink, StatusNode } from "./status.ts";
+import { plural } from "../shared/plural.ts";
 
 const NODE_COLUMNS: readonly Column[] = [
   { header: "SEGMENT" },
@@ -85,7 +86,7 @@ export function statusSummary({ nodes, links, problems }: MeshStatus): string {
     ...counted(count("no answer"), "without an answer"),
     ...counted(count("down"), "lost"),
     ...counted(count("left"), "left"),
-    links.length === 1 ? "1 link" : `${links.length} links`,
+    plural(links.length, "link"),
   ];
   const roundTrips = links.flatMap(({ roundTripMs }) => roundTripMs ?? []);
   if (roundTrips.length > 0) parts.push(`round trip ${rangeOf(roundTrips, formatMs)}`);

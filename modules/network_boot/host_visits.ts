@@ -12,6 +12,7 @@ import { HostError } from "./host_error.ts";
 import { Jumps } from "./jumps.ts";
 import { LineProcess } from "./line_process.ts";
 import { answerOf, type AnswerOptions, runScript, type SshWay } from "./ssh.ts";
+import { plural } from "../shared/plural.ts";
 
 /** What came back from one host. */
 export type Visit =
@@ -47,7 +48,7 @@ export async function visitHosts(
   const show = () => {
     const done = hosts.length - waiting.size;
     const left = waiting.size === 0 ? "" : `, waiting for ${foldNodeset([...waiting])}`;
-    out.progress(`${options.doing} ${hosts.length} hosts: ${done} done${left}`);
+    out.progress(`${options.doing} ${plural(hosts.length, "host")}: ${done} done${left}`);
   };
   show();
   const { boot } = options.mesh;

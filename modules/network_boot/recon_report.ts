@@ -7,6 +7,7 @@ import { printable } from "../shared/text.ts";
 import { HOST_REASONS } from "./host_error.ts";
 import type { HostFacts } from "./recon_facts.ts";
 import type { Finding } from "./recon_judge.ts";
+import { plural } from "../shared/plural.ts";
 
 /** All that is known of one host. */
 export interface ReconReport {
@@ -80,7 +81,7 @@ function lineOf({ reason, text }: Finding): string {
 
 function summary(reports: readonly ReconReport[]): string {
   const bad = reports.filter(({ isReady }) => !isReady).map(({ name }) => name);
-  const count = reports.length === 1 ? "1 host" : `${reports.length} hosts`;
+  const count = plural(reports.length, "host");
   if (bad.length === 0) {
     return reports.length === 1 ? "1 host is ready to boot" : `All ${count} are ready to boot`;
   }

@@ -6,6 +6,7 @@ import { foldNodeset } from "../shared/nodeset.ts";
 import { padText } from "../shared/text.ts";
 import type { HostOutcome } from "./boot.ts";
 import type { LaunchStep } from "./launcher.ts";
+import { plural } from "../shared/plural.ts";
 
 const STEPS: readonly LaunchStep[] = ["connecting", "waiting", "copying", "starting"];
 
@@ -81,7 +82,7 @@ export class BootReport {
       return count === 0 ? [] : [`${count} ${step}`];
     });
     const doing = counts.length === 0 ? "" : `: ${counts.join(", ")}`;
-    this.#out.progress(`${this.#done} of ${this.#names.length} hosts done${doing}`);
+    this.#out.progress(`${this.#done} of ${plural(this.#names.length, "host")} done${doing}`);
   }
 }
 

@@ -17,6 +17,7 @@ import { type Visit, visitHosts } from "./host_visits.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
 import { WIPE_KILL_SECONDS } from "./limits.ts";
 import { parseWipeAnswer, WIPE_WORDS, wipeScript, type WipeWord } from "./wipe_script.ts";
+import { plural } from "../shared/plural.ts";
 
 /** Removing some hundred megabytes on a slow disk. */
 const REMOVE_MS_MAX = 30_000;
@@ -103,7 +104,7 @@ function print({ out }: CommandContext, reports: readonly WipeReport[], dirty: s
     out.print(`${nodeset}: ${isClean ? text : out.paint("red", text)}`);
   }
   const clean = reports.length - dirty.length;
-  const count = reports.length === 1 ? "1 host" : `${reports.length} hosts`;
+  const count = plural(reports.length, "host");
   out.print(
     dirty.length === 0
       ? `${clean === 1 ? count : `All ${count}`} ${clean === 1 ? "is" : "are"} clean`

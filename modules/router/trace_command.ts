@@ -12,6 +12,7 @@ import { type RouteHop, type Trace, TraceSchema } from "../shared/route_view.ts"
 import { printable } from "../shared/text.ts";
 import { HOP_MARKS } from "./route_command.ts";
 import type { traceOptions } from "./commands.ts";
+import { plural } from "../shared/plural.ts";
 
 /** Beyond what two echoes may take. */
 const ANSWER_SLACK_MS = 2_000;
@@ -115,7 +116,7 @@ async function traceTo(client: MeshClient, question: TraceQuestion): Promise<Tra
 function print(out: CommandContext["out"], traced: Traced, isFirst: boolean): void {
   const { from, to, class: routeClass, sent, answered, hops, why } = traced;
   if (!isFirst) out.print("");
-  const count = hops.length === 0 ? "no way" : hops.length === 1 ? "1 hop" : `${hops.length} hops`;
+  const count = hops.length === 0 ? "no way" : plural(hops.length, "hop");
   const lost = answered === sent || hops.length === 0
     ? ""
     : `, ${answered} of ${sent} echoes answered`;

@@ -68,7 +68,11 @@ export async function onlyLocalDaemon(
   for (const { calls } of found) void calls.close("client is done");
   if (first === undefined) {
     const what = node === undefined ? "No daemon" : `No daemon "${node}"`;
-    throw new ConnectionError("other", `${what} that is yours answers on this machine`);
+    const where = meshName === undefined ? "" : ` in mesh "${meshName}"`;
+    throw new ConnectionError(
+      "other",
+      `${what} that is yours answers on this machine${where}`,
+    );
   }
   const names = found.map(({ name, mesh }) => `${name} of mesh "${mesh}"`).join(", ");
   throw new UsageError(`Several daemons run on this machine: ${names}`, {

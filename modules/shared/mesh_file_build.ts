@@ -17,6 +17,7 @@ import { checkJumps } from "./mesh_file_jumps.ts";
 import { isAddress, NAME_RULE, type Settings } from "./mesh_file_schema.ts";
 import { compareNames, sortedNames } from "./names.ts";
 import { type NodesetSource, readNodeset } from "./nodeset_parse.ts";
+import { plural } from "./plural.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** A host, the offset of what named it, and of what says through which others it is reached. */
@@ -101,7 +102,9 @@ function readAddresses(
   const bad = addresses.find((address) => !isAddress(address));
   if (bad !== undefined) problems.add(offset, `${describeValue(bad)} is no address`);
   else if (addresses.length !== names.length) {
-    problems.add(offset, `There are ${count(addresses)} addresses for ${count(names)} names`);
+    const are = addresses.length === 1 ? "is" : "are";
+    const given = count(addresses, "address", "addresses");
+    problems.add(offset, `There ${are} ${given} for ${count(names, "name")}`);
   }
   return addresses;
 }
@@ -306,8 +309,8 @@ function unwrapped(address: string): string {
   return isWrapped && (closes < 0 || (opens >= 0 && opens < closes)) ? inside : address;
 }
 
-function count(list: readonly string[]): string {
-  return list.length === 0 ? "no" : String(list.length);
+function count(list: readonly string[], one: string, many = `${one}s`): string {
+  return list.length === 0 ? `no ${many}` : plural(list.length, one, many);
 }
 
 /** Frozen to its leaves. The file's depth is bounded, so the recursion is. */

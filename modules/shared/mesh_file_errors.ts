@@ -9,6 +9,7 @@ import { MESH_FILE_CHARACTERS_MAX, MESH_FILE_PROBLEMS_SHOWN_MAX } from "./limits
 import type { NodesetProblem } from "./nodeset_parse.ts";
 import { printable } from "./text.ts";
 import { TomlLocator, type TomlPath } from "./toml_locator.ts";
+import { plural } from "./plural.ts";
 
 export class MeshFileProblems {
   readonly #file: string;
@@ -74,7 +75,7 @@ export class MeshFileProblems {
     });
     const more = all.length - shown.length;
     if (more > 0) blocks.push(`… and ${more} more`);
-    const problems = all.length === 1 ? "1 problem" : `${all.length} problems`;
+    const problems = plural(all.length, "problem");
     throw new UsageError(`Cannot use ${this.#file}: ${problems}\n${blocks.join("\n")}`);
   }
 

@@ -143,7 +143,8 @@ export class MeshHomes {
     if (names.length === 0) {
       throw new ConnectionError(
         "unknown-name",
-        `No mesh in "${this.folder}": boot one with "minime boot --hosts FILE"`,
+        `No mesh in "${this.folder}": boot one with "minime boot --hosts FILE", or ` +
+          'make the keys of one by "minime mesh init --config FILE"',
       );
     }
     const homes = names.map((each) => this.#home(each));

@@ -194,8 +194,13 @@ export class ProgramFile {
     // What follows is for those who know the program from within.
     const [first = ""] = stderr.trim().split("\n", 1);
     const said = printable(first) || `exit code ${code}`;
-    throw new CallError("failed", `${program} failed: ${said}`);
+    throw new CallError("failed", `${nameOf(program)} failed: ${said.replaceAll(program, "it")}`);
   }
+}
+
+/** People know neither where a file that came with an upgrade lies, nor its long name. */
+function nameOf(program: string): string {
+  return program.includes("/") ? "The new program" : program;
 }
 
 /** Rejects when the pieces do. A program that takes no more says why when it ends. */

@@ -151,7 +151,7 @@ export class UptimeReport {
       ...this.#folded().map(({ nodeset, value: { uptime, starts } }) => ({
         nodes: nodeset,
         starts: starts ?? null,
-        uptime,
+        uptime: knownOf(uptime),
         failure: null,
       })),
       ...[...this.failures].map(({ name, ...failure }) => ({
@@ -177,6 +177,13 @@ export class UptimeReport {
     // By the clock of the daemon that told us, which may be ahead of ours.
     return `${node?.state ?? "down"} ${formatDuration(Math.max(0, this.#now - since))}`;
   }
+}
+
+/** Without what differs from node to node, and is therefore in no folded answer. */
+function knownOf(uptime: Uptime): unknown {
+  if (!isCoarse(uptime)) return uptime;
+  const { host: _host, bootedMs: _bootedMs, daemon, ...rest } = uptime;
+  return { ...rest, daemon: { version: daemon.version, upMs: daemon.upMs, links: daemon.links } };
 }
 
 function tableOf(columns: readonly Column[], rows: readonly Row[]): Table {

@@ -75,6 +75,12 @@ for (const form of FORMS) {
       stdout: "",
       stderr: 'minime: No help about "compltion", did you mean "completion"?\nSee "minime help"\n',
     });
+    const misplaced = await run(["upgrade", "./new"]);
+    assert.equal(misplaced.code, 2);
+    assert.match(
+      misplaced.stderr,
+      /Unexpected argument "\.\/new": did you mean --binary \.\/new\?/,
+    );
     assert.deepEqual(await run(["nodeset", "flod"]), {
       code: 2,
       stdout: "",
@@ -150,7 +156,8 @@ for (const form of FORMS) {
     const missing = await run(["nodeset", "expand", "@io"], { env });
     assert.deepEqual([missing.code, missing.stderr], [
       4,
-      `minime: No mesh in "${place.folder}/minime": boot one with "minime boot --hosts FILE"\n`,
+      `minime: No mesh in "${place.folder}/minime": boot one with "minime boot --hosts FILE", ` +
+      'or make the keys of one by "minime mesh init --config FILE"\n',
     ]);
     place.addMesh("lab", 1, ["n1", "n2"]);
     place.addMesh("prod", 2, ["p1"]);

@@ -191,7 +191,7 @@ for (const { what, reason, text, bad, trust } of DEFECTS) {
       assert.ok((error as Error).message.includes(" refuses us: "));
       assert.equal(acceptor.logged.length, 1);
       assert.ok(acceptor.logged[0]?.startsWith("warning: Connection from 127.0.0.1:"));
-      assert.ok(acceptor.logged[0]?.includes(text), acceptor.logged[0]);
+      assert.ok(acceptor.logged[0]?.includes(text), `${acceptor.logged[0]}`);
       assert.deepEqual(acceptor.conduits, []);
     });
   });
@@ -282,7 +282,7 @@ Deno.test("handshake: versions that do not overlap are refused, and both are nam
       await peer.present();
       const { ready, reason, text } = await peer.verdict();
       assert.deepEqual([ready, reason], [false, "version"]);
-      assert.ok(text.endsWith(" speaks protocol 7 to 9, we speak 1 to 1"), text);
+      assert.match(text, /^Peer "a" at .+ speaks protocol 7 to 9, we speak 1 to 1$/);
       await until(() => acceptor.logged.length > 0, "it was logged");
       assert.ok(acceptor.logged[0]?.endsWith("protocol 7 to 9, we speak 1 to 1"));
     },
@@ -301,7 +301,8 @@ Deno.test("handshake: a dialler that speaks none of our versions tells them befo
   const refused = assert.rejects(
     dialler.dial(`tcp:127.0.0.1:${address.port}`),
     (error: unknown) => {
-      isRefused(error, "version", "speaks protocol 7 to 9, we speak 1 to 1");
+      isRefused(error, "version", " speaks protocol 7 to 9, we speak 1 to 1");
+      assert.match(String(error), /Peer "b" at /);
       return true;
     },
   );

@@ -178,7 +178,12 @@ Deno.test("command line: mistakes are named, with a suggestion and where to read
     ],
     [["uptime", "--constructor"], 'Unknown option "--constructor"', 'See "minime uptime --help"'],
     [["uptime", "-z"], 'Unknown option "-z"', 'See "minime uptime --help"'],
-    [["uptime", "extra"], 'Unexpected argument "extra"', 'See "minime uptime --help"'],
+    [
+      ["uptime", "extra"],
+      'Unexpected argument "extra": did you mean -w extra?',
+      'See "minime uptime --help"',
+    ],
+    [["uptime", "./extra"], 'Unexpected argument "./extra"', 'See "minime uptime --help"'],
     [["uptime", "-w"], 'Option "--nodes" needs a value', 'See "minime uptime --help"'],
     [["uptime", "--order", "-b"], 'Option "--order" needs a value', 'See "minime uptime --help"'],
     [

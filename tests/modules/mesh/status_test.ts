@@ -206,7 +206,7 @@ Deno.test("status --wait: goals say what they lack", () => {
   const lacks = (goal: string, expected: readonly string[] = []) =>
     parseStatusGoal(goal).lacks(status, expected);
   assert.equal(lacks("up=1"), undefined);
-  assert.equal(lacks("up=2"), "1 of 2 nodes are up");
+  assert.equal(lacks("up=2"), "1 of 2 nodes up");
   assert.equal(lacks("up=all"), "not up: n2");
   assert.equal(lacks("up=all", ["n1", "n3", "n7"]), "not up: n[2,7]");
   assert.equal(lacks("healthy"), "1 thing is wrong");

@@ -100,7 +100,7 @@ Deno.test("mesh file: ways that lead nowhere are told where they are written", (
     ]],
     [
       file('names = "a[1-2]"\ninner_address = "10.0.0.1"'),
-      ["4:17: There are 1 addresses for 2 names"],
+      ["4:17: There is 1 address for 2 names"],
     ],
     [file('names = "a"\ninner_address = "-x"'), ['4:18: A name cannot start with "-"']],
     [

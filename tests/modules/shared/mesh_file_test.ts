@@ -251,7 +251,7 @@ Deno.test("mesh file: what only shows with all hosts known", () => {
       '5:9: Host "a" is named twice, first in line 3',
     ],
     [host('names = "n[1-3]"\naddress = "h[1-2]"'), "4:11: There are 2 addresses for 3 names"],
-    [host('names = "n1"\naddress = ""'), "4:11: There are no addresses for 1 names"],
+    [host('names = "n1"\naddress = ""'), "4:11: There are no addresses for 1 name"],
     [host('names = ""'), "3:9: Names are empty"],
     [host('names = "N[1-3]"'), '3:9: "N1" is no name (a-z, 0-9, and inside also . _ -)'],
     [host('names = "a b!c"'), '3:13: Operator "!" cannot stand in a plain list'],

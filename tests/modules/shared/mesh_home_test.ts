@@ -134,7 +134,8 @@ Deno.test("mesh home: the mesh is the named one, the only one, or the one booted
     homes.choose(),
     new ConnectionError(
       "unknown-name",
-      `No mesh in "${homes.folder}": boot one with "minime boot --hosts FILE"`,
+      `No mesh in "${homes.folder}": boot one with "minime boot --hosts FILE", or make the keys of ` +
+        'one by "minime mesh init --config FILE"',
     ),
   );
   const chosen = async (name?: string) => {
