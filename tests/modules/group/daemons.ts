@@ -188,6 +188,7 @@ function cuttable(
   };
   const network: Environment["network"] = {
     addresses: () => real.network.addresses(),
+    multicast: (group) => real.network.multicast(group),
     async dial(address, options) {
       return keep(await real.network.dial(address, options));
     },
