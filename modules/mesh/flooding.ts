@@ -49,7 +49,7 @@ export class Flooding {
       const isNeeded = peer === keyId
         ? this.#needs(entry, link)
         : peer !== from && !told.has(peer) && !direct.has(peer);
-      if (isNeeded) this.#outboxOf(link).add(keyId);
+      if (isNeeded) this.#outboxOf(link).add(entry);
     }
     this.#news.release(keyId);
   }

@@ -32,6 +32,13 @@ export const ADVERT_DELAY_MS = 50;
 export const ADVERT_INTERVAL_MS = 500;
 /** So much longer for each node in the table: all of them have to be told. */
 export const ADVERT_INTERVAL_MS_PER_NODE = 1;
+/**
+ * Links gained with nodes that are up anyway are told so long after the first of them: a boot makes
+ * dozens for each node, and nobody waits for the word.
+ */
+export const UNHURRIED_ADVERT_MS = 1_000;
+/** So much longer for each node in the table: all together say fifty of these a second at most. */
+export const UNHURRIED_ADVERT_MS_PER_NODE = 20;
 /** After some quiet, so many may follow each other at once: a newcomer is seen soon. */
 export const ADVERTS_AT_ONCE_MAX = 4;
 /** News for one neighbour are gathered so long, so that a wave of adverts becomes few messages. */
@@ -41,6 +48,8 @@ export const FLOOD_DELAY_MS = 20;
  * for each hop.
  */
 export const OFFER_DELAY_MS = 150;
+/** Where nothing is urgent, news are gathered so many times longer. */
+export const UNHURRIED_FACTOR = 10;
 /**
  * More news than this at once are a boot or a partition that heals: they come from all sides, so even
  * who is told at once is only offered them, and asks for what it lacks.
@@ -124,7 +133,10 @@ export const SEEDS_AT_FULL_PACE = 16;
 export const PROBE_MS = 500;
 /** A link that the graph does not ask for stays so long: nodes that flap must not move links. */
 export const SURPLUS_MS = 30_000;
-/** Before a neighbour that still needed a link, or was busy on it, is asked again. */
+/**
+ * Before a neighbour that still needed a link, or was busy on it, is asked again. All nodes ask at the
+ * whole multiples of it by their clocks, so that few adverts tell of many links that go.
+ */
 export const SURPLUS_AGAIN_MS = 15_000;
 
 /** Each end of each link says that it is there. Twice this must fit into the silence below. */

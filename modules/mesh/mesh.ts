@@ -16,7 +16,6 @@ import {
   type LinkChange,
   MinimeError,
   type ModuleHost,
-  RateLimit,
   type Timer,
 } from "../../core/mod.ts";
 import { isGateway, type MeshChange, type MeshView } from "../shared/mesh_view.ts";
@@ -34,15 +33,16 @@ import {
   ADVERT_ENDPOINTS_MAX,
   ADVERT_INTERVAL_MS,
   ADVERT_INTERVAL_MS_PER_NODE,
-  ADVERTS_PER_SECOND_MAX,
-  QUESTIONS_PER_SECOND_MAX,
   SILENCE_MS_MAX,
   STATES_DELAY_MS,
   STATES_DELAY_MS_PER_NODE,
   SYNC_MS,
+  UNHURRIED_ADVERT_MS,
+  UNHURRIED_ADVERT_MS_PER_NODE,
 } from "./limits.ts";
 import { Linker } from "./linker.ts";
 import { type NodeEntry, NodeTable } from "./node_table.ts";
+import { NeighbourLimits } from "./neighbour_limits.ts";
 import { NodeStates } from "./node_states.ts";
 import { OwnAdvert } from "./own_advert.ts";
 import { Prober } from "./prober.ts";
@@ -63,11 +63,6 @@ export interface MeshOptions {
   readonly pool?: AdvertPool;
 }
 
-interface Limits {
-  readonly adverts: RateLimit;
-  readonly questions: RateLimit;
-}
-
 export class Mesh {
   readonly counts: MeshCounts = newCounts();
   readonly #host: ModuleHost;
@@ -85,8 +80,7 @@ export class Mesh {
   readonly #own: OwnAdvert;
   /** Links that we gave up; they may take a while to close. */
   readonly #givenUp = new WeakSet<Link>();
-  /** Per neighbour, kept when its link goes: to dial again must not renew what it may send. */
-  readonly #limits = new Map<string, Limits>();
+  readonly #limits: NeighbourLimits;
   readonly #subscription: Disposable;
   #kept: Topology["kept"] = new Set();
   #statesTimer: Timer | undefined;
@@ -104,6 +98,7 @@ export class Mesh {
     const parts = { clock, random, self, log, links, table: this.#table, counts: this.counts };
     this.#host = host;
     this.#calm = new Calm(clock);
+    this.#limits = new NeighbourLimits(clock);
     const { segment, peers: seeds = [] } = options;
     this.#shape = { self: { keyId: self, segment, gateway: isGateway(host.self) }, seeds };
     this.#states = new NodeStates(this.#table, self);
@@ -139,6 +134,7 @@ export class Mesh {
       incarnation: options.incarnation ?? 1,
       links: () => links().map(({ peer }) => peer.identity.keyId),
       intervalMs: () => ADVERT_INTERVAL_MS + ADVERT_INTERVAL_MS_PER_NODE * this.#table.size,
+      unhurriedMs: () => UNHURRIED_ADVERT_MS + UNHURRIED_ADVERT_MS_PER_NODE * this.#table.size,
       publish: (received) => this.#publish(received),
       onTwin: (text) => this.#stopForTwin(text),
     });
@@ -180,7 +176,7 @@ export class Mesh {
   flood(link: Link, adverts: readonly Uint8Array[], forgotten: readonly Uint8Array[]): number {
     let known = 0;
     const from = link.peer.identity.keyId;
-    const { adverts: limit } = this.#limitsOf(from);
+    const { adverts: limit } = this.#limits.of(from);
     const unknown: ReceivedAdvert["advert"][] = [];
     this.#judge(link, () => {
       for (const [list, isForgotten] of [[adverts, false], [forgotten, true]] as const) {
@@ -276,7 +272,9 @@ export class Mesh {
       this.#flooding.linkDown(link);
       this.#linker.linkDown(link, change.reason);
     }
-    this.#own.changed();
+    const there = this.#table.get(link.peer.identity.keyId);
+    const isThere = there?.state === "up" && there.advert.instance === link.peer.instance;
+    this.#own.changed({ urgent: change.kind === "down" || !isThere });
     this.#statesSoon();
   }
 
@@ -293,6 +291,8 @@ export class Mesh {
 
   #onNews(entry: NodeEntry, from: string): void {
     this.#flooding.push(entry, from);
+    // Something was lost: links that we have not told of yet may be the last ones to a node.
+    if (entry.urgent && entry.state === "up") this.#own.hurry();
     this.#statesSoon();
   }
 
@@ -367,21 +367,8 @@ export class Mesh {
     );
   }
 
-  #limitsOf(keyId: string): Limits {
-    let limits = this.#limits.get(keyId);
-    if (limits === undefined) {
-      const { clock } = this.#host.env;
-      limits = {
-        adverts: new RateLimit(ADVERTS_PER_SECOND_MAX, clock),
-        questions: new RateLimit(QUESTIONS_PER_SECOND_MAX, clock),
-      };
-      this.#limits.set(keyId, limits);
-    }
-    return limits;
-  }
-
   #takeQuestion(link: Link): void {
-    if (this.#limitsOf(link.peer.identity.keyId).questions.take()) return;
+    if (this.#limits.of(link.peer.identity.keyId).questions.take()) return;
     throw new CallError("busy", "More questions per second than allowed");
   }
 

@@ -17,6 +17,8 @@ export interface NodeEntry {
   readonly trustedAt: number;
   readonly received: ReceivedAdvert;
   readonly advert: Advert;
+  /** It tells more than that a node that was up has more links than before. */
+  readonly urgent: boolean;
   /** Monotonic ms: when we first heard of the key. */
   readonly firstAt: number;
   forgotten: boolean;
@@ -79,6 +81,7 @@ export class NodeTable {
       trustedAt,
       received,
       advert,
+      urgent: old === undefined || isUrgent(advert, old),
       firstAt: old === undefined || old.forgotten ? now : old.firstAt,
       forgotten,
       state: old?.forgotten ? undefined : old?.state,
@@ -152,4 +155,13 @@ export class NodeTable {
     if (left.length === 0) this.#names.delete(name);
     else this.#names.set(name, left.length === 1 ? left[0] as string : left);
   }
+}
+
+function isUrgent(advert: Advert, { advert: before, state, forgotten }: NodeEntry): boolean {
+  if (
+    state !== "up" || forgotten || advert.leaving || advert.instance !== before.instance ||
+    advert.segment !== before.segment || advert.endpoints.join() !== before.endpoints.join()
+  ) return true;
+  const links = new Set(advert.links);
+  return before.links.some((keyId) => !links.has(keyId));
 }

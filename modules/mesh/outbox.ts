@@ -17,6 +17,7 @@ import {
   type Log,
   PRIORITY,
   type Random,
+  type Timer,
 } from "../../core/mod.ts";
 import { chance } from "../shared/chance.ts";
 import type { MeshCounts } from "./counts.ts";
@@ -28,6 +29,7 @@ import {
   FLOOD_UNASKED_MAX,
   OFFER_DELAY_MS,
   RETRY_MS,
+  UNHURRIED_FACTOR,
 } from "./limits.ts";
 import type { News } from "./news.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
@@ -63,7 +65,12 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #pending = new Set<string>();
   readonly #stopping = new AbortController();
-  #run: Promise<void> | undefined;
+  /** Something that waits is urgent. */
+  #urgent = false;
+  #timer: Timer | undefined;
+  /** Monotonic ms: when the timer is due. */
+  #dueAt = Infinity;
+  #telling: Promise<void> | undefined;
   /** The neighbour is told at once, and not only offered. */
   #eager = true;
 
@@ -73,17 +80,20 @@ export class Outbox {
   }
 
   get done(): Promise<void> | undefined {
-    return this.#run;
+    return this.#telling;
   }
 
-  add(keyId: string): void {
+  add({ keyId, urgent }: Pick<NodeEntry, "keyId" | "urgent">): void {
     if (this.#stopping.signal.aborted) return;
     this.#hold(keyId);
-    this.#run ??= this.#empty().finally(() => this.#run = undefined);
+    this.#urgent ||= urgent;
+    // By chance: who hears news from elsewhere meanwhile need not be told.
+    this.#plan(this.#delay() * (0.5 + chance(this.#options.random)));
   }
 
   stop(): void {
     this.#stopping.abort();
+    this.#timer?.cancel();
     for (const keyId of [...this.#pending]) this.#drop(keyId);
   }
 
@@ -97,32 +107,48 @@ export class Outbox {
     if (this.#pending.delete(keyId)) this.#options.news.release(keyId);
   }
 
-  async #empty(): Promise<void> {
+  /** Tells what waits by then; what is under way goes on first. */
+  #plan(ms: number): void {
+    if (this.#telling !== undefined || this.#pending.size === 0) return;
+    const { clock } = this.#options;
+    const dueAt = clock.monotonic() + ms;
+    if (this.#dueAt <= dueAt) return;
+    this.#timer?.cancel();
+    this.#dueAt = dueAt;
+    this.#timer = clock.after(ms, () => this.#begin());
+  }
+
+  #begin(): void {
+    this.#dueAt = Infinity;
+    const batch = this.#take();
+    if (batch.length === 0) return;
+    this.#telling = this.#tellAll(batch).then((nextMs) => {
+      this.#telling = undefined;
+      if (!this.#stopping.signal.aborted) this.#plan(nextMs);
+    });
+  }
+
+  /** How long to wait before what follows, in ms. */
+  async #tellAll(batch: readonly Telling[]): Promise<number> {
     const { keyId: peer } = this.#link.peer.identity;
     const { news } = this.#options;
-    for (let isFirst = true; this.#pending.size > 0; isFirst = false) {
-      await this.#pause(this.#delay(isFirst));
-      const batch = this.#take();
-      if (batch.length === 0) continue;
-      try {
-        await this.#tell(batch);
-        for (const { entry } of batch) {
-          // While it was sent something newer may have come.
-          if (!this.#pending.has(entry.keyId)) news.heard(entry.keyId, peer);
-        }
-      } catch (error) {
-        if (this.#stopping.signal.aborted) return;
-        await this.#failed(batch, error);
-      } finally {
-        for (const { entry } of batch) news.release(entry.keyId);
+    try {
+      await this.#tell(batch);
+      for (const { entry } of batch) {
+        // While it was sent something newer may have come.
+        if (!this.#pending.has(entry.keyId)) news.heard(entry.keyId, peer);
       }
+      return this.#delay();
+    } catch (error) {
+      return this.#stopping.signal.aborted ? 0 : this.#failed(batch, error);
+    } finally {
+      for (const { entry } of batch) news.release(entry.keyId);
     }
   }
 
-  /** By chance: who hears news from elsewhere meanwhile need not be told. */
-  #delay(isFirst: boolean): number {
+  #delay(): number {
     const ms = this.#eager ? FLOOD_DELAY_MS : OFFER_DELAY_MS;
-    return isFirst ? ms * (0.5 + chance(this.#options.random)) : ms;
+    return this.#urgent ? ms : ms * UNHURRIED_FACTOR;
   }
 
   async #tell(batch: readonly Telling[]): Promise<void> {
@@ -154,14 +180,16 @@ export class Outbox {
     });
   }
 
-  async #failed(batch: readonly Telling[], error: unknown): Promise<void> {
+  /** How long to wait before what follows, in ms. */
+  #failed(batch: readonly Telling[], error: unknown): number {
     if (isPassing(error)) {
       for (const { entry } of batch) this.#hold(entry.keyId);
-      return await this.#pause(RETRY_MS);
+      return RETRY_MS;
     }
     const names = batch.map(({ entry }) => entry.identity.name).join(", ");
     const { name } = this.#link.peer.identity;
     this.#options.log("warning", `"${name}" refuses adverts of ${names}: ${errorText(error)}`);
+    return this.#delay();
   }
 
   /**
@@ -184,15 +212,8 @@ export class Outbox {
       }
       this.#drop(keyId);
     }
+    this.#urgent &&= this.#pending.size > 0;
     return batch;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    try {
-      await this.#options.clock.sleep(ms, { signal: this.#stopping.signal });
-    } catch (error) {
-      if (!this.#stopping.signal.aborted) throw error;
-    }
   }
 }
 

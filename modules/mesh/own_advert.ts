@@ -29,6 +29,8 @@ export interface OwnAdvertOptions {
   readonly links: () => Iterable<string>;
   /** In the long run one advert in this time. */
   readonly intervalMs: () => number;
+  /** What is not urgent waits so long for more. */
+  readonly unhurriedMs: () => number;
   /** Takes each new advert into the table and to the neighbours. */
   readonly publish: (received: ReceivedAdvert) => void;
   /** Another daemon with our key lives, and it is we who must go. */
@@ -43,6 +45,8 @@ export class OwnAdvert {
   #credit = ADVERTS_AT_ONCE_MAX;
   #creditAt: number;
   #timer: Timer | undefined;
+  /** Monotonic ms: when the timer is due. */
+  #dueAt = Infinity;
   #stopped = false;
   /** How often another life of our key jumped above us, by instance. */
   readonly #jumps = new Map<string, number>();
@@ -59,18 +63,25 @@ export class OwnAdvert {
   }
 
   /** Our links are others now. */
-  changed(): void {
-    if (this.#stopped || this.#timer !== undefined) return;
+  changed({ urgent = true }: { readonly urgent?: boolean } = {}): void {
+    if (this.#stopped) return;
     const { clock } = this.#options.host.env;
+    const now = clock.monotonic();
     const intervalMs = this.#options.intervalMs();
-    const earned = (clock.monotonic() - this.#creditAt) / intervalMs;
+    const earned = (now - this.#creditAt) / intervalMs;
     this.#credit = Math.min(ADVERTS_AT_ONCE_MAX, this.#credit + earned);
-    this.#creditAt = clock.monotonic();
-    const wait = Math.max(ADVERT_DELAY_MS, (1 - this.#credit) * intervalMs);
-    this.#timer = clock.after(wait, () => {
-      this.#timer = undefined;
-      this.#say(false);
-    });
+    this.#creditAt = now;
+    const soonMs = Math.max(ADVERT_DELAY_MS, (1 - this.#credit) * intervalMs);
+    const dueAt = now + (urgent ? soonMs : Math.max(soonMs, this.#options.unhurriedMs()));
+    if (this.#dueAt <= dueAt) return;
+    this.#timer?.cancel();
+    this.#dueAt = dueAt;
+    this.#timer = clock.after(dueAt - now, () => this.#say(false));
+  }
+
+  /** What waits without hurry, if anything does, is to be told now. */
+  hurry(): void {
+    if (this.#dueAt < Infinity) this.changed();
   }
 
   /** Somebody has an advert of our key with a good signature. */
@@ -102,7 +113,6 @@ export class OwnAdvert {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#timer = undefined;
   }
 
   #countJump(instance: string): void {
@@ -118,6 +128,7 @@ export class OwnAdvert {
 
   #say(leaving: boolean): void {
     const { host, segment, endpoints, links, publish } = this.#options;
+    this.#dueAt = Infinity;
     this.#credit--;
     this.#sequence++;
     const advert = {

@@ -47,7 +47,9 @@ export class Trimmer {
       links().filter(({ peer }) => self < peer.identity.keyId && !isKept(peer.identity.keyId)),
     );
     for (const link of [...this.#dueAt.keys()]) if (!surplus.has(link)) this.#dueAt.delete(link);
-    const dueAt = clock.monotonic() + SURPLUS_MS;
+    const earliest = clock.now() + SURPLUS_MS;
+    const wait = Math.ceil(earliest / SURPLUS_AGAIN_MS) * SURPLUS_AGAIN_MS - clock.now();
+    const dueAt = clock.monotonic() + wait;
     for (const link of surplus) if (!this.#dueAt.has(link)) this.#dueAt.set(link, dueAt);
     this.#sleep();
   }
@@ -72,7 +74,7 @@ export class Trimmer {
     this.#timer = clock.after(Math.max(0, wait), () => this.#trim());
   }
 
-  /** All that are due at once: one advert tells of all of them. */
+  /** All that are due: one advert tells of all of them. */
   #trim(): void {
     const { clock, isWhole } = this.#options;
     const now = clock.monotonic();

@@ -6,6 +6,7 @@ import {
   FLOOD_UNASKED_MAX,
   OFFER_DELAY_MS,
   RETRY_MS,
+  UNHURRIED_FACTOR,
 } from "../../../modules/mesh/limits.ts";
 import { News } from "../../../modules/mesh/news.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
@@ -48,7 +49,7 @@ function scene() {
     log: ((level, text) => logs.push(`${level}: ${text}`)) as Log,
     needs: () => true,
   });
-  const add = (...names: string[]) => {
+  const put = (urgent: boolean, names: readonly string[]) => {
     for (const name of names) {
       const self = people.find(({ identity }) => identity.name === name);
       if (self === undefined) throw new Error(`Nobody is called "${name}"`);
@@ -58,12 +59,14 @@ function scene() {
       const { identity } = self;
       table.put({ received, identity, trustedAt: 0, forgotten: false, now: 0 });
       news.begin(keyId);
-      outbox.add(keyId);
+      outbox.add({ keyId, urgent });
       news.release(keyId);
     }
   };
+  const add = (...names: string[]) => put(true, names);
+  const addUnhurried = (...names: string[]) => put(false, names);
   const take = () => told.splice(0);
-  return { clock, outbox, news, add, take, answer, logs };
+  return { clock, outbox, news, add, addUnhurried, take, answer, logs };
 }
 
 Deno.test("outbox: news that come together are told together, each once", async () => {
@@ -75,6 +78,27 @@ Deno.test("outbox: news that come together are told together, each once", async 
   assert.deepEqual(take(), []);
   outbox.stop();
   await outbox.done;
+});
+
+Deno.test("outbox: what is not urgent waits for more, and goes along with what is", async () => {
+  const { clock, add, addUnhurried, take, outbox } = scene();
+  addUnhurried("a");
+  await clock.advance(2 * FLOOD_DELAY_MS);
+  addUnhurried("b");
+  assert.deepEqual(take(), []);
+  await clock.advance(2 * UNHURRIED_FACTOR * FLOOD_DELAY_MS);
+  assert.deepEqual(take(), ["mesh.flood ab"]);
+  addUnhurried("c");
+  add("d");
+  await clock.advance(2 * FLOOD_DELAY_MS);
+  assert.deepEqual(take(), ["mesh.flood cd"]);
+  // The hurry is over.
+  addUnhurried("e");
+  await clock.advance(2 * FLOOD_DELAY_MS);
+  assert.deepEqual(take(), []);
+  outbox.stop();
+  await outbox.done;
+  assert.equal(clock.timers, 0);
 });
 
 Deno.test("outbox: what the neighbour heard from elsewhere meanwhile it is not told", async () => {

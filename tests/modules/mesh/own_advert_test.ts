@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { type Self, toHex } from "../../../core/mod.ts";
 import type { ReceivedAdvert } from "../../../modules/mesh/advert.ts";
-import { ADVERT_INTERVAL_MS } from "../../../modules/mesh/limits.ts";
+import {
+  ADVERT_DELAY_MS,
+  ADVERT_INTERVAL_MS,
+  UNHURRIED_ADVERT_MS,
+} from "../../../modules/mesh/limits.ts";
 import { OwnAdvert } from "../../../modules/mesh/own_advert.ts";
 import { Simulation } from "../../simulation/environment.ts";
 import { advertOf, hostOf, keyIdOf, seededKeys } from "./adverts.ts";
@@ -23,6 +27,7 @@ function scene(instance?: Uint8Array, simulation = new Simulation({ seed: "own" 
     incarnation: 1,
     links: () => links,
     intervalMs: () => ADVERT_INTERVAL_MS,
+    unhurriedMs: () => UNHURRIED_ADVERT_MS,
     publish: (received) => said.push(received),
     onTwin: (text) => twins.push(text),
   });
@@ -50,6 +55,27 @@ Deno.test("own advert: changes that never end are said now and then", async () =
   for (let ms = 0; ms < 60_000; ms += 10) simulation.after(ms, () => own.changed());
   await simulation.run();
   assert.ok(said.length > 60 && said.length <= 126, `${said.length}`);
+});
+
+Deno.test("own advert: what is not urgent waits, and is said with what is", async () => {
+  const { own, simulation, versions } = scene();
+  own.changed({ urgent: false });
+  await simulation.run({ forMs: UNHURRIED_ADVERT_MS - 1 });
+  assert.equal(versions(), "1.1");
+  await simulation.run();
+  assert.equal(versions(), "1.1 1.2");
+  const { clock } = simulation.host("me");
+  for (const urge of [() => own.changed(), () => own.hurry()]) {
+    const begun = clock.monotonic();
+    own.changed({ urgent: false });
+    urge();
+    own.changed({ urgent: false });
+    await simulation.run();
+    assert.equal(clock.monotonic() - begun, ADVERT_DELAY_MS);
+  }
+  own.hurry();
+  await simulation.run();
+  assert.equal(versions(), "1.1 1.2 1.3 1.4");
 });
 
 Deno.test("own advert: an earlier life with a higher incarnation is jumped above", async () => {

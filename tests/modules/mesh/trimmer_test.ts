@@ -54,6 +54,21 @@ Deno.test("trimmer: the end with the smaller key asks after the grace, and close
   trimmer.stop();
 });
 
+Deno.test("trimmer: all ask at the same moments, whenever their links became needless", async () => {
+  const { clock, links, trimmer, take } = scene("x");
+  await clock.advance(SURPLUS_AGAIN_MS / 3);
+  const [link] = links.values();
+  links.set("y", { ...link, peer: { identity: { keyId: "y", name: "y" } } } as unknown as Link);
+  trimmer.update();
+  await clock.advance(SURPLUS_MS);
+  assert.equal(take().length, 2);
+  await clock.advance(SURPLUS_AGAIN_MS / 3 * 2 - 1);
+  assert.deepEqual(take(), []);
+  await clock.advance(1);
+  assert.equal(take().length, 2);
+  trimmer.stop();
+});
+
 Deno.test("trimmer: a link that is wanted again in time stays", async () => {
   const { clock, state, trimmer, take } = scene("x");
   await clock.advance(SURPLUS_MS - 1);
@@ -61,9 +76,9 @@ Deno.test("trimmer: a link that is wanted again in time stays", async () => {
   trimmer.update();
   state.kept = "";
   trimmer.update();
-  await clock.advance(SURPLUS_MS - 1);
+  await clock.advance(SURPLUS_MS);
   assert.deepEqual(take(), []);
-  await clock.advance(1);
+  await clock.advance(1 + SURPLUS_AGAIN_MS);
   assert.equal(take().length, 2);
   trimmer.stop();
 });
