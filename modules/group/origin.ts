@@ -58,6 +58,7 @@ export async function* originate(
   context: Pick<Context, "signal" | "deadlineMs" | "input">,
 ): AsyncGenerator<GroupPart, GroupReply, void> {
   const { clock, picture } = station;
+  const begunAt = clock.monotonic();
   if (args.targets === "") await station.settled(context.signal);
   const names = await station.firstView.choose(() => freeze(args.targets, picture), context);
   const work = workOf(args, station.env);
@@ -74,7 +75,8 @@ export async function* originate(
   const operation = new Operation(station, {
     work,
     targets,
-    deadlineMs: deadlineOf(args, context),
+    // What a young daemon waited above is part of it.
+    deadlineMs: Math.max(1, Math.ceil(deadlineOf(args, context) - (clock.monotonic() - begunAt))),
     slackMs: GROUP_SLACK_MS,
     via: [],
     avoid: resender.avoid,

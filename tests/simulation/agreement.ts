@@ -12,15 +12,18 @@ import type { Life, SimulatedNode } from "./simulated_node.ts";
 export class Agreement {
   #first: SimulatedNode | undefined;
 
-  /** The first thing that the nodes do not agree on, or undefined. */
-  missing(nodes: readonly SimulatedNode[]): string | undefined {
+  /** The first thing that the nodes do not agree on, or undefined; without links only who is there. */
+  missing(
+    nodes: readonly SimulatedNode[],
+    { links = true }: { readonly links?: boolean } = {},
+  ): string | undefined {
     const first = this.#first;
     const order = first !== undefined && nodes.includes(first) ? [first, ...nodes] : nodes;
     const lives = new Map<string, Life>();
     for (const { keyId, running } of nodes) if (running !== undefined) lives.set(keyId, running);
     let gone: string | undefined;
     for (const node of order) {
-      const view = viewOf(node, lives);
+      const view = viewOf(node, { lives, links });
       const wrong = typeof view === "string"
         ? view
         : gone !== undefined && gone !== view.gone
@@ -37,7 +40,10 @@ export class Agreement {
 }
 
 /** Whom the node takes for gone, or what is wrong with its view. */
-function viewOf(node: SimulatedNode, lives: ReadonlyMap<string, Life>): { gone: string } | string {
+function viewOf(
+  node: SimulatedNode,
+  { lives, links }: { readonly lives: ReadonlyMap<string, Life>; readonly links: boolean },
+): { gone: string } | string {
   const { name, keyId, running } = node;
   const picture = running?.picture;
   if (picture === undefined) return `"${name}" has no view yet`;
@@ -55,24 +61,24 @@ function viewOf(node: SimulatedNode, lives: ReadonlyMap<string, Life>): { gone: 
   }
   if (!up.has(keyId)) return `"${name}" does not know itself`;
   for (const other of up.values()) {
-    const wrong = wrongAbout(other, up, lives);
+    const life = lives.get(other.keyId);
+    const wrong = wrongLife(other, life) ?? (links ? wrongLinks(other, up) : undefined);
     if (wrong !== undefined) return `"${name}" thinks that ${wrong}`;
   }
-  for (const other of lacking(up.get(keyId) as NodeView, up)) {
+  for (const other of links ? lacking(up.get(keyId) as NodeView, up) : []) {
     return `"${name}" has no link to "${up.get(other)?.name}"`;
   }
   return { gone: gone.sort().join(", ") };
 }
 
 /** What is wrong about a node that is shown as up. */
-function wrongAbout(
-  node: NodeView,
-  up: ReadonlyMap<string, NodeView>,
-  lives: ReadonlyMap<string, Life>,
-): string | undefined {
-  const life = lives.get(node.keyId);
+function wrongLife(node: NodeView, life: Life | undefined): string | undefined {
   if (life === undefined) return `"${node.name}" (${node.keyId.slice(0, 8)}) is up`;
   if (life.instance !== node.instance) return `"${node.name}" lives an earlier life`;
+  return undefined;
+}
+
+function wrongLinks(node: NodeView, up: ReadonlyMap<string, NodeView>): string | undefined {
   for (const to of node.links) {
     const other = up.get(to);
     if (other === undefined) {

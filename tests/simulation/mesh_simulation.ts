@@ -191,9 +191,9 @@ export class MeshSimulation {
     node.died();
   }
 
-  /** Why the living nodes do not agree on a mesh of them all, or undefined. */
-  disagreement(): string | undefined {
-    return this.#agreement.missing(this.living);
+  /** Why the living nodes do not agree on a mesh of them all, or undefined; without links, on who is there. */
+  disagreement(options: { readonly links?: boolean } = {}): string | undefined {
+    return this.#agreement.missing(this.living, options);
   }
 
   /** Runs until they agree; gives how many virtual ms that took. Throws after `maxMs`. */
