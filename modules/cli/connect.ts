@@ -5,6 +5,7 @@
  */
 
 import {
+  AuthenticationError,
   Calls,
   ConnectionError,
   type ConnectionReason,
@@ -187,7 +188,7 @@ async function race(
       } catch (error) {
         if (winner !== undefined) return;
         const reason = error instanceof ConnectionError ? error.reason : "other";
-        failures.push({ name: node.name, reason, text: errorText(error) });
+        failures.push({ name: node.name, reason, text: errorText(error), error });
         needs.out.detail(`Node "${node.name}" at ${endpoint}: ${errorText(error)}`);
       }
     }
@@ -221,6 +222,7 @@ interface Failure {
   readonly name: string;
   readonly reason: ConnectionReason;
   readonly text: string;
+  readonly error: unknown;
 }
 
 /** What most attempts have in common, whatever the address was. */
@@ -243,5 +245,7 @@ function unreachable(count: number, failures: readonly Failure[]): ConnectionErr
   const more = groups.length > REASONS_SHOWN_MAX ? "; …" : "";
   const nodes = count === 1 ? "the one known node" : `any of ${count} known nodes`;
   const why = groups.slice(0, REASONS_SHOWN_MAX).join("; ");
-  return new ConnectionError(reason, `Cannot reach ${nodes} of the mesh: ${why}${more}`);
+  // Who was met and refused says more than who was not met.
+  const cause = failures.find(({ error }) => error instanceof AuthenticationError)?.error;
+  return new ConnectionError(reason, `Cannot reach ${nodes} of the mesh: ${why}${more}`, { cause });
 }

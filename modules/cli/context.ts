@@ -12,6 +12,8 @@ export interface ConnectNeeds {
   readonly out: Output;
   readonly signal: AbortSignal;
   home(): Promise<MeshHome>;
+  /** As `out.warn`, but once for each topic: a command may make a hundred connections. */
+  warnOnce(topic: string, text: string): void;
 }
 
 /** What is asked of {@link Connect}. */
@@ -39,10 +41,16 @@ export function createContext(parts: ContextParts): CommandContext {
   const homes = new MeshHomes(env);
   let chosen: Promise<MeshHome> | undefined;
   const home = () => chosen ??= chooseHome(homes, out, meshName);
+  const warned = new Set<string>();
+  const warnOnce = (topic: string, text: string) => {
+    if (!warned.has(topic)) out.warn(text);
+    warned.add(topic);
+  };
   const connect = (options: ConnectRequest) => {
     const { mesh } = options;
     const named = async () => (await homes.choose(mesh)).home;
-    return parts.connect({ env, out, signal, home: mesh === undefined ? home : named }, options);
+    const needs = { env, out, signal, warnOnce };
+    return parts.connect({ ...needs, home: mesh === undefined ? home : named }, options);
   };
   return {
     env,

@@ -27,7 +27,7 @@ interface LivingUser {
 
 /** @throws AuthenticationError when the certificate is not valid, and how to get another one */
 export async function loadLivingUser(
-  { env, out }: Pick<ConnectNeeds, "env" | "out">,
+  { env, out, warnOnce }: Pick<ConnectNeeds, "env" | "out" | "warnOnce">,
   primitives: Primitives,
   home: MeshHome,
 ): Promise<LivingUser> {
@@ -50,7 +50,7 @@ export async function loadLivingUser(
     } catch (error) {
       // A home that cannot be written is enough for most commands.
       if (!(error instanceof MinimeError)) throw error;
-      out.warn(`Your certificate cannot be renewed: ${errorText(error)}`);
+      warnOnce("renewal", `Your certificate cannot be renewed: ${errorText(error)}`);
     }
   }
   const name = parseCertificate(primitives, await home.require("user.cert")).name;
@@ -66,7 +66,7 @@ export async function loadLivingUser(
   const { certificate: { notBefore }, notAfter } = identity;
   if (isUserEnding({ notBefore, notAfter }, needs.now)) {
     const left = formatDuration(notAfter - needs.now);
-    out.warn(`Your certificate of mesh "${home.name}" ends in ${left}: ${advice}`);
+    warnOnce("end", `Your certificate of mesh "${home.name}" ends in ${left}: ${advice}`);
   }
   return user;
 }

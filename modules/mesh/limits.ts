@@ -166,3 +166,7 @@ export const SLOW_MS = 100;
 export const SLOW_BETWEEN_SEGMENTS_MS = 500;
 /** Nodes in one message of a view: up to 70 KB each, when each claims all the links that it may. */
 export const NODES_PER_PART = 50;
+
+/** Nodes that are not in the mesh and are asked why, by one look at it; and how long all may take. */
+export const SHUT_OUT_ASKED_MAX = 16;
+export const SHUT_OUT_MS_MAX = 500;

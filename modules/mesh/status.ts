@@ -29,6 +29,8 @@ export interface StatusInput {
   readonly silent: ReadonlyMap<string, string>;
   /** By name: what a node has to say of its certificate. @default nothing */
   readonly certificates?: ReadonlyMap<string, readonly string[]>;
+  /** By name: why a node that the mesh does not have can never link with it. @default nothing */
+  readonly shutOut?: ReadonlyMap<string, string>;
   /** Round trips above this are slow; of links between segments, above the second one. */
   readonly slowMs: number;
   readonly slowBetweenSegmentsMs: number;
@@ -74,6 +76,7 @@ export type Problem =
   }
   | { readonly kind: "gateways"; readonly segment: string; readonly left: readonly string[] }
   | { readonly kind: "certificate"; readonly node: string; readonly text: string }
+  | { readonly kind: "protocol"; readonly node: string; readonly text: string }
   | { readonly kind: "name"; readonly name: string; readonly keyIds: readonly string[] }
   | { readonly kind: "versions"; readonly versions: readonly (readonly [string, string])[] };
 
@@ -123,6 +126,7 @@ export function meshStatus(input: StatusInput): MeshStatus {
     ...[...input.certificates ?? []].flatMap(([node, texts]) =>
       texts.map((text): Problem => ({ kind: "certificate", node, text }))
     ),
+    ...[...input.shutOut ?? []].map(([node, text]): Problem => ({ kind: "protocol", node, text })),
     ...mixedVersions([...up.values()]),
   ];
   return { nodes, links, problems };

@@ -23,6 +23,7 @@ import {
   STATUS_POLL_MS,
   STATUS_WAIT_MS_DEFAULT,
 } from "./limits.ts";
+import { shutOut } from "./shut_out.ts";
 import { type MeshStatus, meshStatus, type OwnLinks, OwnLinksSchema } from "./status.ts";
 import {
   linkTable,
@@ -53,13 +54,15 @@ export async function runStatus(context: CommandContext, options: StatusOptions)
 }
 
 async function look(
-  { env, signal }: CommandContext,
+  context: CommandContext,
   options: StatusOptions,
   client: MeshClient,
 ): Promise<MeshStatus> {
+  const { env, signal } = context;
   const asked = { targets: "", reduce: { kind: "list" }, signal } as const;
-  const [view, result, keys] = await Promise.all([
-    readMeshView(client, { signal }),
+  const seeing = readMeshView(client, { signal });
+  const [view, result, keys, shut] = await Promise.all([
+    seeing,
     callGroup(client, {
       ...asked,
       steps: [{ verb: "mesh.links" }],
@@ -71,6 +74,7 @@ async function look(
       steps: [{ verb: "keys.status" }],
       deadlineMs: STATUS_ANSWER_MS_MAX,
     }),
+    seeing.then(async (view) => await shutOut(context, await context.home(), view)),
   ]);
   const { links, silent } = answersOf(result);
   return meshStatus({
@@ -78,6 +82,7 @@ async function look(
     links,
     silent,
     certificates: certificatesOf(keys, env.clock.now()),
+    shutOut: shut,
     slowMs: options.slow ?? SLOW_MS,
     slowBetweenSegmentsMs: options.slow ?? SLOW_BETWEEN_SEGMENTS_MS,
   });

@@ -162,6 +162,7 @@ function problemText(problem: Problem, nodes: readonly StatusNode[], now: number
         ? `segment ${problem.segment}: no gateway is up`
         : `segment ${problem.segment}: only one gateway is left, ${problem.left.join(",")}`;
     case "certificate":
+    case "protocol":
       return `${problem.node}: ${problem.text}`;
     case "name": {
       const keys = problem.keyIds.map((keyId) => keyId.slice(0, 16)).join(" and ");

@@ -19,7 +19,15 @@ async function user(world: HomeWorld) {
     async load(): Promise<readonly [days: number, said: string]> {
       const terminal = new MemoryTerminal();
       const out = new StreamOutput(terminal, { plain: true, onBroken: () => {} });
-      const { self } = await loadLivingUser({ env: world.env, out }, primitives, home);
+      const { self } = await loadLivingUser(
+        {
+          env: world.env,
+          out,
+          warnOnce: (_topic, text) => out.warn(text),
+        },
+        primitives,
+        home,
+      );
       await out.finish();
       const left = self.identity.notAfter - world.env.clock.now();
       return [Math.round(left / DAY_MS), terminal.stderr];

@@ -97,6 +97,13 @@ Deno.test("status: a link that no end has told of yet is there all the same", ()
   assert.equal(statusSummary(status), "healthy: 2 up, 1 link");
 });
 
+Deno.test("status: a node whose protocol nobody speaks is named with what it said", () => {
+  const shut = new Map([["n7", 'Peer "n7" at 10.0.0.7:1 speaks protocol 0 to 0, we speak 1 to 1']]);
+  const status = statusOf(fully([node("n1"), node("n2")]), { shutOut: shut });
+  assert.deepEqual(problemLines(status, NOW), [`n7: ${shut.get("n7")}`]);
+  assert.match(statusSummary(status), /^degraded: 2 up/);
+});
+
 Deno.test("status: lost nodes say where and since when, those of one place together", () => {
   const lost = { state: "down", lostAt: "n1" } as const;
   const status = statusOf(fully([
