@@ -21,20 +21,17 @@ import {
   verifyChain,
   verifyPolicy,
 } from "../../core/mod.ts";
+import { NotAdmittedError, requestAdmission } from "../shared/admission.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
-import { type Admit, formatEnrolment, parseEnrolment } from "../shared/enrolment.ts";
+import { type Admit, formatEnrolment } from "../shared/enrolment.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { readLines } from "../shared/lines.ts";
 import { statePaths, stateRoot } from "../shared/state_folder.ts";
 import { fileTarget, startLog } from "./daemon_log.ts";
 import { DaemonPlace, StartError } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
 import { Replacement } from "./replacement.ts";
 import { leave, resume } from "./resumed_daemon.ts";
-
-/** How long whoever boots us may take to answer our request. */
-const ADMIT_MS_MAX = 120_000;
 
 export interface EnrolOptions {
   readonly mesh: string;
@@ -57,7 +54,8 @@ export async function runEnrolled(
   try {
     return await runDaemon(context, options);
   } catch (error) {
-    const reason = error instanceof StartError ? error.reason : "other";
+    const otherwise = error instanceof NotAdmittedError ? "refused" : "other";
+    const reason = error instanceof StartError ? error.reason : otherwise;
     const message = errorText(error);
     context.out.write(formatEnrolment({ word: "fail", value: { reason, message } }));
     return EXIT.allFailed;
@@ -171,41 +169,20 @@ async function enrol(
     readonly place: DaemonPlace;
   },
 ): Promise<Admit> {
-  const { env, out, stdin } = context;
-  const { keys, primitives } = parts;
+  const { env } = context;
+  const { keys: { signSeed, dh }, primitives, options: { name }, place } = parts;
   const request = signCertificateRequest(primitives, {
-    signSeed: keys.signSeed,
-    dhPublicKey: keys.dh.publicKey,
-    name: parts.options.name,
+    signSeed,
+    dhPublicKey: dh.publicKey,
+    name,
     meshId: new Uint8Array(16),
     now: Math.floor(env.clock.now()),
   });
-  const value = {
+  return await requestAdmission(context, {
     request: request.bytes.toBase64(),
-    endpoints: parts.place.endpoints,
+    endpoints: place.endpoints,
     pid: env.processes.pid,
-  };
-  out.write(formatEnrolment({ word: "csr", value }));
-  const late = new AbortController();
-  const timer = env.clock.after(ADMIT_MS_MAX, () => late.abort());
-  const expired = new Promise<never>((_, reject) => {
-    late.signal.addEventListener("abort", () => {
-      reject(new StartError("refused", `No certificate came within ${ADMIT_MS_MAX} ms`));
-    });
   });
-  const read = async (): Promise<Admit> => {
-    for await (const line of readLines(stdin.bytes)) {
-      const message = parseEnrolment(line);
-      if (message?.word === "admit") return message.value;
-      if (message?.word === "fail") throw new StartError("refused", message.value.message);
-    }
-    throw new StartError("refused", "Whoever boots us went away before it sent a certificate");
-  };
-  try {
-    return await Promise.race([read(), expired]);
-  } finally {
-    timer.cancel();
-  }
 }
 
 /** Who we are from now on, after the same checks that others will make. */

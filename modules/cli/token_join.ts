@@ -21,7 +21,7 @@ import {
 } from "../../core/mod.ts";
 import { KEY_BYTES } from "../shared/authority.ts";
 import { JoinedSchema } from "../shared/join_verbs.ts";
-import type { NodeFile } from "../shared/node_folder.ts";
+import { type NodeFile, ownNodeKey } from "../shared/node_folder.ts";
 import { makePrivateFolder, readPrivateFile } from "../shared/private_folder.ts";
 
 /** How long a registrar may take to answer, at each of its endpoints. */
@@ -64,7 +64,8 @@ export async function joinByToken(
     });
   }
   await makePrivateFolder(env, folder);
-  const key = await ownKey(env, folder);
+  // Who used a token must be able to ask again.
+  const key = await ownNodeKey(env, folder);
   const joined = await ask(env, primitives, { token, key, signal: options.signal });
   const meshId = meshIdOf(primitives, token.rootPublicKey);
   verifyChain(primitives, {
@@ -94,19 +95,6 @@ async function readToken(env: Environment, path: string): Promise<JoinToken> {
   const bytes = await readPrivateFile(env, path);
   if (bytes === undefined) throw new UsageError(`There is no token file "${path}"`);
   return parseJoinToken(new TextDecoder().decode(bytes));
-}
-
-/** On disk before anybody hears of it: who used a token must be able to ask again. */
-async function ownKey(
-  env: Pick<Environment, "files" | "processes" | "random">,
-  folder: string,
-): Promise<Uint8Array> {
-  const path = `${folder}/node.key`;
-  const present = await readPrivateFile(env, path);
-  if (present?.length === 2 * KEY_BYTES) return present;
-  const key = env.random.bytes(2 * KEY_BYTES);
-  await env.files.write(path, key, { mode: 0o600 });
-  return key;
 }
 
 async function ask(

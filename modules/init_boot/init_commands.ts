@@ -24,6 +24,7 @@ export const installOptions = {
     placeholder: "NAME",
   }),
   ...MANAGER,
+  enrol: flag("Take certificate and mesh file from stdin, as boot --install gives them"),
   dryRun: DRY_RUN,
 };
 /** Of `minime init uninstall`. */
@@ -48,7 +49,7 @@ export const init = group({
         "Writes a systemd unit or an init script, copies the program to /usr/local/bin " +
         "unless it lies below /usr or /opt, and the folder of keys to /etc/minime/MESH unless it " +
         "lies below /etc. Doing it again brings files up to date; a mesh file that you have " +
-        "edited there is kept.",
+        "edited there is kept. On hosts that are reached by ssh, boot --install does it all.",
       examples: [
         ["minime init install --config n1/mesh.toml", "n1 is the folder that provision wrote"],
         ["minime init install --config n1/mesh.toml --dry-run", "print the files"],

@@ -10,6 +10,9 @@ const LINKERS = [
   { program: "chkconfig", on: ["--add"], off: ["--del"], nameFirst: false },
 ] as const;
 
+/** Makes a service run: by itself, anew, or with its files read again. It runs before and after, if it can. */
+export type ServiceStart = "start" | "restart" | "reload";
+
 /** How a service is. */
 export interface ServiceState {
   readonly installed: boolean;
@@ -53,12 +56,14 @@ export class ServiceControl {
     );
   }
 
-  /** From now on it starts with the machine, and runs now; anew when its files have changed. */
-  async enable(changed: boolean): Promise<string[]> {
-    if (this.#kind === "systemd") return await this.#enableUnit(changed);
+  /** From now on it starts with the machine, and runs now. */
+  async enable(how: ServiceStart): Promise<string[]> {
+    if (this.#kind === "systemd") return await this.#enableUnit(how);
     const lines = [await this.#link("on")];
     if (this.#root !== "") return lines;
-    return [...lines, await this.#must(this.path, [changed ? "restart" : "start"])];
+    const started = await this.#must(this.path, [how === "restart" ? how : "start"]);
+    if (how === "reload") await this.#must(this.path, ["reload"]);
+    return [...lines, started];
   }
 
   /** It runs no more, and does not start with the machine. */
@@ -114,7 +119,7 @@ export class ServiceControl {
     return { installed, enabled: enabled.code === 0, running: active === "active", text };
   }
 
-  async #enableUnit(changed: boolean): Promise<string[]> {
+  async #enableUnit(how: ServiceStart): Promise<string[]> {
     if (this.#root !== "" || !await isSystemdRunning(this.#env)) {
       await this.#systemctl(...this.#rootWords(), "enable", this.name);
       return [`${this.name} is enabled: it starts with the machine`];
@@ -122,7 +127,8 @@ export class ServiceControl {
     await this.#systemctl("daemon-reload");
     await this.#systemctl("enable", this.name);
     try {
-      await this.#systemctl(changed ? "restart" : "start", this.name);
+      await this.#systemctl(how === "restart" ? how : "start", this.name);
+      if (how === "reload") await this.#systemctl("reload", this.name);
     } catch (cause) {
       throw new MinimeError(
         `${this.name} is installed and does not start: journalctl -u ${this.name} says why`,

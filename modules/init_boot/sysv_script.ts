@@ -41,6 +41,8 @@ start_max=60
 stop_max=30
 HOME=\${HOME:-/root}
 export HOME
+# Whoever calls this may have other folders; at boot nobody has.
+unset XDG_STATE_HOME XDG_CONFIG_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR
 
 # Prints the pid of the running daemon. The number alone could be another process by now.
 running() {

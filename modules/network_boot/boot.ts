@@ -6,8 +6,7 @@
 
 import type { Environment } from "../../core/mod.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
-import type { KnownNode } from "../shared/mesh_home.ts";
-import { enrol, partFrom } from "./enrol.ts";
+import { enrol, type Enrolled, partFrom } from "./enrol.ts";
 import { HostError } from "./host_error.ts";
 import type { Launcher, LaunchStep } from "./launcher.ts";
 import type { Registrar } from "./registrar.ts";
@@ -17,7 +16,7 @@ import type { Sources } from "./sources.ts";
 export type HostOutcome =
   & { readonly host: MeshHost; readonly ms: number }
   & (
-    | { readonly state: "up"; readonly node: KnownNode }
+    | ({ readonly state: "up" } & Enrolled)
     | { readonly state: "already" }
     | { readonly state: "failed"; readonly error: HostError }
   );
@@ -62,8 +61,8 @@ async function bootHost(host: MeshHost, options: BootOptions): Promise<HostOutco
   const { clock } = options.env;
   const begun = clock.monotonic();
   try {
-    const node = await start(host, options);
-    return { host, state: "up", node, ms: clock.monotonic() - begun };
+    const enrolled = await start(host, options);
+    return { host, state: "up", ...enrolled, ms: clock.monotonic() - begun };
   } catch (error) {
     options.signal.throwIfAborted();
     if (!(error instanceof HostError)) throw error;
@@ -73,7 +72,7 @@ async function bootHost(host: MeshHost, options: BootOptions): Promise<HostOutco
   }
 }
 
-async function start(host: MeshHost, options: BootOptions): Promise<KnownNode> {
+async function start(host: MeshHost, options: BootOptions): Promise<Enrolled> {
   const { env: { clock }, registrar, timeoutMs, signal, mesh } = options;
   registrar.open(host);
   await using process = await options.launcherOf(host).launch(host, {
@@ -81,9 +80,9 @@ async function start(host: MeshHost, options: BootOptions): Promise<KnownNode> {
     signal,
     onStep: (step) => options.onStep(host, step),
   });
-  const node = await enrol(process, { host, registrar, clock, timeoutMs });
+  const enrolled = await enrol(process, { host, registrar, clock, timeoutMs });
   await partFrom(process, clock);
-  return node;
+  return enrolled;
 }
 
 /** Only what is up may be a source or a peer. */

@@ -10,6 +10,7 @@ import { prepareKeys, preparePolicy } from "../shared/mesh_setup.ts";
 import type { bootOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
 import { awayNodes, homeMeshFile, joinMeshFiles, storeMeshFile, withHosts } from "./joined_mesh.ts";
+import { requireInstallable } from "./lasting.ts";
 import { LOOK_MS_MAX } from "./limits.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
 import { livingNodes } from "./verify.ts";
@@ -21,6 +22,7 @@ export async function runBoot(
 ): Promise<number> {
   const file = await readHostsFile(context, options);
   const hosts = await selectHosts(context, file, options);
+  if (options.install) requireInstallable(hosts);
   using primitives = await choosePrimitives();
   const home = await context.homes.create(file.name);
   using _lock = await lockHome(context, home);

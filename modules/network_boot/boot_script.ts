@@ -10,6 +10,7 @@
  *                    GET host port seconds seconds-to-connect, then the ticket on its own line
  *                    RUN words, then as many lines, each a word: the daemon runs with them, and
  *                    from here on the lines are those of its enrolment
+ *                    INSTALL words, the same: it is installed, which leaves no other copy behind
  *   host -> origin   HAVE | BAD reason words | AGAIN words        AGAIN: take it from elsewhere
  *
  * The file lies at $XDG_CACHE_HOME/minime/bin/minime-HASH. It gets that name only when its hash is
@@ -51,7 +52,8 @@ look() {
     say HAVE "$file"
     return
   fi
-  for other in "$(command -v minime)" "$HOME/minime" "$HOME/bin/minime" "$HOME/.local/bin/minime"; do
+  for other in "$(command -v minime)" "$HOME/minime" "$HOME/bin/minime" "$HOME/.local/bin/minime" \
+    /usr/local/bin/minime; do
     if [ -n "$other" ] && fits "$other" && [ -x "$other" ] && [ "$(sum "$other")" = "$hash" ]; then
       run=$other
       say HAVE "$other"
@@ -112,7 +114,7 @@ install() {
   [ -s "$new" ] && [ "$(sum "$new")" = "$hash" ] || return 1
   err=$({ chmod 700 "$new" && mv -f "$new" "$file"; } 2>&1) || judge "$err"
   if [ "$keep" = yes ]; then mv -f "$new.gz" "$file.gz" && packed=$file.gz; fi
-  run=$file
+  run=$file copied=$file
   say HAVE "$file"
 }
 
@@ -179,13 +181,23 @@ relay() {
   return "$code"
 }
 
+# What the program copies is for everybody who logs in.
+lasting() {
+  umask 022
+  "$run" init install --enrol "$@"
+  code=$?
+  if [ "$code" -eq 0 ] && [ -n "$copied" ]; then rm -f "$copied"; fi
+  exit "$code"
+}
+
 start() {
-  wanted=$1
+  wanted=$1 how=$2
   set --
   while [ $# -lt "$wanted" ]; do
     IFS= read -r word || exit 1
     set -- "$@" "$word"
   done
+  if [ "$how" = install ]; then lasting "$@"; fi
   umask 077
   if talk=$(fifos); then relay "$@"; else "$run" daemon --detach "$@"; fi
   code=$?
@@ -196,7 +208,7 @@ start() {
 
 const DIALOGUE = `
 umask 077
-hash=$2 size=$3 arch=$4 keep=no new= packed= talk=
+hash=$2 size=$3 arch=$4 keep=no new= packed= talk= copied=
 trap '
   if [ -n "$new" ]; then rm -f "$new" "$new.gz"; fi
   if [ -n "$talk" ]; then rm -rf "$talk"; fi
@@ -204,7 +216,11 @@ trap '
 trap 'exit 1' HUP INT TERM PIPE
 say FACT arch "$(uname -m)"
 say FACT date "$(date +%s)"
+say FACT uid "$(id -u)"
 if [ -e /proc/net/if_inet6 ]; then say FACT ipv6 yes; fi
+# As systemd's own sd_booted(3) finds out.
+if [ -d /run/systemd/system ]; then say FACT init systemd
+elif [ -d /etc/init.d ]; then say FACT init sysv; fi
 look
 while read -r word a b c d; do
   case $word in
@@ -212,7 +228,8 @@ while read -r word a b c d; do
   KEEP) keep=yes ;;
   PUT) put "$a" ;;
   GET) get "$a" "$b" "$c" "$d" ;;
-  RUN) start "$a" ;;
+  RUN) start "$a" daemon ;;
+  INSTALL) start "$a" install ;;
   *) bad script "unknown word $word" ;;
   esac
 done

@@ -14,6 +14,7 @@ export const bootOptions = {
   window: whole("Boot so many hosts at the same time", { minimum: 1, maximum: 1_024 }),
   timeout: timeLimit("How long a host may take for each phase but copying"),
   connectTimeout: timeLimit("How long a host may take to answer ssh"),
+  install: flag("Leave the node installed: it starts with its machine from now on"),
   acceptNew: flag("Accept the keys of hosts that ssh does not know yet"),
   ...JSON_OUTPUT,
 };
@@ -26,10 +27,14 @@ export const boot = command({
   brief: "Start a daemon on every host of a mesh file",
   description: "Hosts are reached by your ssh, without questions asked: keys must be set up. The " +
     "program copies itself where it is missing. Hosts that fail are named with the reason; the " +
-    "others are up and stay so.",
+    "others are up and stay so.\n\n" +
+    "A node that boot starts lasts as long as it runs, and holds its keys in memory. With --install " +
+    "it becomes a service (systemd, or an init script) and its keys lie in /etc/minime/MESH: that " +
+    "takes root on the hosts, and a port in the file. Done again it changes what is not as it should be.",
   examples: [
     ["minime boot --hosts hosts.toml", "all hosts of the file"],
     ["minime boot --hosts hosts.toml -w 'n[1-4]'", "only these"],
+    ["minime boot --hosts hosts.toml --install", "and again whenever their machines start"],
     ["minime boot --hosts bhost.def --bhost --mesh lab", "with a file of LAM"],
   ],
   options: bootOptions,

@@ -1,10 +1,17 @@
 /** From a daemon that was launched to a node that is up: the dialogue of shared/enrolment.ts. */
 
-import { type Clock, errorText, ProtocolError, UsageError } from "../../core/mod.ts";
+import {
+  AuthenticationError,
+  type Clock,
+  errorText,
+  ProtocolError,
+  UsageError,
+} from "../../core/mod.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { type Fail, formatEnrolment, parseEnrolment } from "../shared/enrolment.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
+import { printable } from "../shared/text.ts";
 import { HostError, type HostReason } from "./host_error.ts";
 import type { LaunchedProcess } from "./launcher.ts";
 import { GOODBYE_MS_MAX, NOISE_LINES_MAX } from "./limits.ts";
@@ -18,7 +25,18 @@ const REASONS: Readonly<Record<Fail["reason"], HostReason>> = {
   "self-test": "daemon",
   running: "running",
   other: "daemon",
+  "not-installed": "not-installed",
 };
+
+/** A node that is up. */
+export interface Enrolled {
+  readonly node: KnownNode;
+  /** What was done there, for people; where it was installed. */
+  readonly text?: string;
+}
+
+/** Characters of it that are shown. */
+const TEXT_CHARACTERS_MAX = 300;
 
 /** Resolves when the daemon is up. Rejects with HostError, reason "running" if one was there before. */
 export async function enrol(
@@ -29,7 +47,7 @@ export async function enrol(
     readonly clock: Clock;
     readonly timeoutMs: number;
   },
-): Promise<KnownNode> {
+): Promise<Enrolled> {
   const { clock, timeoutMs } = options;
   let late = false;
   const timer = clock.after(timeoutMs, () => {
@@ -42,7 +60,9 @@ export async function enrol(
     const limit = formatDuration(timeoutMs);
     if (late) throw new HostError("timeout", `the daemon was not up within ${limit}`);
     // What a host sends may be anything; it must not end the boot of the others.
-    if (error instanceof ProtocolError || error instanceof UsageError) {
+    const isIts = error instanceof ProtocolError || error instanceof UsageError ||
+      error instanceof AuthenticationError;
+    if (isIts) {
       throw new HostError("daemon", errorText(error), { cause: error });
     }
     throw error;
@@ -54,7 +74,7 @@ export async function enrol(
 async function talk(
   process: LaunchedProcess,
   { host, registrar }: { readonly host: MeshHost; readonly registrar: Registrar },
-): Promise<KnownNode> {
+): Promise<Enrolled> {
   let node: KnownNode | undefined;
   for (let lines = 0; lines < NOISE_LINES_MAX; lines++) {
     const line = await process.next();
@@ -68,7 +88,13 @@ async function talk(
         break;
       }
       case "up":
-        if (node !== undefined) return node;
+        if (node !== undefined) {
+          const { text } = message.value;
+          return {
+            node,
+            ...(text === undefined ? {} : { text: printable(text, TEXT_CHARACTERS_MAX) }),
+          };
+        }
         throw new HostError("daemon", "it says that it is up and has no certificate");
       case "fail":
         throw failed(message.value);

@@ -6,6 +6,7 @@ import { lockHome } from "../shared/home_lock.ts";
 import type { growOptions } from "./commands.ts";
 import { readHostsFile, selectHosts } from "./hosts_file.ts";
 import { awayNodes, homeMeshFile, joinMeshFiles, storeMeshFile } from "./joined_mesh.ts";
+import { requireInstallable } from "./lasting.ts";
 import { GROW_MS_MAX } from "./limits.ts";
 import { prepareKeys } from "../shared/mesh_setup.ts";
 import { bootIntoMesh } from "./mesh_boot.ts";
@@ -34,6 +35,7 @@ export async function runGrow(
     });
   }
   const hosts = await selectHosts(context, file, options);
+  if (options.install) requireInstallable(hosts);
   using primitives = await choosePrimitives();
   const authority = await prepareKeys(env, primitives, home);
   const looking = { mesh: home.name, timeoutMs: GROW_MS_MAX };

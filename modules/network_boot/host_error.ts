@@ -27,6 +27,8 @@ export const HOST_REASONS = {
   running: "already running",
   ssh: "ssh failed",
   gateway: "gateway",
+  "no-init": "no service manager",
+  "not-installed": "not installed",
 } as const;
 export type HostReason = keyof typeof HOST_REASONS;
 

@@ -6,10 +6,14 @@
 import { type Environment, type Primitives, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import type { Authority } from "../shared/authority.ts";
+import { formatDuration } from "../shared/duration.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
+import { INSTALLED_NODE_MS } from "../shared/limits.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { jumpsTo, lonelySegments } from "../shared/mesh_file_jumps.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
+import { REGISTRAR_GROUP } from "../shared/roles.ts";
 import { Binaries } from "./binary.ts";
 import { bootHosts, type HostOutcome } from "./boot.ts";
 import type { growOptions } from "./commands.ts";
@@ -17,6 +21,7 @@ import { endpointsFor } from "./dialling.ts";
 import { HostError } from "./host_error.ts";
 import { type JumpOptions, Jumps } from "./jumps.ts";
 import { KnownNodes } from "./known_nodes.ts";
+import { lastingParts } from "./lasting.ts";
 import type { Launcher } from "./launcher.ts";
 import { LocalLauncher } from "./local_launcher.ts";
 import { NodeClients } from "./node_clients.ts";
@@ -65,10 +70,14 @@ export async function bootIntoMesh(
   const byName = new Map(mesh.hosts.map((host) => [host.name, host]));
   await using jumps = new Jumps(env, jumpOptions(mesh, options));
   const isUp = new Set(setup.living.map(({ name }) => name));
-  const outcomes = hosts.filter(({ name }) => isUp.has(name))
+  const lasting = options.install ? await lastingParts(mesh, home) : undefined;
+  // Whether one that is up is installed only its host knows.
+  const isDone = ({ name }: MeshHost) => lasting === undefined && isUp.has(name);
+  const outcomes = hosts.filter(isDone)
     .map((host): HostOutcome => ({ host, state: "already", ms: 0 }));
   for (const outcome of outcomes) report.outcome(outcome);
-  const rest = inBootOrder(hosts.filter(({ name }) => !isUp.has(name)), byName);
+  const rest = inBootOrder(hosts.filter((host) => !isDone(host)), byName);
+  if (lasting === undefined) warnOfRegistrars(context, rest);
   const places = mesh.hosts.map((host) => ({ ...host, jumps: jumpsTo(host, byName) }));
   const sources = new Sources(places, rest.map(({ name }) => name));
   for (const name of isUp) if (byName.has(name)) sources.up(name);
@@ -98,6 +107,7 @@ export async function bootIntoMesh(
         mesh: home.name,
         hosts: mesh.hosts,
         living: [...setup.living, ...setup.away],
+        lasting,
       }),
       sources,
       onStep: (host, step) => report.step(host.name, step),
@@ -116,10 +126,36 @@ export async function bootIntoMesh(
   await storeBoot(context, { home, file: options.hosts, results });
   const ms = env.clock.monotonic() - begun;
   report.sum(up, ms);
+  if (lasting !== undefined && up.length > 0) {
+    out.note(
+      'They start with their machines from now on; there, "minime init uninstall" ends that',
+    );
+    warnOfExpiry(context, mesh);
+  }
   if (options.json) {
     out.json({ mesh: home.name, ms: Math.round(ms), ...resultsForPrograms(results, known) });
   }
   return exitCodeOf(hosts.length, hosts.length - up.length);
+}
+
+/** What makes a registrar is an issuer's key, and that lies in a file. */
+function warnOfRegistrars({ out }: CommandContext, hosts: readonly MeshHost[]): void {
+  const names = hosts.filter(({ groups }) => groups.includes(REGISTRAR_GROUP))
+    .map(({ name }) => name);
+  if (names.length === 0) return;
+  out.warn(
+    `${foldNodeset(names)} will admit and renew nobody: only a registrar that is installed has a ` +
+      "key to sign with, see --install",
+  );
+}
+
+/** Of nodes that are to last for years. */
+function warnOfExpiry({ out }: CommandContext, { hosts }: MeshFile): void {
+  if (hosts.some(({ groups }) => groups.includes(REGISTRAR_GROUP))) return;
+  out.warn(
+    `Nobody renews their certificates, which end after ${formatDuration(INSTALLED_NODE_MS)}: ` +
+      `give a host groups = ["${REGISTRAR_GROUP}"] and install again, or install again in time`,
+  );
 }
 
 /** Who is not seen by the mesh has failed, whatever its daemon said. */
@@ -201,6 +237,7 @@ async function launchers(
   }
   const ssh = new SshLauncher({
     env,
+    install: options.install,
     ...copying,
     ...jumpOptions(mesh, options),
     binaries: await Binaries.open(env, primitives, path),
@@ -244,11 +281,12 @@ function resultsForPrograms(
   known: KnownNodes,
 ): { up: unknown[]; failed: unknown[] } {
   return {
-    up: results.filter(({ state }) => state !== "failed").map(({ host, state, ms }) => ({
-      name: host.name,
-      already: state === "already",
-      ms: Math.round(ms),
-      endpoints: known.require(host.name).endpoints,
+    up: results.filter(({ state }) => state !== "failed").map((outcome) => ({
+      name: outcome.host.name,
+      already: outcome.state === "already",
+      ms: Math.round(outcome.ms),
+      endpoints: known.require(outcome.host.name).endpoints,
+      ...(outcome.state === "up" && outcome.text !== undefined ? { text: outcome.text } : {}),
     })),
     failed: results.flatMap((outcome) => {
       if (outcome.state !== "failed") return [];

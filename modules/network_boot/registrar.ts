@@ -4,14 +4,23 @@
  * that it names. Remembers whom it admitted: those are the peers of the next ones.
  */
 
-import { type Environment, isSignedBy, parseCertificate, type Primitives } from "../../core/mod.ts";
-import { type Authority, issueNode } from "../shared/authority.ts";
+import {
+  type Certificate,
+  type Environment,
+  isSignedBy,
+  parseCertificate,
+  type Primitives,
+} from "../../core/mod.ts";
+import { type Authority, issueNode, needsNow, rootSeedOf } from "../shared/authority.ts";
 import type { Admit, Csr } from "../shared/enrolment.ts";
-import { reachedEndpoints } from "../shared/host_endpoints.ts";
+import { dialEndpoints, reachedEndpoints } from "../shared/host_endpoints.ts";
+import { certifyIssuer } from "../shared/issuer.ts";
+import { INSTALLED_NODE_MS } from "../shared/limits.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import type { KnownNode } from "../shared/mesh_home.ts";
-import { certificateGroups } from "../shared/roles.ts";
+import { certificateGroups, REGISTRAR_GROUP } from "../shared/roles.ts";
 import { HostError } from "./host_error.ts";
+import type { LastingParts } from "./lasting.ts";
 import { ENDPOINTS_MAX, PEERS_MAX } from "./limits.ts";
 import { canDial, endpointsFor, placeOf } from "./dialling.ts";
 
@@ -26,6 +35,8 @@ export interface RegistrarOptions {
   readonly living: readonly KnownNode[];
   /** All of the mesh file. */
   readonly hosts: readonly MeshHost[];
+  /** They are installed. @default they last as long as they run */
+  readonly lasting?: LastingParts | undefined;
 }
 
 export class Registrar {
@@ -48,18 +59,11 @@ export class Registrar {
 
   /** @throws HostError for a request that is not in order; the ticket is used up all the same */
   admit(host: MeshHost, csr: Csr): { readonly admit: Admit; readonly node: KnownNode } {
-    const { env, primitives, authority, mesh, policy } = this.#options;
+    const { env, primitives, authority, mesh, policy, lasting } = this.#options;
     if (!this.#tickets.delete(host.name)) {
       throw new HostError("daemon", "it asked for a certificate that nobody promised it");
     }
-    const request = parseCertificate(primitives, Uint8Array.fromBase64(csr.request));
-    const { signPublicKey, dhPublicKey, keyId } = request;
-    if (
-      request.type !== "request" ||
-      !isSignedBy(primitives, { certificate: request, publicKey: signPublicKey })
-    ) {
-      throw new HostError("daemon", "its request for a certificate is not signed by its own key");
-    }
+    const { signPublicKey, dhPublicKey, keyId } = keysOf(primitives, csr.request);
     const now = Math.floor(env.clock.now());
     const groups = certificateGroups(host);
     const [certificate, issuer] = issueNode(authority, {
@@ -70,8 +74,11 @@ export class Registrar {
       groups,
       signPublicKey,
       dhPublicKey,
+      ...(lasting === undefined ? {} : { validityMs: INSTALLED_NODE_MS }),
     });
-    const endpoints = reachableEndpoints(host, csr.endpoints);
+    const endpoints = lasting === undefined
+      ? reachableEndpoints(host, csr.endpoints)
+      : dialEndpoints(host);
     const node = {
       name: host.name,
       keyId,
@@ -80,6 +87,7 @@ export class Registrar {
       seen: now,
       segment: host.segment,
       direct: host.via === undefined,
+      ...(lasting === undefined ? {} : { lasting: true }),
     };
     const peers = this.#peersOf(node);
     // It listens already, so those who come next can dial it, whoever is up first.
@@ -96,7 +104,31 @@ export class Registrar {
         endpoints,
         segment: host.segment,
         peers,
+        ...(lasting === undefined ? {} : { lasting: this.#lastingFor(host, csr, lasting) }),
       },
+    };
+  }
+
+  #lastingFor(host: MeshHost, csr: Csr, parts: LastingParts): NonNullable<Admit["lasting"]> {
+    const { file, revocations, secrets } = parts;
+    const { primitives, authority, env } = this.#options;
+    const isRegistrar = certificateGroups(host).includes(REGISTRAR_GROUP);
+    if (isRegistrar && csr.registrar !== undefined) {
+      rootSeedOf(authority, `the issuer of registrar "${host.name}"`);
+    }
+    const registrar = isRegistrar && csr.registrar !== undefined
+      ? certifyIssuer(authority, needsNow(env, primitives), {
+        name: host.name,
+        types: ["node"],
+        groups: parts.registrarGroups,
+        ...keysOf(primitives, csr.registrar),
+      })
+      : undefined;
+    return {
+      file,
+      ...(revocations === undefined ? {} : { revocations: revocations.toBase64() }),
+      ...(secrets === undefined ? {} : { secrets: secrets.toBase64() }),
+      ...(registrar === undefined ? {} : { registrar: registrar.toBase64() }),
     };
   }
 
@@ -128,6 +160,18 @@ export class Registrar {
       };
     });
   }
+}
+
+/** Its keys and nothing else of what it says. @throws HostError unless who asks has the key */
+function keysOf(
+  primitives: Primitives,
+  text: string,
+): Pick<Certificate, "signPublicKey" | "dhPublicKey" | "keyId"> {
+  const request = parseCertificate(primitives, Uint8Array.fromBase64(text));
+  const { signPublicKey, dhPublicKey, keyId } = request;
+  const isOwn = isSignedBy(primitives, { certificate: request, publicKey: signPublicKey });
+  if (request.type === "request" && isOwn) return { signPublicKey, dhPublicKey, keyId };
+  throw new HostError("daemon", "its request for a certificate is not signed by its own key");
 }
 
 function reachableEndpoints(host: MeshHost, bound: readonly string[]): string[] {

@@ -64,7 +64,8 @@ export class BootReport {
   #words(outcome: HostOutcome): string {
     switch (outcome.state) {
       case "up":
-        return `${this.#out.paint("green", "up")} in ${seconds(outcome.ms)}`;
+        return `${this.#out.paint("green", "up")} in ${seconds(outcome.ms)}` +
+          (outcome.text === undefined ? "" : `: ${outcome.text}`);
       case "already":
         return `${this.#out.paint("green", "up")} already`;
       case "failed":

@@ -9,7 +9,7 @@ import { HostError } from "./host_error.ts";
 import { GLIBC_NEEDED, readLibc } from "./libc.ts";
 import { CLOCK_OFFSET_MS_MAX, DISK_MARGIN_BYTES } from "./limits.ts";
 
-/** "arch", "date", "free", "get", "ipv6", "libc" as the script says them. */
+/** "arch", "date", "free", "get", "init", "ipv6", "libc", "uid" as the script says them. */
 export class ScriptFacts {
   readonly #facts = new Map<string, string>();
 

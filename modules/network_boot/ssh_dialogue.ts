@@ -61,6 +61,12 @@ export class SshDialogue implements LaunchedProcess {
     await this.say([`RUN ${words.length}`, ...words].join("\n"));
   }
 
+  /** The same: it is the program that speaks, and installs its node. */
+  async install(words: readonly string[]): Promise<void> {
+    this.#runs = true;
+    await this.say([`INSTALL ${words.length}`, ...words].join("\n"));
+  }
+
   /** Raw bytes. False when nobody reads them any more. */
   async send(bytes: Uint8Array, within: Within): Promise<boolean> {
     return await this.#within(within, () => this.#process.write(bytes));

@@ -12,6 +12,7 @@ import type { Binaries, Binary } from "./binary.ts";
 import { bootScript } from "./boot_script.ts";
 import { HostError } from "./host_error.ts";
 import type { Jumps } from "./jumps.ts";
+import { checkInstallable } from "./lasting.ts";
 import { checkClock, checkLibc, checkSpace, ScriptFacts } from "./script_facts.ts";
 import type { LaunchedProcess, Launcher, LaunchOptions } from "./launcher.ts";
 import { COPY_CHUNK_BYTES, COPY_MS_MAX, COPY_STALL_MS_MAX, GET_CONNECT_SECONDS } from "./limits.ts";
@@ -35,6 +36,8 @@ export interface SshLauncherOptions extends SshOptions {
   readonly binaries: Binaries;
   readonly sources: Sources;
   readonly jumps: Jumps;
+  /** The node is to be installed. */
+  readonly install: boolean;
   /** Asks a node to serve the file of this hash once more, where `to` can dial it. */
   readonly open: (node: string, hash: string, to: MeshHost) => Promise<OpenedSource>;
 }
@@ -64,8 +67,12 @@ export class SshLauncher implements Launcher {
       await this.#install(host, { ...options, dialogue, facts, begun });
       options.onStep("starting");
       const { mesh } = options;
-      const listen = listenEndpoints(host, facts);
-      await dialogue.run(enrolArguments({ mesh, name: host.name, listen, detach: false }));
+      const { name } = host;
+      if (this.#options.install) await dialogue.install(["--mesh", mesh, "--name", name]);
+      else {
+        const listen = listenEndpoints(host, facts);
+        await dialogue.run(enrolArguments({ mesh, name, listen, detach: false }));
+      }
       return dialogue;
     } catch (error) {
       await dialogue[Symbol.asyncDispose]();
@@ -81,6 +88,7 @@ export class SshLauncher implements Launcher {
     let binary = binaries.main;
     let answer = await dialogue.answer(facts, within);
     checkClock(facts, { from: parts.begun, to: this.#options.env.clock.now() });
+    if (this.#options.install) checkInstallable(facts);
     if (answer.word === "CPU") {
       const cpu = facts.get("arch") ?? "";
       const other = await binaries.forArchitecture(cpu);
@@ -97,8 +105,8 @@ export class SshLauncher implements Launcher {
 
   async #copy(host: MeshHost, binary: Binary, parts: InstallParts): Promise<void> {
     const { dialogue, facts, signal } = parts;
-    const { sources } = this.#options;
-    const keeps = checkSpace(facts, binary.facts.bytes);
+    const { sources, install } = this.#options;
+    const keeps = checkSpace(facts, binary.facts.bytes) && !install;
     if (keeps) await dialogue.say("KEEP");
     // Somebody without bash cannot fetch from a node.
     const canFetch = facts.get("get") === "yes";

@@ -39,11 +39,24 @@ const Endpoints = v.array(v.string());
 const CsrSchema = v.object({
   /** A certificate of type request, signed by its own key. */
   request: Base64,
-  /** Endpoints really bound: port 0 is resolved. */
+  /** Endpoints really bound: port 0 is resolved. None of a node that is being installed. */
   endpoints: Endpoints,
   pid: v.number(),
+  /** Of a node that is being installed: the same for the key of an issuer, should it be a registrar. */
+  registrar: v.optional(Base64),
 });
 export type Csr = v.InferOutput<typeof CsrSchema>;
+
+/** What a node that starts with its machine keeps beside its keys. */
+const LastingSchema = v.object({
+  /** The text of the mesh file. */
+  file: v.string(),
+  /** Signed documents. */
+  revocations: v.optional(Base64),
+  secrets: v.optional(Base64),
+  /** The certificate of its issuer. */
+  registrar: v.optional(Base64),
+});
 
 const AdmitSchema = v.object({
   mesh: v.string(),
@@ -66,10 +79,17 @@ const AdmitSchema = v.object({
       segment: v.string(),
     }),
   ),
+  /** For a node that is being installed. */
+  lasting: v.optional(LastingSchema),
 });
 export type Admit = v.InferOutput<typeof AdmitSchema>;
 
-const UpSchema = v.object({ endpoints: Endpoints, pid: v.number() });
+const UpSchema = v.object({
+  endpoints: Endpoints,
+  pid: v.number(),
+  /** What was done, for people. */
+  text: v.optional(v.string()),
+});
 export type Up = v.InferOutput<typeof UpSchema>;
 
 /** Grows only at the end. */
@@ -81,6 +101,7 @@ const ENROLMENT_FAILURES = [
   "self-test",
   "running",
   "other",
+  "not-installed",
 ] as const;
 const FailSchema = v.object({
   reason: v.picklist(ENROLMENT_FAILURES),

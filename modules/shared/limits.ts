@@ -30,6 +30,8 @@ export const MESH_FILE_PROBLEMS_SHOWN_MAX = 20;
 /** Paths and free texts in a mesh file. */
 export const MESH_FILE_TEXT_CHARACTERS_MAX = 1_024;
 
+/** How long whoever boots a node may take to answer its request for a certificate. */
+export const ADMIT_MS_MAX = 120_000;
 /** A line of the enrolment may hold a certificate chain, a policy and some thousand peers. */
 export const ENROLMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
 

@@ -10,7 +10,8 @@
  */
 
 import type { Environment } from "../../core/mod.ts";
-import { makePrivateFolder } from "./private_folder.ts";
+import { KEY_BYTES } from "./authority.ts";
+import { makePrivateFolder, readPrivateFile } from "./private_folder.ts";
 
 /** All that may be in it. */
 export const NODE_FILES = [
@@ -41,4 +42,31 @@ export async function writePrivateFiles(
   for (const [name, data] of Object.entries(files)) {
     await env.files.write(`${folder}/${name}`, data, { mode: 0o600 });
   }
+}
+
+/** The key in that folder, made when it is missing: on disk before anybody hears of it. */
+export async function ownNodeKey(
+  env: Pick<Environment, "files" | "processes" | "random">,
+  folder: string,
+): Promise<Uint8Array> {
+  const path = `${folder}/node.key`;
+  const present = await readPrivateFile(env, path);
+  if (present?.length === 2 * KEY_BYTES) return present;
+  const key = env.random.bytes(2 * KEY_BYTES);
+  await env.files.write(path, key, { mode: 0o600 });
+  return key;
+}
+
+/** The first line of a mesh file that boot has written: who takes it away keeps the file as it is. */
+const BY_BOOT =
+  '# Written by "minime boot --install", and again by the next one as long as this line stays';
+
+/** The mesh file as boot writes it on a host. */
+export function writtenByBoot(text: string): string {
+  return `${BY_BOOT}\n${text}`;
+}
+
+/** Whether nobody wants to keep it. */
+export function isWrittenByBoot(text: string): boolean {
+  return text.startsWith(`${BY_BOOT}\n`);
 }

@@ -45,6 +45,39 @@ for (const shell of SHELLS) {
       }
     }));
 
+  Deno.test(`${title}: lets the program install itself, and leaves no other copy when it has`, () =>
+    withHome(async (home) => {
+      const program = new Program();
+      const bin = `${home}/.cache/minime/bin`;
+      // What stands for the program ends when it has said all.
+      await Deno.writeTextFile(`${home}/stop`, "");
+      for (const isFirst of [true, false]) {
+        await using visit = await Visit.start(shell, { home, program });
+        const { word } = await visit.answer();
+        assert.equal(word, isFirst ? "NEED" : "HAVE");
+        if (isFirst) assert.equal(await visit.put(await program.packed()), "HAVE");
+        await visit.dialogue.install(["--mesh", "lab"]);
+        for (const words of ["init", "install", "--enrol", "--mesh", "lab"]) {
+          assert.equal(await visit.dialogue.next(), `word ${words}`);
+        }
+        assert.equal(await visit.dialogue.next(), "MINIME-CSR abc");
+        await visit.dialogue.write(isFirst ? "MINIME-ADMIT fail\n" : "MINIME-ADMIT abc\n");
+        while (await visit.dialogue.next() !== undefined);
+        assert.equal((await visit.process.ended).code, isFirst ? 4 : 0);
+        // The next try needs it, and what was there before is not ours to remove.
+        assert.deepEqual(names(bin), [program.fileName]);
+      }
+      await Deno.remove(`${bin}/${program.fileName}`);
+      await using visit = await Visit.start(shell, { home, program });
+      await visit.answer();
+      assert.equal(await visit.put(await program.packed()), "HAVE");
+      await visit.dialogue.install([]);
+      await visit.dialogue.write("MINIME-ADMIT abc\n");
+      while (await visit.dialogue.next() !== undefined);
+      assert.equal((await visit.process.ended).code, 0);
+      assert.deepEqual(names(bin), []);
+    }));
+
   /** The daemon has got words that no shell may touch, and waits for an answer. */
   const withDaemon = (run: (visit: Visit, home: string) => Promise<void>) =>
     withHome(async (home) => {

@@ -99,6 +99,52 @@ Deno.test("registrar: name, groups and life come from the file, keys from the re
   });
 });
 
+Deno.test("registrar: who is installed gets a longer life, a mesh file, and an issuer if it is to be one", async () => {
+  const primitives = await testPrimitives();
+  const hosts = hostsOf(
+    `[[hosts]]\nnames = "n1"\nport = 7117\n[[hosts]]\nnames = "n2"\nport = 7117\n` +
+      `groups = ["registrar"]\n`,
+  );
+  const keys = new MeshKeys(primitives, { random: env.random, now: () => now });
+  const authority = { ...keys, rootSeed: keys.rootSeed };
+  const registrar = new Registrar({
+    env,
+    primitives,
+    authority,
+    mesh: "lab",
+    policy: new Uint8Array(),
+    living: [],
+    hosts,
+    lasting: { file: "text", registrarGroups: ["io"], secrets: new Uint8Array([7]) },
+  });
+  const admit = (host: MeshHost, change: Partial<Csr> = {}) => {
+    registrar.open(host);
+    return registrar.admit(host, { ...makeCsr(primitives, { endpoints: [] }), ...change });
+  };
+  const [n1, n2] = hosts as [MeshHost, MeshHost];
+  const { request } = makeCsr(primitives);
+  const plain = admit(n1, { registrar: request });
+  const certificate = parseCertificate(primitives, Uint8Array.fromBase64(plain.admit.certificate));
+  assert.equal((certificate.notAfter - certificate.notBefore) / 86_400_000, 90);
+  assert.deepEqual(plain.admit.lasting, { file: "text", secrets: "Bw==" });
+  assert.deepEqual(plain.admit.endpoints, ["tcp:n1:7117"]);
+  assert.equal(plain.node.lasting, true);
+  const issuer = admit(n2, { registrar: request }).admit.lasting?.registrar ?? "";
+  const { type, name, constraint, keyId } = parseCertificate(
+    primitives,
+    Uint8Array.fromBase64(issuer),
+  );
+  assert.deepEqual([type, name, constraint?.types, constraint?.groups], [
+    "issuer",
+    "n2",
+    ["node"],
+    ["io"],
+  ]);
+  assert.equal(keyId, parseCertificate(primitives, Uint8Array.fromBase64(request)).keyId);
+  const foreign = makeCsr(primitives, { foreign: true }).request;
+  assert.throws(() => admit(n2, { registrar: foreign }), /not signed by its own key/);
+});
+
 Deno.test("registrar: peers are those that a node can dial, where its segment finds them", async () => {
   const primitives = await testPrimitives();
   const hosts = hostsOf(`

@@ -6,6 +6,7 @@ export { FastBinary, livedMs, setPace } from "./fast_binary.ts";
 export * from "./faults.ts";
 export { Host, HOST_PATH } from "./host.ts";
 export type { HostProcess, SpawnOptions } from "./host.ts";
+export { ownFiles } from "./own_files.ts";
 export { removeLeftovers, usersOf } from "./leftovers.ts";
 export type { Interface } from "./network.ts";
 export { Process } from "./process.ts";
