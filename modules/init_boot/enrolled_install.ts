@@ -124,7 +124,8 @@ async function enrolAndInstall(context: CommandContext, wanted: Wanted): Promise
   return [
     ...(how === "start" ? ["nothing to change"] : []),
     ...(isKept ? ["its mesh file was edited there and stays"] : []),
-    ...lines,
+    // A restart says first that it stopped what did not run.
+    ...lines.map((line) => line.split("\n").at(-1)),
   ].join(", ");
 }
 

@@ -35,7 +35,7 @@ export interface Enrolled {
   readonly text?: string;
 }
 
-/** Characters of it that are shown. */
+/** Characters of what a host says that are shown, on one line. */
 const TEXT_CHARACTERS_MAX = 300;
 
 /** Resolves when the daemon is up. Rejects with HostError, reason "running" if one was there before. */
@@ -104,7 +104,7 @@ async function talk(
 }
 
 function failed({ reason, message }: Fail): HostError {
-  return new HostError(REASONS[reason], message);
+  return new HostError(REASONS[reason], printable(message, TEXT_CHARACTERS_MAX));
 }
 
 /** Lets the launcher's own process end by itself, so that nothing on the host is cut in the middle. */

@@ -77,7 +77,10 @@ export async function bootIntoMesh(
     .map((host): HostOutcome => ({ host, state: "already", ms: 0 }));
   for (const outcome of outcomes) report.outcome(outcome);
   const rest = inBootOrder(hosts.filter((host) => !isDone(host)), byName);
-  if (lasting === undefined) warnOfRegistrars(context, rest);
+  if (lasting === undefined) {
+    warnOfRegistrars(context, rest);
+    warnOfInstalled(context, rest, setup.away);
+  }
   const places = mesh.hosts.map((host) => ({ ...host, jumps: jumpsTo(host, byName) }));
   const sources = new Sources(places, rest.map(({ name }) => name));
   for (const name of isUp) if (byName.has(name)) sources.up(name);
@@ -146,6 +149,21 @@ function warnOfRegistrars({ out }: CommandContext, hosts: readonly MeshHost[]): 
   out.warn(
     `${foldNodeset(names)} will admit and renew nobody: only a registrar that is installed has a ` +
       "key to sign with, see --install",
+  );
+}
+
+/** Their machines would start other ones of the same names. */
+function warnOfInstalled(
+  { out }: CommandContext,
+  hosts: readonly MeshHost[],
+  away: readonly KnownNode[],
+): void {
+  const installed = new Set(away.map(({ name }) => name));
+  const names = hosts.map(({ name }) => name).filter((name) => installed.has(name));
+  if (names.length === 0) return;
+  out.warn(
+    `${foldNodeset(names)} is installed, and a node of that name is started beside it until its ` +
+      "machine stops; with --install the installed one is started",
   );
 }
 

@@ -80,6 +80,14 @@ export async function runWipe(
   return exitCodeOf(reports.length, dirty.length);
 }
 
+/** There is something still. */
+const DIRTY: ReadonlySet<WipeWord> = new Set(["alive", "foreign", "left", "installed"]);
+
+function moreOf(word: WipeWord, detail: string): string {
+  if (word === "left") return `: ${detail}`;
+  return word === "alive" || word === "foreign" ? ` (process ${detail})` : "";
+}
+
 function reportOf(visit: Visit): WipeReport {
   const { name } = visit.host;
   if (visit.lines === undefined) {
@@ -91,9 +99,8 @@ function reportOf(visit: Visit): WipeReport {
     return { name, isClean: false, result: "unreachable", text };
   }
   const { word, detail } = answer;
-  const isClean = word !== "alive" && word !== "foreign" && word !== "left";
-  const more = word === "left" ? `: ${printable(detail)}` : ` (process ${printable(detail)})`;
-  return { name, isClean, result: word, text: WIPE_WORDS[word] + (isClean ? "" : more) };
+  const isClean = !DIRTY.has(word);
+  return { name, isClean, result: word, text: WIPE_WORDS[word] + moreOf(word, printable(detail)) };
 }
 
 function print({ out }: CommandContext, reports: readonly WipeReport[], dirty: string[]): void {

@@ -21,6 +21,7 @@ export const WIPE_WORDS = {
   alive: "the daemon cannot be killed",
   foreign: "the daemon belongs to somebody else",
   left: "files could not be removed",
+  installed: 'an installed node is there, which "minime init uninstall" on the host ends',
 } as const;
 export type WipeWord = keyof typeof WIPE_WORDS;
 
@@ -136,6 +137,13 @@ if [ "$binary" = yes ] && [ -d "$bin" ]; then
   fi
   rmdir "\${bin%/bin}" 2>/dev/null
 fi
+# A service belongs to whoever has installed it. Without a name it is the machine's own node.
+for service in "/etc/systemd/system/minime-$mesh.service" "/etc/init.d/minime-$mesh"; do
+  [ -f "$service" ] || continue
+  if ! grep -q -e ' --name ' "$service" || grep -q -e " --name $node\\( \\|\$\\)" "$service"; then
+    result=installed
+  fi
+done
 say "$result" "$daemon"
 exit 0
 }

@@ -18,9 +18,15 @@ echo "$pid \${20}" >"$folder/pid"
 `;
 
 /** Sources cannot be copied to hosts. */
-function copyTest(name: string, run: (test: Deno.TestContext) => Promise<void>): void {
-  if (built.kind === "compiled") systemTest(name, run);
-  else Deno.test.ignore(`${name} (the sources cannot be copied: ${built.why})`, run);
+function copyTest(
+  name: string,
+  run: (test: Deno.TestContext, path: string) => Promise<void>,
+): void {
+  if (built.kind === "compiled") {
+    const { path } = built;
+    return systemTest(name, (test) => run(test, path));
+  }
+  Deno.test.ignore(`${name} (the sources cannot be copied: ${built.why})`, () => {});
 }
 
 function hostsFile(more = ""): string {
@@ -36,10 +42,14 @@ timeout = "2m"
 `;
 }
 
-copyTest("boot --install: nodes that come back with their machines", async (test) => {
+copyTest("boot --install: nodes that come back with their machines", async (test, path) => {
   await using rig = await Rig.start({ hosts: ["n1", "n2"], users: ["worker"] });
   const [n1, n2] = rig.hosts as [Host, Host];
-  await Promise.all(rig.hosts.map(ownFiles));
+  await Promise.all(rig.hosts.map(async (host) => {
+    await ownFiles(host);
+    // As if somebody had copied it there by scp: boot copies it only where it is missing.
+    await Deno.copyFile(path, host.path("/root/minime"));
+  }));
   const minime = async (...args: readonly string[]) =>
     await rig.minime(args, { timeoutMs: BOOT_MS_MAX });
   const must = async (...args: readonly string[]) => {
@@ -72,7 +82,7 @@ copyTest("boot --install: nodes that come back with their machines", async (test
     assert.match(none.stdout, /^n1 {2}permission denied: installing takes root, and ssh logs in/m);
     assert.match(none.stdout, /^n2 {2}no service manager: neither systemd runs there nor is/m);
     await n2.must(["mv", "/etc/init.off", "/etc/init.d"]);
-    assert.equal((await n2.must(["ls", "/root/.cache/minime/bin"])).trim(), "");
+    assert.equal(await n2.exists("/usr/local/bin/minime"), false);
     await rig.origin.writeFile("/root/hosts.toml", hostsFile());
   });
 
@@ -81,7 +91,10 @@ copyTest("boot --install: nodes that come back with their machines", async (test
     await n2.must(["sh", "-c", LIVING]);
     const some = await minime(...install);
     assert.equal(some.code, 1, some.stdout + some.stderr);
-    assert.match(some.stdout, /^n1 {2}up in .*: .*minime-lab runs, as process \d+$/m);
+    assert.match(
+      some.stdout,
+      /^n1 {2}up in .*: minime-lab [^,]*, minime-lab runs, as process \d+$/m,
+    );
     assert.match(
       some.stdout,
       /^n2 {2}not installed: A daemon that boot has started .*: minime shrink -w n2$/m,
@@ -89,7 +102,7 @@ copyTest("boot --install: nodes that come back with their machines", async (test
     await n2.must(["rm", "-r", "/root/.local/state/minime"]);
     const before = await n1.readText("/run/minime-lab.pid");
     const all = await must(...install);
-    assert.match(all, /^n2 {2}up in .*: .*minime-lab runs, as process \d+$/m);
+    assert.match(all, /^n2 {2}up in .*: minime-lab [^,]*, minime-lab runs, as process \d+$/m);
     // Again, nothing changes.
     assert.match(all, /^n1 {2}up in .*: nothing to change, .*runs already, as process \d+$/m);
     assert.equal(await n1.readText("/run/minime-lab.pid"), before);
@@ -106,7 +119,7 @@ copyTest("boot --install: nodes that come back with their machines", async (test
       assert.equal(/registrar\.key/.test(list), host === n1);
       assert.equal((await host.must(["stat", "-c", "%a", "/usr/local/bin/minime"])).trim(), "755");
     }
-    assert.equal((await n1.must(["ls", "/root/.cache/minime/bin"])).trim(), "");
+    assert.equal(await n1.exists("/root/.cache"), false);
     const { nodes } = JSON.parse(await must("mesh", "certificates", "--json")) as {
       nodes: { name: string; notAfter: number }[];
     };
@@ -136,6 +149,9 @@ copyTest("boot --install: nodes that come back with their machines", async (test
     await settled("n1", "n2");
     assert.match(await must("token", "create", "--name", "n3"), /^minime/m);
     await must("halt");
+    const wiped = await minime("wipe", "--hosts", "hosts.toml", "-w", "n2");
+    assert.equal(wiped.code, 3, wiped.stdout);
+    assert.match(wiped.stdout, /^n2: an installed node is there, which "minime init uninstall"/m);
     assert.deepEqual(n1.processes().filter(({ argv }) => argv.includes("daemon")), []);
   });
 });
