@@ -27,12 +27,12 @@ export interface Published {
   readonly ms: number;
 }
 
-/** Undefined when no node can be reached; the reason is noted. */
+/** Undefined when no node can be reached, or none tells any more who has it; the reason is noted. */
 export async function publish(
   context: CommandContext,
   options: { readonly mesh: string; readonly publications: readonly Publication[] },
 ): Promise<Published | undefined> {
-  const { env: { clock }, out } = context;
+  const { out } = context;
   let client: MeshClient;
   try {
     client = await context.connect({ mesh: options.mesh });
@@ -44,8 +44,32 @@ export async function publish(
     return undefined;
   }
   await using _client = client;
+  try {
+    return await offer(context, client, options.publications);
+  } catch (error) {
+    if (!isAway(error)) throw error;
+    // It may have taken what it was told: others hear it from there.
+    out.warn(
+      `Where it counts is not known: ${errorText(error)}; "minime mesh publish" tells the mesh ` +
+        "again, and says it",
+    );
+    return undefined;
+  }
+}
+
+/** Who was asked cannot answer any more; what it was asked is no reason. */
+function isAway(error: unknown): boolean {
+  if (error instanceof ConnectionError) return true;
+  return error instanceof CallError && ["timeout", "unreachable"].includes(error.class);
+}
+
+async function offer(
+  { env: { clock }, signal }: CommandContext,
+  client: MeshClient,
+  publications: readonly Publication[],
+): Promise<Published> {
   const begun = clock.monotonic();
-  for (const { kind, bytes } of options.publications) {
+  for (const { kind, bytes } of publications) {
     v.parse(OfferedSchema, await client.request("documents.offer", { kind, bytes }));
   }
   for (;;) {
@@ -54,12 +78,12 @@ export async function publish(
       steps: [{ verb: "documents.versions", args: {} }],
       reduce: { kind: "list" },
       deadlineMs: PUBLISHED_ANSWER_MS_MAX,
-      signal: context.signal,
+      signal,
     });
     const ms = clock.monotonic() - begun;
-    const published = judge(result, options.publications, ms);
+    const published = judge(result, publications, ms);
     if (published.lacking.length === 0 || ms > PUBLISHED_MS_MAX) return published;
-    await clock.sleep(PUBLISHED_POLL_MS, { signal: context.signal });
+    await clock.sleep(PUBLISHED_POLL_MS, { signal });
   }
 }
 
