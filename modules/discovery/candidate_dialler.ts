@@ -105,6 +105,8 @@ export class CandidateDialler {
       });
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
+      // The other end was quicker: this conduit was one too many.
+      if (this.#options.isUp(keyId)) return this.#candidates.remove(keyId);
       const isFalse = error instanceof AuthenticationError;
       const text = `Cannot link to ${endpoint}, heard of by multicast DNS: ${errorText(error)}`;
       log(isFalse ? "warning" : "debug", text);

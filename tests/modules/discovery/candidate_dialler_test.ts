@@ -56,6 +56,20 @@ Deno.test("candidate dialler: leaves the smaller key its turn, and one that is u
   await places.dialler.stop();
 });
 
+Deno.test("candidate dialler: whose dial was one too many warns of nobody", async () => {
+  const places = new Places();
+  places.answer = (keyId) => {
+    places.up.add(keyId);
+    return Promise.reject(new AuthenticationError("duplicate", "There is a link already"));
+  };
+  places.dialler.hear({ keyId: "z", host: "10.0.0.1", port: 1 });
+  await places.clock.advance(60_000);
+  assert.equal(places.dialled.length, 1);
+  assert.deepEqual(places.logged, []);
+  assert.equal(places.clock.timers, 0);
+  await places.dialler.stop();
+});
+
 Deno.test("candidate dialler: a false word costs a handshake now and then, and one warning each", async () => {
   const places = new Places();
   places.answer = () => Promise.reject(new AuthenticationError("wrong-name", "Somebody else"));
