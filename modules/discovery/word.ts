@@ -12,9 +12,33 @@
  * proven. This file brings in the DNS library and is loaded only where somebody looks around.
  */
 
-// @ts-types="npm:@types/dns-packet@5.6.5"
-import { type Answer, decode, encode, type Packet } from "dns-packet";
+import * as library from "dns-packet";
 import { LABEL_CHARACTERS } from "./limits.ts";
+
+type Text = string | Uint8Array;
+
+/** Its ttl in seconds. */
+type DnsRecord =
+  & { readonly name: string; readonly ttl: number }
+  & (
+    | { readonly type: "PTR"; readonly data: string }
+    | { readonly type: "SRV"; readonly data: { readonly port: number; readonly target: string } }
+    | { readonly type: "TXT"; readonly data: Text | readonly Text[] }
+  );
+
+interface Packet {
+  readonly type: "query" | "response";
+  readonly id: number;
+  readonly questions: readonly { readonly type: string; readonly name: string }[];
+  readonly additionals: readonly DnsRecord[];
+}
+
+/** What we use of it. Its published types would bring all of Node's, which differ from the runtime's. */
+const dns = library as unknown as {
+  readonly encode: (packet: Packet) => Uint8Array;
+  /** Throws for anything that is no packet. */
+  readonly decode: (bytes: Buffer) => Packet;
+};
 
 /** Who speaks. */
 export interface Word {
@@ -38,13 +62,13 @@ export function encodeWord(tag: string, { keyId, port, asks }: Word): Uint8Array
   const name = `${label}.${SERVICE}`;
   const mesh = meshName(tag);
   const target = `${label}.local`;
-  const additionals: Answer[] = [
+  const additionals: readonly DnsRecord[] = [
     { type: "PTR", name: mesh, ttl: TTL_S, data: name },
-    { type: "SRV", name, ttl: TTL_S, data: { priority: 0, weight: 0, port, target } },
+    { type: "SRV", name, ttl: TTL_S, data: { port, target } },
     { type: "TXT", name, ttl: TTL_S, data: [`id=${keyId}`] },
   ];
   const questions = asks ? [{ type: "PTR", name: mesh } as const] : [];
-  return encode({ type: "query", id: 0, questions, additionals });
+  return dns.encode({ type: "query", id: 0, questions, additionals });
 }
 
 /** Undefined for whatever is no word of this mesh, which most packets on a network are not. */
@@ -52,16 +76,16 @@ export function decodeWord(tag: string, bytes: Uint8Array): Word | undefined {
   if (!isLikeWord(bytes)) return undefined;
   let packet: Packet;
   try {
-    packet = decode(Buffer.from(bytes));
+    packet = dns.decode(Buffer.from(bytes));
   } catch {
     return undefined; // Anybody can send anything: it means nothing to us.
   }
   const mesh = meshName(tag);
-  const [question] = packet.questions ?? [];
+  const [question] = packet.questions;
   if (question !== undefined && (question.type !== "PTR" || question.name !== mesh)) {
     return undefined;
   }
-  const [pointer, service, text] = packet.additionals ?? [];
+  const [pointer, service, text] = packet.additionals;
   if (pointer?.type !== "PTR" || service?.type !== "SRV" || text?.type !== "TXT") return undefined;
   const keyId = KEY_ID.exec(textOf(text.data))?.[1];
   if (keyId === undefined) return undefined;

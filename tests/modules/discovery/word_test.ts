@@ -30,11 +30,14 @@ Deno.test("word: is a plain query that any DNS program can read, and gives no na
   const mesh = `_${TAG}._sub._minime._tcp.local`;
   assert.deepEqual(packet.questions, [{ name: mesh, type: "PTR", class: "IN" }]);
   const name = `${"0f".repeat(16)}._minime._tcp.local`;
-  assert.deepEqual(packet.additionals?.map(({ type, name }) => [type, name]), [
-    ["PTR", mesh],
-    ["SRV", name],
-    ["TXT", name],
-  ]);
+  assert.deepEqual(
+    packet.additionals.map((one: { type: string; name: string }) => [one.type, one.name]),
+    [
+      ["PTR", mesh],
+      ["SRV", name],
+      ["TXT", name],
+    ],
+  );
   const answer = decode(Buffer.from(encodeWord(TAG, { ...WORD, asks: false })));
   assert.deepEqual(answer.questions, []);
 });
