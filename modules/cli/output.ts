@@ -124,14 +124,18 @@ export class StreamOutput implements Output {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  async written(): Promise<void> {
+    this.#start();
+    await this.#pump;
+  }
+
   /**
    * Clears the progress line and writes out what waits. Returns why stdout failed: "broken" when
    * its reader went away, an error for anything else; undefined when all went well.
    */
   async finish(): Promise<"broken" | { error: unknown } | undefined> {
     this.#progress = undefined;
-    this.#start();
-    await this.#pump;
+    await this.written();
     if (!("stdout" in this.#failed)) return undefined;
     const error = this.#failed.stdout;
     return error instanceof ConnectionError && error.reason === "reset" ? "broken" : { error };

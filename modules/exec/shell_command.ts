@@ -44,7 +44,7 @@ export async function runTerminal(
   const leave = (reason: string) => gone.abort(new CallError("cancelled", reason));
   const stop = () => gone.abort(context.signal.reason);
   const windows = new Windows();
-  using cleanUp = new DisposableStack();
+  await using cleanUp = new AsyncDisposableStack();
   context.signal.addEventListener("abort", stop);
   cleanUp.defer(() => context.signal.removeEventListener("abort", stop));
   cleanUp.use(env.processes.onSignal("SIGWINCH", () => windows.changed(windowOf(context))));
@@ -60,7 +60,11 @@ export async function runTerminal(
     },
     input: windows.mixedWith(withEscape(stdin.bytes, () => leave("Left by ~."))),
     signal: gone.signal,
-    onStart: () => void cleanUp.use(stdin.raw()),
+    onStart: () => {
+      cleanUp.use(stdin.raw());
+      // Before the terminal is as it was: it would change what the other one made of line ends.
+      cleanUp.defer(() => out.written());
+    },
     async onOutput([stream, bytes]) {
       if (stream === STDOUT) out.write(bytes);
       else out.writeError(bytes);

@@ -44,4 +44,6 @@ export interface Output {
   paint(style: Style, text: string): string;
   /** Resolves when less than a few megabytes wait to be written. */
   ready(): Promise<void>;
+  /** Resolves when nothing waits any more. */
+  written(): Promise<void>;
 }

@@ -29,6 +29,17 @@ Deno.test("output: data goes to stdout and words for people to stderr, in the or
   ]);
 });
 
+Deno.test("output: written means that the terminal has it", async () => {
+  const terminal = new MemoryTerminal({ terminal: true });
+  const { out } = outputOver(terminal);
+  await out.written();
+  out.write("a");
+  out.writeError("b");
+  await out.written();
+  assert.deepEqual(terminal.writes, [["stdout", "a"], ["stderr", "b"]]);
+  await out.finish();
+});
+
 Deno.test("output: what another machine said in a detail or a warning moves no cursor", async () => {
   const terminal = new MemoryTerminal({ terminal: true });
   const { out } = outputOver(terminal, { plain: true });

@@ -52,6 +52,7 @@ function sink(labelled: boolean, single = false) {
     writeError: (data: Uint8Array | string) => void errors.push(bytesOf(data)),
     paint: (_style: string, text: string) => text,
     ready: () => Promise.resolve(),
+    written: () => Promise.resolve(),
   };
   return { lines: new LineOutput({ out, labelled, single }), written, errors };
 }
