@@ -45,7 +45,7 @@ Deno.test("audit: what was asked of this machine's nodes, filtered, with or with
   await Deno.writeTextFile(file, '{"time":1,"event":"deci', { append: true });
   const cut = await mesh.run("audit", "--json");
   assert.equal(JSON.parse(cut.stdout).length, 3);
-  assert.match(cut.stderr, /Warning: 1 lines are not whole and were left out/);
+  assert.match(cut.stderr, /Warning: Left out 1 line that had been cut short/);
   const none = await mesh.run("audit", "--name", "n7");
   assert.equal(none.code, 2);
   assert.match(none.stderr, /There are no audit records of yours on this machine\nThey lie on/);
