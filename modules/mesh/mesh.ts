@@ -274,7 +274,10 @@ export class Mesh {
     }
     const there = this.#table.get(link.peer.identity.keyId);
     const isThere = there?.state === "up" && there.advert.instance === link.peer.instance;
-    this.#own.changed({ urgent: change.kind === "down" || !isThere });
+    // Few ways lead to another segment, and in a small mesh telling costs little.
+    const isUrgent = change.kind === "down" || !isThere || this.#table.isSmall ||
+      this.#shape.self.gateway;
+    this.#own.changed({ urgent: isUrgent });
     this.#statesSoon();
   }
 

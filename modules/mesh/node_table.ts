@@ -6,9 +6,9 @@
  */
 
 import type { Identity } from "../../core/mod.ts";
-import type { NodeState, NodeView } from "../shared/mesh_view.ts";
+import { isGateway, type NodeState, type NodeView } from "../shared/mesh_view.ts";
 import { type Advert, compareVersions, type ReceivedAdvert } from "./advert.ts";
-import { GONE_NODES_MAX, NODES_MAX } from "./limits.ts";
+import { FULL_GRAPH_NODES_MAX, GONE_NODES_MAX, NODES_MAX } from "./limits.ts";
 
 export interface NodeEntry {
   readonly keyId: string;
@@ -17,7 +17,10 @@ export interface NodeEntry {
   readonly trustedAt: number;
   readonly received: ReceivedAdvert;
   readonly advert: Advert;
-  /** It tells more than that a node that was up has more links than before. */
+  /**
+   * It tells more than that a node that was up has more links than before; or all of these count, as
+   * between segments.
+   */
   readonly urgent: boolean;
   /** Monotonic ms: when we first heard of the key. */
   readonly firstAt: number;
@@ -54,6 +57,11 @@ export class NodeTable {
     return this.#entries.size;
   }
 
+  /** All are linked with all, which costs little: nothing needs to wait for more. */
+  get isSmall(): boolean {
+    return this.size <= FULL_GRAPH_NODES_MAX;
+  }
+
   get(keyId: string): NodeEntry | undefined {
     return this.#entries.get(keyId);
   }
@@ -81,7 +89,7 @@ export class NodeTable {
       trustedAt,
       received,
       advert,
-      urgent: old === undefined || isUrgent(advert, old),
+      urgent: old === undefined || this.isSmall || isGateway(identity) || isUrgent(advert, old),
       firstAt: old === undefined || old.forgotten ? now : old.firstAt,
       forgotten,
       state: old?.forgotten ? undefined : old?.state,
