@@ -151,6 +151,7 @@ export async function runConfigured(
           segment: host.segment,
           endpoints: told,
           incarnation: state.incarnation,
+          expectsOthers: mesh.discover === true || othersOf(file).length > 0,
         },
         upgrade: {
           folder: place.paths.folder,

@@ -22,7 +22,10 @@ const CAUSES_SHOWN_MAX = 5;
 export function exitCodeFor(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof ConnectionError) return EXIT.unreachable;
-  if (error instanceof AuthenticationError) return EXIT.refused;
+  if (error instanceof AuthenticationError) {
+    // A clock that is behind will be set: a service manager starts the daemon again.
+    return error.reason === "not-yet-valid" ? EXIT.someFailed : EXIT.refused;
+  }
   if (error instanceof CallError) {
     if (error.class === "refused") return EXIT.refused;
     return error.class === "unreachable" ? EXIT.unreachable : EXIT.someFailed;

@@ -17,7 +17,13 @@ import type { GroupResult, StreamedItem } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { inWindow } from "../shared/window.ts";
-import { END_MS, KILL_AFTER_MS_DEFAULT, LANES_MAX, SIGNAL_MS_MAX } from "./limits.ts";
+import {
+  BUSY_RETRY_MS,
+  END_MS,
+  KILL_AFTER_MS_DEFAULT,
+  LANES_MAX,
+  SIGNAL_MS_MAX,
+} from "./limits.ts";
 import type { RunOrderInput, SignalName } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { type Chunk, STDERR, STDOUT } from "./program.ts";
@@ -104,28 +110,39 @@ export class Execution {
       ...(stdin === undefined ? {} : { stdin: "signed" }),
     }, { targets: nodes, as, ttlMs: connectMs });
     const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
-    const calling = callGroup(client, {
-      targets: foldNodeset(nodes),
-      signed,
-      startBy: env.clock.now() + connectMs,
-      deadlineMs: timeoutMs === undefined
-        ? GROUP_MS_MAX
-        : Math.min(GROUP_MS_MAX, connectMs + timeoutMs + killAfterMs + END_MS),
-      bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
-      signal: this.#cancelled.signal,
-      ...(sink === undefined ? {} : { onItems: (items) => this.#take(sink, items) }),
-      ...(stdin === undefined
-        ? {}
-        : { input: signedPieces(stdin, { run: this.#run, sign: client.signBytes.bind(client) }) }),
-      ...(onProgress === undefined && sink === undefined ? {} : {
-        onPart: (soFar) => this.#note(soFar),
-      }),
-    });
-    try {
-      this.#note(await calling);
-    } catch (error) {
-      this.#stopped = true;
-      this.outcome.lose(nodes, { via: client.via.name, error });
+    // The same order again and again: no node runs it twice.
+    const call = () =>
+      callGroup(client, {
+        targets: foldNodeset(nodes),
+        signed,
+        startBy: env.clock.now() + connectMs,
+        deadlineMs: timeoutMs === undefined
+          ? GROUP_MS_MAX
+          : Math.min(GROUP_MS_MAX, connectMs + timeoutMs + killAfterMs + END_MS),
+        bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
+        signal: this.#cancelled.signal,
+        ...(sink === undefined ? {} : { onItems: (items) => this.#take(sink, items) }),
+        ...(stdin === undefined ? {} : {
+          input: signedPieces(stdin, { run: this.#run, sign: client.signBytes.bind(client) }),
+        }),
+        ...(onProgress === undefined && sink === undefined ? {} : {
+          onPart: (soFar) => this.#note(soFar),
+        }),
+      });
+    const patientUntil = env.clock.monotonic() + connectMs;
+    for (;;) {
+      try {
+        return this.#note(await call());
+      } catch (error) {
+        const isBusy = error instanceof CallError && error.class === "busy";
+        // Input that was read is not there a second time.
+        if (isBusy && stdin === undefined && env.clock.monotonic() < patientUntil) {
+          await env.clock.sleep(BUSY_RETRY_MS);
+          continue;
+        }
+        this.#stopped = true;
+        return this.outcome.lose(nodes, { via: client.via.name, error });
+      }
     }
   }
 

@@ -67,3 +67,5 @@ export const HOLDER_TRIES_MAX = 3;
 export const JOB_MS_MAX = 10_000;
 /** Sessions at once; each has keys of its own, here and at its node. */
 export const SESSIONS_MAX = 64;
+/** Before a daemon that takes no more requests just now is asked again. */
+export const BUSY_RETRY_MS = 250;

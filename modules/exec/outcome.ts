@@ -48,12 +48,14 @@ export class Outcome {
   }
 
   /**
-   * The node that was asked has died under it: nobody can know what became of those without an end.
-   * Throws any other error.
+   * The node that was asked has died under it, or has too much to do: nobody can know what became of
+   * those without an end. Throws any other error.
    */
   lose(nodes: readonly string[], { via, error }: { via: string; error: unknown }): void {
-    if (!(error instanceof CallError) || error.class !== "unreachable") throw error;
-    const reason = `Node "${via}" was asked and is gone: ${error.message}`;
+    const isBusy = error instanceof CallError && error.class === "busy";
+    if (!isBusy && !(error instanceof CallError && error.class === "unreachable")) throw error;
+    const what = isBusy ? "takes no more" : "was asked and is gone";
+    const reason = `Node "${via}" ${what}: ${error.message}`;
     for (const name of nodes) {
       if (this.ends.has(name) || this.failures.has(name)) continue;
       this.failures.set(name, { name, set: "unreachable", reason, ran: "maybe" });

@@ -43,6 +43,10 @@ export async function runTerminal(
   const gone = new AbortController();
   const leave = (reason: string) => gone.abort(new CallError("cancelled", reason));
   const stop = () => gone.abort(context.signal.reason);
+  const stopped = Promise.withResolvers<void>();
+  // Nobody may be reading what we write: that must not keep the terminal from its owner.
+  const unlessStopped = (writing: Promise<void>) => Promise.race([writing, stopped.promise]);
+  gone.signal.addEventListener("abort", () => stopped.resolve());
   const windows = new Windows();
   await using cleanUp = new AsyncDisposableStack();
   context.signal.addEventListener("abort", stop);
@@ -63,12 +67,12 @@ export async function runTerminal(
     onStart: () => {
       cleanUp.use(stdin.raw());
       // Before the terminal is as it was: it would change what the other one made of line ends.
-      cleanUp.defer(() => out.written());
+      cleanUp.defer(() => unlessStopped(out.written()));
     },
     async onOutput([stream, bytes]) {
       if (stream === STDOUT) out.write(bytes);
       else out.writeError(bytes);
-      await out.ready();
+      await unlessStopped(out.ready());
     },
   });
   if (end.error !== undefined) out.writeError(`minime: ${run.node}: ${end.error}\r\n`);

@@ -38,11 +38,13 @@ export interface AgentOptions {
   readonly stalledMs: number;
   /** Ends it. */
   readonly signal: AbortSignal;
+  /** It has done nothing for so long, and is ended. */
+  readonly onStalled: () => void;
 }
 
 /** Yields pieces, returns the reply. Throws CallError with what went wrong, here, there or in the input. */
 export async function* runAgent(
-  { env, order, input, stalledMs, signal }: AgentOptions,
+  { env, order, input, stalledMs, signal, onStalled: told }: AgentOptions,
 ): AsyncGenerator<Uint8Array, unknown, void> {
   const [program = "", ...first] = env.processes.self;
   const child = await env.processes.spawn(program, {
@@ -69,6 +71,7 @@ export async function* runAgent(
     stalledMs,
     computed: () => computedBy(env, child.pid),
     onStalled(error) {
+      told();
       fail(error);
       // It may not end even when it is killed.
       void output.cancel();

@@ -16,6 +16,8 @@ interface Copy {
   readonly keyId: string;
   /** Resolves when its process has ended. */
   readonly over: Promise<void>;
+  /** It was given up, and is only waited for. */
+  stalled: boolean;
 }
 
 export class Copies {
@@ -86,24 +88,36 @@ export class Copies {
     },
   ): AsyncGenerator<Uint8Array, unknown, void> {
     const { env, stopping } = this.#host;
-    const leave = this.#enter(name, principal);
+    const { leave, onStalled } = this.#enter(name, principal);
     try {
       const signal = AbortSignal.any([context.signal, stopping]);
-      return yield* runAgent({ env, order: { ...order, taken: true }, input, stalledMs, signal });
+      return yield* runAgent({
+        env,
+        order: { ...order, taken: true },
+        input,
+        stalledMs,
+        signal,
+        onStalled,
+      });
     } finally {
       leave();
     }
   }
 
-  #enter(name: string, { identity, rule, maxProcesses }: Signed): () => void {
+  /** A copy that stalled takes no place any more, though whoever reads it may never notice. */
+  #enter(
+    name: string,
+    { identity, rule, maxProcesses }: Signed,
+  ): { readonly leave: () => void; readonly onStalled: () => void } {
     const { keyId } = identity;
     if (this.#copies.has(name)) {
       throw new CallError("busy", "Another copy of yours to that place is under way");
     }
-    if (this.#copies.size >= AGENTS_MAX) {
+    const working = [...this.#copies.values()].filter(({ stalled }) => !stalled);
+    if (working.length >= AGENTS_MAX) {
       throw new CallError("busy", `${AGENTS_MAX} copies are under way here already`);
     }
-    const own = [...this.#copies.values()].filter((copy) => copy.keyId === keyId).length;
+    const own = working.filter((copy) => copy.keyId === keyId).length;
     if (own >= AGENTS_OF_ONE_MAX) {
       throw new CallError(
         "busy",
@@ -115,10 +129,14 @@ export class Copies {
       throw new CallError("refused", text);
     }
     const { promise: over, resolve } = Promise.withResolvers<void>();
-    this.#copies.set(name, { keyId, over });
-    return () => {
-      this.#copies.delete(name);
-      resolve();
+    const copy = { keyId, over, stalled: false };
+    this.#copies.set(name, copy);
+    return {
+      leave: () => {
+        this.#copies.delete(name);
+        resolve();
+      },
+      onStalled: () => void (copy.stalled = true),
     };
   }
 

@@ -91,7 +91,8 @@ export class HostDialler {
     if (this.#stopping.signal.aborted) return;
     const { clock } = this.#options.env;
     const now = clock.monotonic();
-    for (const target of this.#targets.values()) {
+    // Who has waited longest first: of many dead ones, none must keep the others from their turn.
+    for (const target of [...this.#targets.values()].sort((a, b) => a.dueAt - b.dueAt)) {
       if (this.#dials.size >= HOST_DIALS_MAX) break;
       if (target.dialling) continue;
       if (this.#options.isUp(target.host.name)) {

@@ -171,10 +171,9 @@ async function planKeys(
 function absolute({ processes }: Pick<Environment, "processes">, path: string): string {
   if (path.startsWith("/")) return path;
   const folder = processes.variable("PWD");
-  if (folder?.startsWith("/")) return `${folder}/${path.replace(/^\.\//, "")}`;
-  throw new UsageError(`"${path}" is a relative path, and it is not known where we are`, {
-    hint: "Name the mesh file by its absolute path",
-  });
+  // sudo may take it away; then the kernel knows.
+  const here = folder?.startsWith("/") ? folder : "/proc/self/cwd";
+  return `${here}/${path.replace(/^\.\//, "")}`;
 }
 
 async function readText({ files }: Needs, path: string): Promise<string> {

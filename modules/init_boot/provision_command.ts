@@ -205,6 +205,7 @@ function newKey(random: Random): Uint8Array {
 
 /** So that commands reach the mesh from here; a name has one node. */
 async function rememberNodes(home: MeshHome, made: readonly KnownNode[]): Promise<void> {
+  await home.rememberKeys(made);
   // One that nobody knows how to reach takes nobody's place.
   const reachable = made.filter(({ endpoints }) => endpoints.length > 0);
   const names = new Set(reachable.map(({ name }) => name));

@@ -110,7 +110,12 @@ async function keyholders(
   home: MeshHome,
   nodes: readonly Keyholder[],
 ): Promise<readonly Keyholder[]> {
-  const all = [...nodes, ...await home.nodes(), ...await home.users()];
+  const all = [
+    ...nodes,
+    ...await home.nodeKeys(),
+    ...await home.nodes(),
+    ...await home.users(),
+  ];
   return [...new Map(all.map(({ name, keyId }) => [keyId, { name, keyId }])).values()];
 }
 

@@ -57,6 +57,8 @@ export interface MeshOptions {
   readonly endpoints?: readonly string[];
   /** Nodes to link with before anybody spoke of them; dialled for ever. @default none */
   readonly peers?: readonly Seed[];
+  /** Others are to be expected, though not as `peers`: from the mesh file, or by looking around. */
+  readonly expectsOthers?: boolean;
   /** How often this key was started, this time included. @default 1 */
   readonly incarnation?: number;
   /** Where several daemons run in one process, what they share. @default nothing */

@@ -176,7 +176,8 @@ export function createMesh(options: MeshOptions): Module {
       const started = running = new Mesh(host, options);
       whole = new WholeView(host.env.clock, {
         view: () => started.view,
-        hasSeeds: (options.peers ?? []).some(({ keyId }) => keyId !== host.self.keyId),
+        expectsOthers: options.expectsOthers === true ||
+          (options.peers ?? []).some(({ keyId }) => keyId !== host.self.keyId),
       });
       return Promise.resolve();
     },

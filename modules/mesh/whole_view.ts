@@ -17,13 +17,13 @@ export class WholeView {
     clock: Pick<Clock, "monotonic" | "sleep">,
     options: {
       readonly view: () => MeshView;
-      /** It has been told of nodes to link with. */
-      readonly hasSeeds: boolean;
+      /** It has been told of nodes to link with, or looks for some. */
+      readonly expectsOthers: boolean;
     },
   ) {
     this.#clock = clock;
     this.#view = options.view;
-    this.#until = options.hasSeeds ? clock.monotonic() + FIRST_VIEW_MS_MAX : -Infinity;
+    this.#until = options.expectsOthers ? clock.monotonic() + FIRST_VIEW_MS_MAX : -Infinity;
   }
 
   /** Resolves then. Rejects with the signal's reason. */

@@ -35,7 +35,9 @@ export async function lastingParts(mesh: MeshFile, home: MeshHome): Promise<Last
   };
 }
 
-/** @throws UsageError for hosts that cannot have a node which others find again */
+/**
+ * Commands come from here, where nobody looks around: so each host has a port, also where the nodes
+ * find each other. @throws UsageError for hosts that cannot have a node which others find again */
 export function requireInstallable(hosts: readonly MeshHost[]): void {
   const namesOf = (some: readonly MeshHost[]) => foldNodeset(some.map(({ name }) => name));
   const local = hosts.filter(({ launcher }) => launcher === "local");
@@ -48,7 +50,7 @@ export function requireInstallable(hosts: readonly MeshHost[]): void {
   const portless = hosts.filter((host) => dialEndpoints(host).length === 0);
   if (portless.length === 0) return;
   throw new UsageError(
-    `${namesOf(portless)} would listen on any free port, where nobody finds it after a start`,
+    `${namesOf(portless)} would listen on any free port, where no command finds it after a start`,
     { hint: "Write a port into the mesh file: port = 7117" },
   );
 }

@@ -64,6 +64,13 @@ const NodesSchema = v.array(v.object({
 /** A node as this machine knows it. */
 export type KnownNode = Readonly<v.InferOutput<typeof NodesSchema>[number]>;
 
+const NodeKeysSchema = v.array(v.object({
+  name: Name,
+  keyId: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "a key id has 64 hex digits")),
+}));
+/** A key that lies on a disk, and whose it is. */
+export type NodeKey = Readonly<v.InferOutput<typeof NodeKeysSchema>[number]>;
+
 const UsersSchema = v.array(v.object({
   name: Name,
   keyId: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "a key id has 64 hex digits")),
@@ -214,7 +221,27 @@ export class MeshHome {
   }
 
   async storeNodes(nodes: readonly KnownNode[]): Promise<void> {
+    await this.rememberKeys(nodes.filter(({ lasting }) => lasting === true));
     await this.#storeJson("nodes.json", NodesSchema, nodes);
+  }
+
+  /**
+   * Keys of nodes that were ever made for their disks, those that have a successor too: to revoke a
+   * name is to revoke all of them. The oldest first.
+   */
+  async nodeKeys(): Promise<readonly NodeKey[]> {
+    return await this.#loadJson("node_keys.json", NodeKeysSchema) ?? [];
+  }
+
+  /** Adds those that are not there. */
+  async rememberKeys(keys: readonly NodeKey[]): Promise<void> {
+    if (keys.length === 0) return;
+    const known = await this.nodeKeys();
+    const present = new Set(known.map(({ keyId }) => keyId));
+    const added = keys.filter(({ keyId }) => !present.has(keyId));
+    if (added.length === 0) return;
+    const all = [...known, ...added.map(({ name, keyId }) => ({ name, keyId }))];
+    await this.#storeJson("node_keys.json", NodeKeysSchema, all);
   }
 
   /** In the order in which they got their certificates. */

@@ -107,5 +107,6 @@ Deno.test("identity: of a clock that is an hour off both ends are told, and what
   // What has been signed meanwhile comes from its future.
   const behind = skewed(-3_600_000);
   await behind.line(/was issued \d+ ms in the future, 30000 ms is allowed: is a clock wrong/);
-  assert.equal((await behind.status).code, 5);
+  // A clock is set sooner or later: a service manager tries again.
+  assert.equal((await behind.status).code, 1);
 });

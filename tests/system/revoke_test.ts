@@ -78,6 +78,25 @@ Deno.test("revoke: a person is cut off in a mesh that boot made, and so are thei
   assert.deepEqual([second.version, second.revoked.length], [2, 2]);
 });
 
+Deno.test("revoke: a name means every key that was ever made for it here", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  const { local } = mesh;
+  const keyIds: string[] = [];
+  for (const folder of ["second", "third"]) {
+    const out = `${local.home}/../${folder}`;
+    const { nodes } = await local.json("mesh", "provision", "n1", "--out", out) as {
+      nodes: { keyId: string }[];
+    };
+    keyIds.push(...nodes.map(({ keyId }) => keyId));
+  }
+  const { code, stdout } = await local.run("revoke", "n1", "--json");
+  assert.equal(code, 4);
+  const { revoked } = JSON.parse(stdout) as Published;
+  assert.equal(revoked.length, 3);
+  const all = new Set(revoked.map(({ keyId }) => keyId));
+  assert.deepEqual(keyIds.filter((keyId) => !all.has(keyId)), []);
+});
+
 Deno.test("revoke: what makes no sense is refused, and nothing is written", async () => {
   await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
   const { local } = mesh;
@@ -91,10 +110,7 @@ Deno.test("revoke: what makes no sense is refused, and nothing is written", asyn
     assert.equal(code, 2, stderr);
     assert.match(stderr, text);
   }
-  assert.equal(
-    (await local.json("mesh", "show") as { revocations?: unknown }).revocations,
-    undefined,
-  );
+  assert.equal((await local.json("mesh", "show") as { revoked: unknown }).revoked, null);
   // Nobody is up: the home keeps it, and the mesh is told later.
   const later = await local.run("revoke", "ab".repeat(32));
   assert.equal(later.code, 4);

@@ -66,6 +66,24 @@ Deno.test("host dialler: who is not up is dialled for ever, by name, at every en
   assert.deepEqual(await hosts.forMs(60_000), []);
 });
 
+Deno.test("host dialler: many that swallow what is sent do not keep the others from their turn", async () => {
+  const hosts = new Hosts();
+  // Nothing comes back until the dialler's own patience is over.
+  hosts.answer = (_name, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+  const all = Array.from({ length: 6 * HOST_DIALS_MAX }, (_, i) => host(`n${i + 1}`));
+  hosts.dialler.update(all);
+  await hosts.forMs(10 * 60_000);
+  const counts = all.map(({ name }) =>
+    hosts.dialled.filter((one) => one.startsWith(`${name} `)).length
+  );
+  assert.ok(Math.min(...counts) >= 2, `${counts}`);
+  assert.ok(Math.max(...counts) <= Math.min(...counts) + 1, `${counts}`);
+  await hosts.dialler.stop();
+});
+
 Deno.test("host dialler: who is up is left alone, and dialled at once when lost", async () => {
   const hosts = new Hosts();
   hosts.up.add("n1");

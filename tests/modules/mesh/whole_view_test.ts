@@ -6,7 +6,7 @@ import { WholeView } from "../../../modules/mesh/whole_view.ts";
 import type { MeshView, NodeState } from "../../../modules/shared/mesh_view.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
-function makeView(hasSeeds = true) {
+function makeView(expectsOthers = true) {
   const clock = new ManualClock();
   const states = new Map<string, NodeState>([["self", "up"]]);
   const view = (): MeshView => ({
@@ -25,7 +25,7 @@ function makeView(hasSeeds = true) {
       links: [],
     })),
   });
-  const whole = new WholeView(clock, { view, hasSeeds });
+  const whole = new WholeView(clock, { view, expectsOthers });
   const done: string[] = [];
   const wait = async (text: string) => {
     await whole.wait(new AbortController().signal);

@@ -12,7 +12,7 @@ Deno.test("lasting: a host needs a port that others find, and a way to it that i
   requireInstallable(hostsOf('[[hosts]]\nnames = "n1"\nlisten = ["tcp:10.0.0.1:7117"]\n'));
   assert.throws(() => requireInstallable(hostsOf('[[hosts]]\nnames = "n[1-2]"\n')), {
     name: "UsageError",
-    message: "n[1-2] would listen on any free port, where nobody finds it after a start",
+    message: "n[1-2] would listen on any free port, where no command finds it after a start",
     hint: "Write a port into the mesh file: port = 7117",
   });
   assert.throws(
