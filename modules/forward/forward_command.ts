@@ -10,7 +10,7 @@ import {
   type PipeListener,
 } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { reachMesh, readWholeView, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
 import type { forwardOptions } from "./commands.ts";
 import { carryLocal } from "./connection.ts";
 import { type ForwardSpec, parseForwards, targetText } from "./forward_spec.ts";
@@ -53,10 +53,9 @@ export async function runForward(
 
 /** In the words of all commands, and before anything listens. */
 async function refuseUnknown(context: CommandContext, names: readonly string[]): Promise<void> {
-  const { client } = await reachMesh(context);
+  const { client, view } = await reachMesh(context);
   await using _client = client;
-  const { nodes } = await readWholeView(client, { signal: context.signal });
-  selectPresent(nodes, { named: true, names: () => [...names] });
+  selectPresent(view.nodes, { named: true, names: () => [...names] });
 }
 
 async function listen({ env }: CommandContext, { listen }: ForwardSpec): Promise<PipeListener> {

@@ -37,7 +37,7 @@ export const ADVERT_INTERVAL_MS_PER_NODE = 1;
  * dozens for each node, and nobody waits for the word.
  */
 export const UNHURRIED_ADVERT_MS = 1_000;
-/** So much longer for each node in the table: all together say fifty of these a second at most. */
+/** So much longer for each node that is up: all together say fifty of these a second at most. */
 export const UNHURRIED_ADVERT_MS_PER_NODE = 20;
 /** After some quiet, so many may follow each other at once: a newcomer is seen soon. */
 export const ADVERTS_AT_ONCE_MAX = 4;

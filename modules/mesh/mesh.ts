@@ -136,7 +136,7 @@ export class Mesh {
       incarnation: options.incarnation ?? 1,
       links: () => links().map(({ peer }) => peer.identity.keyId),
       intervalMs: () => ADVERT_INTERVAL_MS + ADVERT_INTERVAL_MS_PER_NODE * this.#table.size,
-      unhurriedMs: () => UNHURRIED_ADVERT_MS + UNHURRIED_ADVERT_MS_PER_NODE * this.#table.size,
+      unhurriedMs: () => UNHURRIED_ADVERT_MS + UNHURRIED_ADVERT_MS_PER_NODE * this.#table.up,
       publish: (received) => this.#publish(received),
       onTwin: (text) => this.#stopForTwin(text),
     });
@@ -335,8 +335,10 @@ export class Mesh {
       monotonic: clock.monotonic(),
     });
     if (changed.length + forgotten.length > 0) this.#watchers.publish({ changed, forgotten });
-    if (reshaped) this.#calm.run(() => this.#reshape());
-    else this.#trimmer.update();
+    if (reshaped) {
+      this.#table.up = this.view.nodes.filter(({ state }) => state === "up").length;
+      this.#calm.run(() => this.#reshape());
+    } else this.#trimmer.update();
     if (againInMs !== undefined) this.#statesSoon(againInMs);
   }
 

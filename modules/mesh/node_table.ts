@@ -52,6 +52,8 @@ export class NodeTable {
   /** Key ids by name; a list only where several have the name. */
   readonly #names = new Map<string, string | string[]>();
   #changed = new Set<string>();
+  /** How many were up when that was looked at last; whoever judges them says it. */
+  up = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -59,7 +61,7 @@ export class NodeTable {
 
   /** All are linked with all, which costs little: nothing needs to wait for more. */
   get isSmall(): boolean {
-    return this.size <= FULL_GRAPH_NODES_MAX;
+    return this.up <= FULL_GRAPH_NODES_MAX;
   }
 
   get(keyId: string): NodeEntry | undefined {

@@ -12,7 +12,7 @@ import { callGroup } from "../shared/group_client.ts";
 import type { GroupResult } from "../shared/group_result.ts";
 import { GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
 import { isGone, lookAtMesh } from "../shared/looks.ts";
-import { reachMesh, readMeshView } from "../shared/mesh_query.ts";
+import { reachMesh, readWholeView } from "../shared/mesh_query.ts";
 import { certificateWarnings } from "../shared/renewal.ts";
 import { KeysStatusSchema } from "../shared/renewal_verbs.ts";
 import type { statusOptions } from "./commands.ts";
@@ -60,7 +60,7 @@ async function look(
 ): Promise<MeshStatus> {
   const { env, signal } = context;
   const asked = { targets: "", reduce: { kind: "list" }, signal } as const;
-  const seeing = readMeshView(client, { signal });
+  const seeing = readWholeView(client, { signal });
   const [view, result, keys, shut] = await Promise.all([
     seeing,
     callGroup(client, {

@@ -30,7 +30,8 @@ export interface ReachedMesh {
 
 /**
  * Connects to a daemon that answers. One that is frozen still takes connections, so a connection
- * alone proves nothing: when it says nothing, the next one is asked.
+ * alone proves nothing: when it says nothing, the next one is asked. One that has just started is given
+ * the time to get to know the others.
  *
  * @throws ConnectionError when none answers
  */
@@ -41,7 +42,7 @@ export async function reachMesh(
   const first = await context.connect(options);
   let failure: unknown;
   try {
-    return { client: first, view: await readMeshView(first, { signal: context.signal }) };
+    return { client: first, view: await readWholeView(first, { signal: context.signal }) };
   } catch (error) {
     await first.close();
     if (!isSilence(error) || options.node !== undefined) throw error;
@@ -82,10 +83,7 @@ export async function readMeshView(
   return { self, nodes: nodes.sort((a, b) => compareNames(a.name, b.name)) };
 }
 
-/**
- * As {@link readMeshView}, for who means all nodes, or all of some kind: from a daemon that has just
- * started it waits until that knows the others.
- */
+/** As {@link readMeshView}; from a daemon that has just started it waits until that knows the others. */
 export async function readWholeView(
   caller: Caller,
   options: { readonly signal?: AbortSignal } = {},

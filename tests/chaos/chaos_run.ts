@@ -69,6 +69,8 @@ class Chaos {
   readonly #wholeMs: number[] = [];
   readonly #results: [order: Order, result: LineResult | undefined][] = [];
   readonly #began = performance.now();
+  /** Kinds to come: each happens before any does again. */
+  readonly #deck: string[] = [];
   #calling = true;
   #begun = 0;
 
@@ -144,7 +146,10 @@ class Chaos {
   /** Of each kind at most one at a time: there is one joiner, one switch, one administrator. */
   #draw(luck: Luck): { kind: string; name: string }[] {
     const { joiner, names } = this.#machines;
-    const kinds = luck.shuffled([...FAULTS.keys()]).slice(0, 1 + luck.below(FAULTS_AT_ONCE_MAX));
+    if (this.#deck.length < FAULTS_AT_ONCE_MAX) {
+      this.#deck.push(...luck.shuffled([...FAULTS.keys()]));
+    }
+    const kinds = [...new Set(this.#deck.splice(0, 1 + luck.below(FAULTS_AT_ONCE_MAX)))];
     const joins = kinds.includes(JOINING);
     // Nothing else can happen to who has not joined yet, or is about to.
     const others = luck.shuffled(names.filter((name) => name !== joiner.name || joiner.isWanted))

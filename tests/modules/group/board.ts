@@ -23,6 +23,8 @@ export class Board {
   readonly #watchers = new Set<() => void>();
   #claims = new Map<string, Claim>();
   #frozen = false;
+  /** Until it resolves nobody says that all nodes are there. */
+  settling: Promise<void> = Promise.resolve();
 
   /** @default all in one segment, where they listen */
   constructor(places?: Places) {
@@ -61,7 +63,10 @@ export class Board {
           action: "read",
           args: v.optional(v.strictObject({})),
           reply: v.unknown(),
-          handle: () => ({}),
+          handle: async () => {
+            await this.settling;
+            return {};
+          },
         }),
         watch: verb({
           action: "internal",

@@ -43,6 +43,18 @@ Deno.test("group: equal answers of all nodes fold into one", async () => {
   for (const { probe } of mesh.daemons) assert.deepEqual(probe.ran, ["say"]);
 });
 
+Deno.test("group: a call for all begins when the daemon knows the others, one for names at once", async () => {
+  const names = ["n1", "n2", "n3"];
+  await using mesh = await startMesh(names);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  mesh.board.settling = promise;
+  const all = group(mesh, "n1", { targets: "", steps: say });
+  await group(mesh, "n1", { targets: "n2", steps: say });
+  assert.deepEqual(mesh.daemons.map(({ probe }) => probe.ran.length), [0, 1, 0]);
+  resolve();
+  assert.equal((await all).counts.answered, 3);
+});
+
 Deno.test("group: relays carry a call along a line, and each node answers for itself", async () => {
   await using mesh = await startMesh(N6, line(N6));
   for (const { name, probe } of mesh.daemons) probe.answer = { name, half: name < "n4" };
