@@ -25,6 +25,7 @@ import {
 } from "../../core/mod.ts";
 import { issueAgain } from "../keys/mod.ts";
 import { type Authority, KEY_BYTES, needsNow } from "../shared/authority.ts";
+import { lessByChance } from "../shared/chance.ts";
 import { dialEndpoints } from "../shared/host_endpoints.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { RENEWAL_DOMAIN, renewalBytes, RenewedSchema } from "../shared/renewal_verbs.ts";
@@ -111,8 +112,7 @@ export async function revived(
       if (!(error instanceof MinimeError) || isAlone) throw error;
       warn(errorText(error));
     }
-    const chance = (random.bytes(1)[0] as number) / 256;
-    await clock.sleep(REVIVE_PAUSE_MS * (1 + chance) / 2, { signal });
+    await clock.sleep(lessByChance(REVIVE_PAUSE_MS, random), { signal });
   }
 }
 

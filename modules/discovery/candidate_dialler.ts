@@ -15,7 +15,7 @@ import {
   RateLimit,
   type Timer,
 } from "../../core/mod.ts";
-import { chance } from "../shared/chance.ts";
+import { chance, lessByChance } from "../shared/chance.ts";
 import { dialLink } from "../shared/dial_link.ts";
 import { type Candidate, Candidates, type Place } from "./candidates.ts";
 import { DIAL_LATER_MS, DIAL_MS_MAX, DIALS_MAX, DIALS_PER_SECOND_MAX } from "./limits.ts";
@@ -53,7 +53,7 @@ export class CandidateDialler {
   hear(place: Place): void {
     // Both ends hear of each other: the smaller key id dials first.
     const later = this.#options.self < place.keyId ? 0 : DIAL_LATER_MS;
-    this.#candidates.hear(place, later * (1 - this.#chance() / 2));
+    this.#candidates.hear(place, lessByChance(later, this.#options.env.random));
     this.#pump();
   }
 

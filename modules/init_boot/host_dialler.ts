@@ -12,7 +12,7 @@ import {
   type Log,
   type Timer,
 } from "../../core/mod.ts";
-import { chance } from "../shared/chance.ts";
+import { chance, lessByChance } from "../shared/chance.ts";
 import { dialLink } from "../shared/dial_link.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import {
@@ -67,7 +67,7 @@ export class HostDialler {
     const before = this.#targets;
     const reachable = hosts.filter(({ endpoints }) => endpoints.length > 0);
     // By chance, or all of a big mesh would begin with the same host.
-    const order = reachable.map((host) => ({ host, place: this.#chance() }))
+    const order = reachable.map((host) => ({ host, place: chance(this.#options.env.random) }))
       .sort((a, b) => a.place - b.place);
     this.#targets = new Map(order.map(({ host }) => {
       const known = before.get(host.name);
@@ -146,10 +146,6 @@ export class HostDialler {
 
   #backoff({ attempts }: Target): number {
     const most = Math.min(HOST_BACKOFF_MS_MAX, HOST_BACKOFF_MS_MIN * 2 ** Math.min(attempts, 8));
-    return most * (1 - this.#chance() / 2);
-  }
-
-  #chance(): number {
-    return chance(this.#options.env.random);
+    return lessByChance(most, this.#options.env.random);
   }
 }

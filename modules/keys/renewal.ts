@@ -15,6 +15,7 @@ import {
   MinimeError,
   type ModuleHost,
 } from "../../core/mod.ts";
+import { lessByChance } from "../shared/chance.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { readMeshView } from "../shared/mesh_query.ts";
@@ -118,7 +119,7 @@ export class RenewalWatch {
     // After its end too it grows: nobody comes back sooner for being asked more often.
     const tenth = Math.abs(self.notAfter - clock.now()) / 10;
     const most = Math.min(RENEWAL_BACKOFF_MS_MAX, Math.max(RENEWAL_BACKOFF_MS_MIN, tenth));
-    return most * (0.5 + new DataView(random.bytes(4).buffer).getUint32(0) / 2 ** 33);
+    return lessByChance(most, random);
   }
 
   #warn(): void {

@@ -30,7 +30,7 @@ import {
   SEED_LATER_MS,
   SEEDS_AT_FULL_PACE,
 } from "./limits.ts";
-import { chance } from "../shared/chance.ts";
+import { chance, lessByChance } from "../shared/chance.ts";
 import type { WantedLink } from "./topology.ts";
 
 export interface LinkerOptions {
@@ -230,7 +230,7 @@ export class Linker {
     // A file may name thousands of seeds: together they cost no more than a few.
     const share = wanted.rank === 1 ? Math.max(1, this.#seedsMissing / SEEDS_AT_FULL_PACE) : 1;
     const most = Math.min(BACKOFF_MS_MAX * share, BACKOFF_MS_MIN * 2 ** Math.min(attempts, 16));
-    return most * (1 - this.#chance() / 2);
+    return lessByChance(most, this.#options.random);
   }
 
   #chance(): number {

@@ -7,3 +7,8 @@ export function chance(random: Random): number {
   const [high = 0, low = 0] = random.bytes(2);
   return (high * 0x100 + low) / 0x1_0000;
 }
+
+/** Up to half of it taken off by chance: what many wait for alike does not end for all at once. */
+export function lessByChance(ms: number, random: Random): number {
+  return ms * (1 - chance(random) / 2);
+}
