@@ -1,6 +1,6 @@
 /** Which host of the mesh file this machine is: by name, by host name, or by one of its addresses. */
 
-import { UsageError } from "../../core/mod.ts";
+import { MinimeError, UsageError } from "../../core/mod.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { didYouMean } from "../shared/suggest.ts";
@@ -13,7 +13,7 @@ export interface MachineFacts {
   readonly addresses: readonly string[];
 }
 
-/** @throws UsageError when there is none, or more than one */
+/** @throws MinimeError when there is none now, UsageError when there is more than one */
 export function findOwnHost(
   { mesh, file, name }: { readonly mesh: MeshFile; readonly file: string; readonly name?: string },
   machine: MachineFacts,
@@ -34,11 +34,10 @@ export function findOwnHost(
     const known = machine.addresses.length === 0
       ? "no address"
       : `addresses ${machine.addresses.join(", ")}`;
-    throw new UsageError(
-      `This machine is no host of "${file}": its name is "${machine.hostName}", it has ${known}`,
-      {
-        hint: `Add it to the file, or say which host it is: --name ${mesh.hosts[0]?.name ?? "n1"}`,
-      },
+    // No mistake of whoever asked: its address may come later, and then a service manager gets it up.
+    throw new MinimeError(
+      `This machine is no host of "${file}": its name is "${machine.hostName}", it has ${known}; ` +
+        `add it to the file, or say which host it is: --name ${mesh.hosts[0]?.name ?? "n1"}`,
     );
   }
   throw new UsageError(
