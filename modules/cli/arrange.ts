@@ -6,6 +6,7 @@
  */
 
 import { UsageError } from "../../core/mod.ts";
+import type { Arguments } from "../shared/command.ts";
 import type { Option } from "../shared/option.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import { dashed, type Entry, followWords, GLOBAL_OPTIONS, optionsOf } from "./entries.ts";
@@ -32,12 +33,12 @@ export function arrange(entries: readonly Entry[], words: readonly string[]): st
     throw new UsageError("No command was given", { hint });
   }
   if (entry?.kind !== "command") return [...path, ...rest];
-  return [...path, ...leading, ...arrangeCommand(optionsOf(entry), entry.args?.verbatim, rest)];
+  return [...path, ...leading, ...arrangeCommand(optionsOf(entry), entry.args ?? {}, rest)];
 }
 
 function arrangeCommand(
   options: Readonly<Record<string, Option>>,
-  verbatim: boolean | undefined,
+  { verbatim, capitals }: Pick<Arguments, "verbatim" | "capitals">,
   words: readonly string[],
 ): string[] {
   const result: string[] = [];
@@ -50,7 +51,7 @@ function arrangeCommand(
       at++;
       continue;
     }
-    const taken = takeOption(options, words, at);
+    const taken = takeOption(options, words, at) ?? takeCapitals(capitals, word, at);
     result.push(...(taken?.words ?? [word]));
     at = taken?.next ?? at + 1;
     // The scanner takes a one-letter long option for an argument.
@@ -82,6 +83,15 @@ function takeOption(
   }
   if (equals < 0) return takeValue([`--${name}`], words, at + 1);
   return { words: valueWords(`--${name}`, word.slice(equals + 1)), next: at + 1 };
+}
+
+function takeCapitals(
+  option: string | undefined,
+  word: string,
+  at: number,
+): { words: string[]; next: number } | undefined {
+  if (option === undefined || !/^-[A-Z][A-Z0-9]+$/.test(word)) return undefined;
+  return { words: [`--${option}`, word.slice(1)], next: at + 1 };
 }
 
 function takeLetters(

@@ -186,10 +186,15 @@ export const kill = command({
   examples: [
     ["minime kill build", "ask it to end"],
     ["minime kill -9 build", "kill it"],
-    ["minime kill -s USR1 -w n1 build", "another signal, on one node"],
+    ["minime kill -USR1 -w n1 build", "another signal, on one node"],
   ],
   options: killOptions,
-  args: { placeholder: "[-N] JOB", brief: "Number of the signal, name of the job", minimum: 1 },
+  args: {
+    placeholder: "[-SIGNAL] JOB",
+    brief: "Number or name of the signal, name of the job",
+    minimum: 1,
+    capitals: "signal",
+  },
   load: () => import("./job_commands.ts").then((m) => m.runKill),
 });
 

@@ -112,6 +112,8 @@ export interface Arguments {
   readonly completion?: Completion;
   /** From the first argument on everything belongs to it, options too: `exec -w n1 ls -l`. */
   readonly verbatim?: boolean;
+  /** An option whose value may stand for itself, in capitals: "signal" lets `-KILL` be `--signal KILL`. */
+  readonly capitals?: string;
 }
 
 /** Returns an exit code of exit_code.ts; nothing means 0. Errors are thrown, never printed. */

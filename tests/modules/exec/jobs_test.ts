@@ -165,7 +165,7 @@ Deno.test("jobs: on three nodes, as a user handles them", async (t) => {
 
   await step("a signal reaches it on all of its nodes", async () => {
     await start("sleeper", "sleep 1007 & wait");
-    await mesh.must("kill", "-s", "KILL", "sleeper");
+    await mesh.must("kill", "-KILL", "sleeper");
     const { code, stderr } = await mesh.run("wait", "sleeper");
     assert.deepEqual([code, stderr], [137, "minime: n[1-3]: killed by SIGKILL\n"]);
     const late = await mesh.run("kill", "-9", "sleeper");
@@ -197,7 +197,9 @@ Deno.test("jobs: on three nodes, as a user handles them", async (t) => {
       1,
       'minime: There is no job "nothing" of yours on these nodes\n',
     ]);
-    assert.equal((await mesh.run("kill", "-s", "FOO", "build")).code, 2);
+    for (const words of [["-s", "FOO"], ["-FOO"], ["-x"], ["-K"]]) {
+      assert.equal((await mesh.run("kill", ...words, "build")).code, 2);
+    }
     assert.equal((await mesh.run("exec", "--name", "x", "-w", "n1", "true")).code, 2);
     assert.equal((await mesh.run("exec", "--bg", "-b", "-w", "n1", "true")).code, 2);
   });
