@@ -43,7 +43,7 @@ import { openIssuer, openRegistrar } from "./registrar_desk.ts";
 import { toldEndpoints } from "./told_endpoints.ts";
 import { hasJoined, joinByToken } from "./token_join.ts";
 import { Replacement } from "./replacement.ts";
-import { Supervision } from "./supervision.ts";
+import { Presence } from "./presence.ts";
 import { plural } from "../shared/plural.ts";
 
 /** As on the command line. */
@@ -123,7 +123,14 @@ export async function runConfigured(
       signal: context.signal,
       ...(issuer === undefined ? {} : { own: () => issuer.authority }),
     };
-    const keys = await revived(env, primitives, { ...reviving, keys: newest, state, warn });
+    await using presence = new Presence(env, {
+      ...(options.pidFile === undefined ? {} : { pidFile: options.pidFile }),
+      goesOn: () => replacement.next !== undefined,
+    });
+    const waits = (text: string) => presence.waits(text);
+    const keys = await revived(env, primitives, { ...reviving, keys: newest, state, warn, waits });
+    // Told to stop before there was one.
+    if (keys === undefined) return EXIT.ok;
     const belief = { trust: () => trust };
     const self = identify(env, primitives, {
       keys,
@@ -187,8 +194,7 @@ export async function runConfigured(
       onUp: (daemon) => {
         reload.up(daemon);
         belief.trust = () => daemon.trust;
-        const what = whatOf(mesh, host);
-        return whileUp(env, { daemon, hangUp, options, what, replacement });
+        return whileUp({ daemon, hangUp, what: whatOf(mesh, host), presence });
       },
     });
   } finally {
@@ -205,36 +211,26 @@ function whatOf(mesh: MeshFile, host: MeshHost): string {
 
 /** What the daemon does for those who manage it, from its start to its stop. */
 async function whileUp(
-  env: Environment,
   parts: {
     readonly daemon: Minimed;
     readonly hangUp: { run: () => void };
-    readonly options: ConfiguredOptions;
     readonly what: string;
-    readonly replacement: Replacement;
+    readonly presence: Presence;
   },
 ): Promise<AsyncDisposable> {
-  const { daemon, hangUp, options: { pidFile }, what, replacement } = parts;
-  const resources = new AsyncDisposableStack();
+  const { daemon, hangUp, what, presence } = parts;
   const initBoot = daemon.caller("init_boot");
   hangUp.run = () => {
     initBoot.request("init_boot.reload").catch(() => {
       // The module has logged why the file stays as it was.
     });
   };
-  if (pidFile !== undefined) {
-    // Other users' programs read it.
-    await env.files.write(pidFile, `${env.processes.pid}\n`, { mode: 0o644 });
-    resources.defer(() => env.files.remove(pidFile));
-  }
   const module = daemon.caller("mesh");
-  resources.use(
-    new Supervision(env, async () => {
-      const links = await module.request("mesh.links") as readonly unknown[];
-      return `${what}, ${plural(links.length, "link")}`;
-    }, () => replacement.next !== undefined),
-  );
-  return resources;
+  await presence.runs(async () => {
+    const links = await module.request("mesh.links") as readonly unknown[];
+    return `${what}, ${plural(links.length, "link")}`;
+  });
+  return presence;
 }
 
 function folderOf(path: string): string {

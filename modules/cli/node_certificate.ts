@@ -35,8 +35,14 @@ import type { NodeState } from "./node_state.ts";
 
 /** How long a registrar may take, at each of its endpoints. */
 const REVIVE_MS_MAX = 20_000;
-/** Between two rounds over all registrars: half to the whole of this, for as long as it takes. */
-const REVIVE_PAUSE_MS = 10_000;
+/**
+ * Between two rounds over all registrars: half to the whole of this, doubled each time, for as long as
+ * it takes. A minute after a registrar is back is soon enough for who was away for weeks.
+ */
+const REVIVE_PAUSE_MS_MIN = 5_000;
+const REVIVE_PAUSE_MS_MAX = 60_000;
+/** Doublings from the shortest pause to the longest. */
+const REVIVE_DOUBLINGS_MAX = 4;
 
 /** Two certificates with their lengths before them. */
 export function encodeChain(chain: readonly Uint8Array[]): Uint8Array {
@@ -87,32 +93,53 @@ export interface ReviveParts {
   readonly own?: () => Authority;
 }
 
-/** The keys with a chain that has not expired; resolves when a registrar, or our issuer, has given one. */
+/**
+ * The keys with a chain that has not expired; resolves when a registrar, or our issuer, has given one,
+ * however long that takes: `waits` is told for what. Undefined when we are told to stop before.
+ */
 export async function revived(
   env: Environment,
   primitives: Primitives,
-  parts: ReviveParts & { readonly state: NodeState; readonly warn: (text: string) => void },
-): Promise<NodeKeys> {
-  const { keys, name, trust: { revocations }, state, warn, signal, own } = parts;
+  parts: ReviveParts & {
+    readonly state: NodeState;
+    readonly warn: (text: string) => void;
+    readonly waits: (text: string) => Promise<void>;
+  },
+): Promise<NodeKeys | undefined> {
+  const { keys, name, trust: { revocations }, state, warn, waits, signal, own } = parts;
   const { clock, random } = env;
   const identity = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
   // What else is wrong with it is told by whoever verifies it.
   if (identity === undefined || clock.now() <= identity.notAfter) return keys;
-  const isAlone = registrarsOf(parts).length === 0;
+  const registrars = registrarsOf(parts);
+  const isAlone = registrars.length === 0;
   if (isAlone && own === undefined) return keys;
   const how = own === undefined ? "asking a registrar for another one" : "its own issuer renews it";
   warn(`Certificate of "${name}" has expired: ${how}`);
-  for (;;) {
+  const whom = registrars.map((registrar) => `"${registrar.name}"`).join(" or ");
+  const waiting = `Waiting for a new certificate from ${whom}`;
+  let problem: string | undefined;
+  for (let rounds = 0;; rounds++) {
+    // One round may take longer than a service manager has patience.
+    if (!isAlone) await waits(problem === undefined ? waiting : `${waiting}: ${problem}`);
     try {
       const chain = await reviveOnce(env, primitives, parts);
       await state.keep("node.chain", encodeChain(chain));
       return { ...keys, chain };
     } catch (error) {
-      signal.throwIfAborted();
+      if (signal.aborted) return undefined;
       if (!(error instanceof MinimeError) || isAlone) throw error;
-      warn(errorText(error));
+      const text = errorText(error);
+      if (text !== problem) warn(text);
+      problem = text;
     }
-    await clock.sleep(lessByChance(REVIVE_PAUSE_MS, random), { signal });
+    const most = Math.min(
+      REVIVE_PAUSE_MS_MAX,
+      REVIVE_PAUSE_MS_MIN * 2 ** Math.min(rounds, REVIVE_DOUBLINGS_MAX),
+    );
+    // Aborts only when we stop.
+    await clock.sleep(lessByChance(most, random), { signal }).catch(() => {});
+    if (signal.aborted) return undefined;
   }
 }
 

@@ -22,7 +22,7 @@ export function tellFailure(processes: Pick<Needs["processes"], "notify">, error
 /** From ready to stopping. */
 export class Supervision implements Disposable {
   readonly #env: Needs;
-  readonly #status: () => Promise<string>;
+  #status: () => Promise<string>;
   readonly #everyMs: number;
   readonly #goesOn: () => boolean;
   #timer: Timer | undefined;
@@ -45,6 +45,13 @@ export class Supervision implements Disposable {
     else this.#stopped = true;
   }
 
+  /** From now on we are like that. */
+  turnTo(status: () => Promise<string>): void {
+    this.#status = status;
+    this.#timer?.cancel();
+    if (!this.#stopped) this.#tell();
+  }
+
   /** Says that we stop. Idempotent. */
   [Symbol.dispose](): void {
     this.#timer?.cancel();
@@ -59,8 +66,11 @@ export class Supervision implements Disposable {
     const { clock, processes } = this.#env;
     // Whoever cannot say this any more is restarted: the event loop hangs.
     processes.notify("WATCHDOG=1");
-    this.#status().then(
-      (text) => this.#stopped || processes.notify(`STATUS=${text}`),
+    const status = this.#status;
+    status().then(
+      (text) => {
+        if (!this.#stopped && status === this.#status) processes.notify(`STATUS=${text}`);
+      },
       () => {
         // A daemon that stops meanwhile has no status.
       },

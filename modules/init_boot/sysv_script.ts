@@ -1,7 +1,7 @@
 /**
  * The init script of a node, for machines without systemd: actions and exit codes of the LSB (Core
  * 5.0, chapter 22). The daemon writes its pid file when it runs, so a start that fails is known as
- * one, with the reason.
+ * one, with the reason. One that has to wait before it can run writes it too, and beside it for what.
  */
 
 import { shellQuoted } from "../shared/private_folder.ts";
@@ -52,6 +52,15 @@ running() {
   echo "$pid"
 }
 
+# Who that process is, and for what it waits before it is in the mesh.
+as_process() {
+  if [ -s "$pidfile.waiting" ]; then
+    echo "as process $1: $(cat "$pidfile.waiting")"
+  else
+    echo "as process $1"
+  fi
+}
+
 must_be_root() {
   [ "$(id -u)" -eq 0 ] && return
   echo "$name: only root may do this" >&2
@@ -60,7 +69,7 @@ must_be_root() {
 
 start() {
   if pid=$(running); then
-    echo "$name runs already, as process $pid"
+    echo "$name runs already, $(as_process "$pid")"
     return 0
   fi
   if [ ! -x "$program" ]; then
@@ -71,7 +80,7 @@ start() {
     echo "$name: there is no mesh file $config" >&2
     return 6
   fi
-  rm -f "$pidfile"
+  rm -f "$pidfile" "$pidfile.waiting"
   setsid "$program" ${args.map(shellQuoted).join(" ")} \\
     --pid-file "$pidfile" --log "$log" </dev/null >/dev/null 2>"$errors" &
   child=$!
@@ -90,7 +99,7 @@ start() {
     sleep 0.1
     waited=$((waited + 1))
   done
-  echo "$name runs, as process $(cat "$pidfile")"
+  echo "$name runs, $(as_process "$(cat "$pidfile")")"
 }
 
 stop() {
@@ -125,7 +134,7 @@ reload() {
 
 status() {
   if pid=$(running); then
-    echo "$name runs, as process $pid"
+    echo "$name runs, $(as_process "$pid")"
     return 0
   fi
   if [ -e "$pidfile" ]; then

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { InstalledMesh } from "../support/installed_mesh.ts";
+import { until } from "./rig/wait.ts";
 
 const RUNNING = /"message":"Running"/;
 const RENEWED = /"message":"Certificate was renewed, for another/;
 
-Deno.test("renewal: a node renews while it runs, and comes back after it has expired", async () => {
+Deno.test("renewal: a node renews while it runs, and comes back after it has expired, when its registrar does", async () => {
   await using mesh = await InstalledMesh.prepare({
     nodes: ["reg", "n2"],
     hostKeys: { reg: 'groups = ["registrar"]' },
@@ -28,7 +29,37 @@ Deno.test("renewal: a node renews while it runs, and comes back after it has exp
   await again.line(/Certificate of \\"n2\\" has expired: asking a registrar/);
   await again.line(RUNNING);
   await mesh.settled("reg", "n2");
+  again.kill("SIGKILL");
+  await again.status;
+  registrar.kill("SIGTERM");
+  await registrar.status;
+  await waitForRegistrar(mesh);
 });
+
+// It waited before it wrote its pid file: its init script ended it after a minute, and systemd did so too.
+async function waitForRegistrar(mesh: InstalledMesh): Promise<void> {
+  const pidFile = `${mesh.local.folder}/n2.pid`;
+  const read = (path: string) => Deno.readTextFile(path).catch(() => "");
+  const start = async () => {
+    const daemon = mesh.start("n2", { args: ["--pid-file", pidFile] });
+    const says =
+      /^Waiting for a new certificate from "reg": No certificate from "reg" at tcp:.*\n$/;
+    await until("it says so", async () => says.test(await read(`${pidFile}.waiting`)));
+    assert.equal(await read(pidFile), `${daemon.pid}\n`);
+    return daemon;
+  };
+  // What it has in its folder of keys has expired long since.
+  await Deno.remove(`${mesh.local.stateFolder("n2")}/node.chain`);
+  const first = await start();
+  first.kill("SIGTERM");
+  assert.equal((await first.status).code, 0);
+  assert.deepEqual([await read(pidFile), await read(`${pidFile}.waiting`)], ["", ""]);
+  const second = await start();
+  mesh.start("reg");
+  await second.line(RUNNING);
+  await mesh.settled("reg", "n2");
+  await until("it waits no more", async () => await read(`${pidFile}.waiting`) === "");
+}
 
 // It asked other registrars, of which there were none, and the mesh stayed down.
 Deno.test("renewal: a registrar that was away for longer than its certificate comes up alone", async () => {

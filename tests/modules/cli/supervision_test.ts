@@ -35,6 +35,17 @@ Deno.test("supervision: ready, how we are, that we live, and that we stop", asyn
   assert.deepEqual(told.slice(5), ["STOPPING=1\nSTATUS="]);
 });
 
+Deno.test("supervision: what has changed is told at once, and what was before is forgotten", async () => {
+  const { env, told, clock } = makeManager({});
+  const late = Promise.withResolvers<string>();
+  using supervision = new Supervision(env, () => late.promise);
+  supervision.turnTo(() => Promise.resolve("2 links"));
+  late.resolve("waiting");
+  await clock.advance(10_000);
+  const alive = ["WATCHDOG=1", "STATUS=2 links"];
+  assert.deepEqual(told, ["READY=1", "WATCHDOG=1", ...alive, ...alive]);
+});
+
 Deno.test("supervision: a watchdog for somebody else changes nothing", async () => {
   const { env, told, clock } = makeManager({ WATCHDOG_USEC: "10000", WATCHDOG_PID: "7" });
   using _supervision = new Supervision(env, () => Promise.reject(new Error("Stopping")));

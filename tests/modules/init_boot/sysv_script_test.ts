@@ -8,6 +8,7 @@ while [ $# -gt 0 ]; do case $1 in --pid-file) pidfile=$2 ;; --config) config=$2 
 case $(cat "$config") in
   broken) echo "minime: The file is wrong" >&2; exit 2 ;;
   stubborn) trap '' TERM ;;
+  waiting) echo 'Waiting for "reg"' >"$pidfile.waiting" ;;
 esac
 echo $$ >"$pidfile"
 while :; do sleep 0.05; done
@@ -138,6 +139,21 @@ Deno.test({
       assert.equal(code, 2);
       assert.match(text, usage);
     }
+  },
+});
+
+Deno.test({
+  name: "sysv script: one that waits before it can run has started, and it is said for what",
+  ignore,
+  async fn() {
+    await using machine = new Machine("waiting");
+    const [code, text] = await machine.run("start");
+    const what = `as process ${machine.pid()}: Waiting for "reg"`;
+    assert.deepEqual([code, text], [0, `minime-lab runs, ${what}`]);
+    assert.deepEqual(await machine.run("status"), [0, `minime-lab runs, ${what}`]);
+    assert.deepEqual(await machine.run("start"), [0, `minime-lab runs already, ${what}`]);
+    await Deno.remove(`${machine.pidFile}.waiting`);
+    assert.deepEqual(await machine.run("status"), [0, `minime-lab runs, ${what.split(":")[0]}`]);
   },
 });
 
