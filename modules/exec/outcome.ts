@@ -4,10 +4,10 @@
  */
 
 import * as v from "valibot";
-import { CallError } from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { failureLines, linesByNode } from "../shared/group_report.ts";
 import type { FailureSet, GroupResult, NodeFailure } from "../shared/group_result.ts";
+import { lossOf } from "../shared/lost_daemon.ts";
 import { compareNames } from "../shared/names.ts";
 import { type RunEnd, RunEndSchema } from "./order.ts";
 
@@ -51,14 +51,11 @@ export class Outcome {
    * The node that was asked has died under it, or has too much to do: nobody can know what became of
    * those without an end. Throws any other error.
    */
-  lose(nodes: readonly string[], { via, error }: { via: string; error: unknown }): void {
-    const isBusy = error instanceof CallError && error.class === "busy";
-    if (!isBusy && !(error instanceof CallError && error.class === "unreachable")) throw error;
-    const what = isBusy ? "takes no more" : "was asked and is gone";
-    const reason = `Node "${via}" ${what}: ${error.message}`;
+  lose(nodes: readonly string[], options: { via: string; error: unknown }): void {
+    const loss = lossOf(options);
     for (const name of nodes) {
       if (this.ends.has(name) || this.failures.has(name)) continue;
-      this.failures.set(name, { name, set: "unreachable", reason, ran: "maybe" });
+      this.failures.set(name, { name, ...loss });
     }
   }
 

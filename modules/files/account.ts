@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
 import { failureLines } from "../shared/group_report.ts";
 import type { GroupResult, NodeFailure } from "../shared/group_result.ts";
+import { lossOf } from "../shared/lost_daemon.ts";
 import { compareNames } from "../shared/names.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { printable } from "../shared/text.ts";
@@ -13,14 +14,24 @@ export class Account {
   readonly summaries = new Map<string, Summary>();
   readonly failures = new Map<string, NodeFailure>();
 
-  /** The answers and failures of a group operation. */
-  add(result: GroupResult): void {
+  /** The answers and failures of a group operation, those that are new. */
+  add(result: Pick<GroupResult, "values" | "failures">): void {
     for (const [name, value] of result.values) {
+      if (this.summaries.has(name) || this.failures.has(name)) continue;
       const parsed = v.safeParse(SummarySchema, value, { abortEarly: true });
       if (parsed.success) this.summaries.set(name, parsed.output);
       else this.failures.set(name, { name, set: "failed", reason: "Answer is malformed" });
     }
     for (const [name, failure] of result.failures) this.failures.set(name, failure);
+  }
+
+  /** See lossOf: of those that are not accounted for. */
+  lose(nodes: readonly string[], options: { via: string; error: unknown }): void {
+    const loss = lossOf(options);
+    for (const name of nodes) {
+      if (this.summaries.has(name) || this.failures.has(name)) continue;
+      this.failures.set(name, { name, ...loss });
+    }
   }
 
   /** As exec's: of one kind of failure everywhere, its own code. */

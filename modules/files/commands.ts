@@ -14,7 +14,7 @@ export const cpOptions = {
     placeholder: "USER",
   }),
   connectTimeout: timeLimit("How long a node may take to begin; default 5s"),
-  timeout: timeLimit("Give up a node whose disk does nothing for so long; default 2m"),
+  timeout: timeLimit("Give up a node whose disk or daemon does nothing for so long; default 2m"),
   recursive: flag("For the habit: folders are always copied with all that is in them", {
     letter: "r",
   }),

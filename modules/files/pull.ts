@@ -13,6 +13,7 @@ import { joined } from "./names.ts";
 import type { ReadOrder } from "./order.ts";
 import { receiveFiles } from "./receiver.ts";
 import { encodeNeed } from "./records.ts";
+import { Silence } from "./silence.ts";
 import { type Summary, SummarySchema } from "./summary.ts";
 
 export interface PullOptions {
@@ -80,8 +81,19 @@ async function pullOne(
   const { as, connectMs, checksum, stalledMs, startSha256, onBytes } = options;
   const order: ReadOrder = { path, name: nameOf(path), checksum, stalledMs };
   const signed = await client.sign("files.read", order, { targets: [node], as, ttlMs: connectMs });
-  const call = client.stream("files.read", signed, { signed: true, deadlineMs: 0, signal });
-  const needs = receiveFiles(piecesOf(call), {
+  using silence = new Silence({
+    clock: env.clock,
+    caller: client,
+    node,
+    silentMs: stalledMs,
+    signal,
+  });
+  const call = client.stream("files.read", signed, {
+    signed: true,
+    deadlineMs: 0,
+    signal: silence.signal,
+  });
+  const needs = receiveFiles(piecesOf(call, silence.heard), {
     ground: new Ground(env.disk, { stands: false }),
     destination: { base: folder },
     key: `from ${node}`,
@@ -110,8 +122,12 @@ async function pullOne(
   }
 }
 
-async function* piecesOf(call: AsyncIterable<unknown>): AsyncGenerator<Uint8Array, void, void> {
+async function* piecesOf(
+  call: AsyncIterable<unknown>,
+  onPiece: () => void,
+): AsyncGenerator<Uint8Array, void, void> {
   for await (const item of call) {
+    onPiece();
     if (!(item instanceof Uint8Array)) throw new CallError("failed", "The node sends no files");
     yield item;
   }

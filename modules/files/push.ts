@@ -14,6 +14,7 @@ import { Needs } from "./needs.ts";
 import type { WriteOrder } from "./order.ts";
 import { readNeed } from "./records.ts";
 import { sendFiles, type SendOptions } from "./sender.ts";
+import { Silence } from "./silence.ts";
 import { SummarySchema } from "./summary.ts";
 
 export interface PushOptions {
@@ -37,24 +38,50 @@ export async function pushToAll(
   const needs = new Needs(nodes);
   const pieces = sendFiles({ ...source(), needs: (batch) => needs.of(batch) });
   const account = new Account();
+  using silence = new Silence({
+    clock: env.clock,
+    caller: client,
+    node: client.via.name,
+    silentMs: order.stalledMs,
+    signal,
+  });
   try {
-    const result = await callGroup(client, {
-      targets: foldNodeset(nodes),
-      signed,
-      startBy: env.clock.now() + connectMs,
-      deadlineMs: GROUP_MS_MAX,
-      signal,
-      input: signPieces(pieces, { run, sign: client.signBytes.bind(client) }),
-      onItems(items) {
-        for (const [name, value, lost] of items) needs.take(name, value, lost > 0);
-      },
-      onPart: ({ answered, failures }) => needs.settle([...answered, ...failures.keys()]),
-    });
-    account.add(result);
-    return account;
+    account.add(
+      await callGroup(client, {
+        targets: foldNodeset(nodes),
+        signed,
+        startBy: env.clock.now() + connectMs,
+        deadlineMs: GROUP_MS_MAX,
+        signal: silence.signal,
+        input: heardOf(signPieces(pieces, { run, sign: client.signBytes.bind(client) }), silence),
+        onItems(items) {
+          for (const [name, value, lost] of items) needs.take(name, value, lost > 0);
+        },
+        onPart(soFar) {
+          silence.heard();
+          account.add(soFar);
+          needs.settle([...soFar.answered, ...soFar.failures.keys()]);
+        },
+      }),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    account.lose(nodes, { via: client.via.name, error });
   } finally {
     // Whoever waits for a need waits no more.
     needs.settle(nodes);
+  }
+  return account;
+}
+
+/** Whoever asks for the next piece had credit for the one before. */
+async function* heardOf<T>(
+  pieces: AsyncIterable<T>,
+  { heard }: Silence,
+): AsyncGenerator<T, void, void> {
+  for await (const piece of pieces) {
+    yield piece;
+    heard();
   }
 }
 
@@ -81,7 +108,18 @@ async function pushInSession(
   const run = toHex(env.random.bytes(16));
   const order: WriteOrder = { ...options.order, run, input: "bound" };
   const signed = await client.sign("files.write", order, { targets: [node], as, ttlMs: connectMs });
-  const call = client.stream("files.write", signed, { signed: true, deadlineMs: 0, signal });
+  using silence = new Silence({
+    clock: env.clock,
+    caller: client,
+    node,
+    silentMs: order.stalledMs,
+    signal,
+  });
+  const call = client.stream("files.write", signed, {
+    signed: true,
+    deadlineMs: 0,
+    signal: silence.signal,
+  });
   const items = call[Symbol.asyncIterator]();
   const pieces = sendFiles({
     ...source(),
@@ -91,7 +129,7 @@ async function pushInSession(
     },
   });
   try {
-    for await (const piece of pieces) {
+    for await (const piece of heardOf(pieces, silence)) {
       // It has ended, and says why.
       if (!await call.send(piece).then(() => true, () => false)) break;
     }
