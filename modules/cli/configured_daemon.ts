@@ -23,12 +23,14 @@ import {
   verifyPolicy,
   verifyRevocations,
 } from "../../core/mod.ts";
+import { hasJoined, joinByToken, readToken } from "../init_boot/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { listenEndpoints } from "../shared/host_endpoints.ts";
 import type { DaemonLogLevel } from "../shared/log_level.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
+import { identify, loadNodeKeys, type NodeKeys } from "../shared/node_keys.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
 import { othersOf, readOwnFile } from "./configured_file.ts";
@@ -36,12 +38,10 @@ import { fileTarget, startLog, stderrTarget } from "./daemon_log.ts";
 import { DaemonPlace } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
 import { FileReload, LOG_LEVEL_DEFAULT } from "./file_reload.ts";
-import { identify, loadNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { encodeChain, revived, reviveOnce, withNewestChain } from "./node_certificate.ts";
 import { type KeptDocument, NodeState } from "./node_state.ts";
 import { openIssuer, openRegistrar } from "./registrar_desk.ts";
 import { toldEndpoints } from "./told_endpoints.ts";
-import { hasJoined, joinByToken } from "./token_join.ts";
 import { Replacement } from "./replacement.ts";
 import { Presence } from "./presence.ts";
 import { plural } from "../shared/plural.ts";
@@ -83,7 +83,7 @@ export async function runConfigured(
   if (tokenFile !== undefined && !await hasJoined(env, folder)) {
     const { signal } = context;
     await joinByToken(env, primitives, {
-      tokenFile,
+      token: await readToken(context, tokenFile),
       folder,
       mesh: mesh.name,
       name: host.name,

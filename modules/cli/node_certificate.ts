@@ -30,7 +30,7 @@ import { dialEndpoints } from "../shared/host_endpoints.ts";
 import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { RENEWAL_DOMAIN, renewalBytes, RenewedSchema } from "../shared/renewal_verbs.ts";
 import { certificateGroups, REGISTRAR_GROUP } from "../shared/roles.ts";
-import type { NodeKeys } from "./node_keys.ts";
+import type { NodeKeys } from "../shared/node_keys.ts";
 import type { NodeState } from "./node_state.ts";
 
 /** How long a registrar may take, at each of its endpoints. */

@@ -10,7 +10,7 @@ import { TokenDesk } from "../init_boot/mod.ts";
 import { RegistrarIssuer, RenewalOffice } from "../keys/mod.ts";
 import { KEY_BYTES } from "../shared/authority.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
-import type { NodeKeys } from "./node_keys.ts";
+import type { NodeKeys } from "../shared/node_keys.ts";
 
 /** Its parts, one for each module. */
 export interface Registrar {

@@ -236,8 +236,8 @@ export const token = group({
       examples: [
         ["minime token create --name n17 --groups compute --ttl 1h --out n17.token", "into a file"],
         [
-          "minime daemon --config mesh.toml --name n17 --token-file n17.token",
-          "there: makes its keys, joins, and runs",
+          "minime init install --config mesh.toml --token-file n17.token",
+          "there: makes its keys, joins, and runs whenever the machine does",
         ],
       ],
       options: tokenCreateOptions,

@@ -29,10 +29,9 @@ import { type Admit, formatEnrolment } from "../shared/enrolment.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { parseMeshFile } from "../shared/mesh_file.ts";
 import { isWrittenByBoot, type NodeFile, ownNodeKey } from "../shared/node_folder.ts";
-import { livingProcess } from "../shared/pid_file.ts";
 import { makePrivateFolder, readPrivateFile } from "../shared/private_folder.ts";
 import { renewalAt } from "../shared/renewal.ts";
-import { statePaths, stateRoot } from "../shared/state_folder.ts";
+import { refuseBooted } from "./booted_node.ts";
 import { writeFiles } from "./install_files.ts";
 import { planInstall, type PlannedFile } from "./install_plan.ts";
 import { ServiceControl } from "./service_control.ts";
@@ -127,17 +126,6 @@ async function enrolAndInstall(context: CommandContext, wanted: Wanted): Promise
     // A restart says first that it stopped what did not run.
     ...lines.map((line) => line.split("\n").at(-1)),
   ].join(", ");
-}
-
-/** Its key would be another one, and its port is taken. */
-async function refuseBooted(env: Environment, { mesh, name }: Wanted): Promise<void> {
-  const { pid } = statePaths(stateRoot(env), mesh, name);
-  const other = await livingProcess(env, pid);
-  if (other === undefined) return;
-  throw new MinimeError(
-    `A daemon that boot has started runs there, as process ${other.pid}; ` +
-      `end it first: minime shrink -w ${name}`,
-  );
 }
 
 /** Makes the folder and the key, which is on disk before anybody hears of it. */

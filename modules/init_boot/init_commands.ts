@@ -15,14 +15,21 @@ const DRY_RUN = flag("Only print what would be done");
 
 /** Of `minime init install`. */
 export const installOptions = {
-  config: text("The mesh file, beside the keys of this node", {
+  config: text("The mesh file; beside it lie the keys of this node, unless it has a token", {
     placeholder: "FILE",
     completion: "files",
     default: "/etc/minime/mesh.toml",
   }),
-  name: text("Which node this is; default: the one with this machine's host name or address", {
+  name: text("Which node this is; default: the one whose keys or token these are", {
     placeholder: "NAME",
   }),
+  tokenFile: text(
+    "Become a node by the token in this file, - is stdin, unless the keys are there",
+    {
+      placeholder: "FILE",
+      completion: "files",
+    },
+  ),
   ...MANAGER,
   enrol: flag("Take certificate and mesh file from stdin, as boot --install gives them"),
   dryRun: DRY_RUN,
@@ -36,7 +43,7 @@ export const serviceStatusOptions = { ...MANAGER, ...JSON_OUTPUT };
 export const init = group({
   name: "init",
   brief: "Let the node of this machine come up with it",
-  description: "Keys come first: see minime mesh.",
+  description: "Its keys come from minime mesh provision, or by a token: see minime token.",
   examples: [
     ["minime init install --config n1/mesh.toml", "installs, starts, and starts at every boot"],
     ["minime init status", "whether it runs"],
@@ -48,10 +55,15 @@ export const init = group({
       description:
         "Writes a systemd unit or an init script, copies the program to /usr/local/bin " +
         "unless it lies below /usr or /opt, and the folder of keys to /etc/minime/MESH unless it " +
-        "lies below /etc. Doing it again brings files up to date; a mesh file that you have " +
+        "lies below /etc. With a token it takes the mesh file alone: the keys are made there, and the " +
+        "registrar signs them. Doing it again brings files up to date; a mesh file that you have " +
         "edited there is kept. On hosts that are reached by ssh, boot --install does it all.",
       examples: [
         ["minime init install --config n1/mesh.toml", "n1 is the folder that provision wrote"],
+        [
+          "minime init install --config mesh.toml --token-file n17.token",
+          "see minime token create",
+        ],
         ["minime init install --config n1/mesh.toml --dry-run", "print the files"],
         ["minime init install --config n1/mesh.toml --root /mnt --systemd", "into an image"],
       ],

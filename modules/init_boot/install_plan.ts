@@ -8,16 +8,19 @@ import {
   choosePrimitives,
   type Environment,
   equalBytes,
+  type JoinToken,
   NotFoundError,
-  parseCertificate,
   UsageError,
 } from "../../core/mod.ts";
-import { parseMeshFile } from "../shared/mesh_file.ts";
+import { type MeshFile, parseMeshFile } from "../shared/mesh_file.ts";
 import { NODE_FILES } from "../shared/node_folder.ts";
+import { loadNodeKeys, ownerOf, readNodeKeys } from "../shared/node_keys.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
+import { didYouMean } from "../shared/suggest.ts";
 import { type ServiceKind, servicePath, systemdVersion } from "./service_kind.ts";
 import { sysvScript } from "./sysv_script.ts";
 import { systemdUnit } from "./systemd_unit.ts";
+import { hasJoined } from "./token_join.ts";
 
 /** A file that shall be there. */
 export interface PlannedFile {
@@ -31,8 +34,11 @@ export interface PlannedFile {
 /** Everything that an installation does to files. */
 export interface InstallPlan {
   readonly mesh: string;
-  /** Folders that are private. */
-  readonly folders: readonly string[];
+  readonly name: string;
+  /** Of the keys, which is private. */
+  readonly folder: string;
+  /** The node has no keys yet, and gets them by its token. */
+  readonly joins: boolean;
   readonly files: readonly PlannedFile[];
   /** What is left as it is, as sentences. */
   readonly notes: readonly string[];
@@ -42,7 +48,10 @@ export interface InstallPlan {
 export interface InstallOptions {
   readonly kind: ServiceKind;
   readonly config: string;
-  readonly name?: string;
+  /** @default whose the keys are, or whose the token is */
+  readonly name?: string | undefined;
+  /** Makes it a node unless it is one. @default none: the keys lie beside the mesh file */
+  readonly token?: JoinToken | undefined;
   /** Prefix of all paths, for images of machines. */
   readonly root: string;
 }
@@ -53,32 +62,35 @@ type Needs = Pick<Environment, "files" | "processes">;
 const PROGRAM_FOLDERS = /^\/(usr|opt|bin|sbin)\//;
 const PROGRAM_PATH = "/usr/local/bin/minime";
 
-/** @throws UsageError for a file with mistakes, or keys of another node in the place of these */
+/**
+ * The service is told which node it is: its keys say so, whatever the machine is called.
+ *
+ * @throws UsageError for a file with mistakes, keys that lack or are of another node than these
+ */
 export async function planInstall(env: Needs, options: InstallOptions): Promise<InstallPlan> {
-  const { root, kind, name } = options;
+  const { root, kind, token } = options;
   const config = absolute(env, options.config);
   const file = parseMeshFile(await readText(env, config), { file: config });
   const mesh = file.name;
-  if (name !== undefined && file.hosts.every((host) => host.name !== name)) {
-    throw new UsageError(`There is no host "${name}" in "${config}"`);
-  }
-  if (name !== undefined) await requireKeysOf(env, config, name);
+  if (options.name !== undefined) requireHost(file, options.name, config);
+  const place = placeOf(config, { mesh, root });
+  if (token !== undefined) requireTokenFor(token, { mesh, name: options.name });
+  const joins = token !== undefined && !await hasJoined(env, root + place.folder);
+  const name = joins ? token.name : await keyOwner(env, {
+    folder: token === undefined ? place.source : root + place.folder,
+    isPlace: token !== undefined || place.inPlace,
+    name: options.name ?? token?.name,
+    rootPublicKey: token?.rootPublicKey,
+  });
   const program = await planProgram(env, root);
-  const keys = await planKeys(env, { config, mesh, root });
-  const command = [
-    ...program.words,
-    "daemon",
-    "--config",
-    keys.config,
-    ...(name === undefined ? [] : ["--name", name]),
-  ];
-  const reload = [
-    ...program.words,
-    "reload",
-    "--mesh",
-    mesh,
-    ...(name === undefined ? [] : ["--name", name]),
-  ];
+  const keys = await planKeys(env, { config, place, root, isFileOnly: token !== undefined });
+  const counts = keys.kept === undefined ? file : parseMeshFile(keys.kept.text, {
+    file: keys.kept.path,
+  });
+  requireHost(counts, name, keys.kept?.path ?? config);
+  const path = `${place.folder}/${place.file}`;
+  const command = [...program.words, "daemon", "--config", path, "--name", name];
+  const reload = [...program.words, "reload", "--mesh", mesh, "--name", name];
   const service: PlannedFile = kind === "systemd"
     ? {
       path: root + servicePath(kind, mesh),
@@ -88,24 +100,81 @@ export async function planInstall(env: Needs, options: InstallOptions): Promise<
     : {
       path: root + servicePath(kind, mesh),
       mode: 0o755,
-      data: sysvScript({ mesh, config: keys.config, command }),
+      data: sysvScript({ mesh, config: path, command }),
     };
   return {
     mesh,
-    folders: keys.folders,
+    name,
+    folder: root + place.folder,
+    joins,
     files: [...program.files, ...keys.files, service],
-    notes: keys.notes,
+    notes: keys.kept === undefined ? [] : [`${keys.kept.path} is there already and stays as it is`],
   };
 }
 
-/** Its daemon would refuse them at every start. */
-async function requireKeysOf(env: Needs, config: string, name: string): Promise<void> {
-  const folder = config.slice(0, config.lastIndexOf("/"));
-  const certificate = await readPrivateFile(env, `${folder}/node.cert`);
-  if (certificate === undefined) return;
+/** Where the service finds its mesh file and keys. */
+interface Place {
+  /** The folder that was named, with the mesh file in it. */
+  readonly source: string;
+  readonly folder: string;
+  readonly file: string;
+  /** It stays where it is. */
+  readonly inPlace: boolean;
+}
+
+function placeOf(
+  config: string,
+  { mesh, root }: { readonly mesh: string; readonly root: string },
+): Place {
+  const slash = config.lastIndexOf("/");
+  const source = config.slice(0, slash);
+  const inPlace = root === "" && source.startsWith("/etc/");
+  return inPlace
+    ? { source, folder: source, file: config.slice(slash + 1), inPlace }
+    : { source, folder: `/etc/minime/${mesh}`, file: "mesh.toml", inPlace };
+}
+
+function requireHost(file: MeshFile, name: string, path: string): void {
+  if (file.hosts.some((host) => host.name === name)) return;
+  throw new UsageError(
+    `There is no host "${name}" in "${path}"${
+      didYouMean(name, file.hosts.map((each) => each.name))
+    }`,
+  );
+}
+
+function requireTokenFor(
+  token: JoinToken,
+  { mesh, name }: { readonly mesh: string; readonly name: string | undefined },
+): void {
+  if (token.mesh === mesh && (name === undefined || token.name === name)) return;
+  const what = name === undefined ? `mesh "${mesh}"` : `"${name}" of mesh "${mesh}"`;
+  throw new UsageError(
+    `The token is for "${token.name}" of mesh "${token.mesh}", and this is ${what}`,
+  );
+}
+
+/** Its daemon would refuse what is wrong with them at every start. */
+async function keyOwner(
+  env: Needs,
+  { folder, isPlace, name, rootPublicKey }: {
+    readonly folder: string;
+    /** The daemon will use them there. */
+    readonly isPlace: boolean;
+    readonly name: string | undefined;
+    /** Of the mesh that is meant, where that is known. */
+    readonly rootPublicKey: Uint8Array | undefined;
+  },
+): Promise<string> {
   using primitives = await choosePrimitives();
-  const owner = parseCertificate(primitives, certificate).name;
-  if (owner === name) return;
+  const keys = await (isPlace ? loadNodeKeys : readNodeKeys)(env, primitives, folder);
+  if (rootPublicKey !== undefined && !equalBytes(rootPublicKey, keys.rootPublicKey)) {
+    throw new UsageError(`"${folder}" holds keys of another mesh of that name`, {
+      hint: `If the token counts, take them away: mv ${folder} ${folder}.old`,
+    });
+  }
+  const owner = ownerOf(primitives, keys);
+  if (name === undefined || owner === name) return owner;
   throw new UsageError(`The keys in "${folder}" are those of "${owner}", not of "${name}"`);
 }
 
@@ -126,46 +195,43 @@ async function planProgram(
 
 async function planKeys(
   env: Needs,
-  { config, mesh, root }: {
+  { config, place, root, isFileOnly }: {
     readonly config: string;
-    readonly mesh: string;
+    readonly place: Place;
     readonly root: string;
+    /** The keys are there, or will be. */
+    readonly isFileOnly: boolean;
   },
 ): Promise<{
-  readonly config: string;
-  readonly folders: readonly string[];
   readonly files: readonly PlannedFile[];
-  readonly notes: readonly string[];
+  /** A mesh file that was there before and stays. */
+  readonly kept?: { readonly path: string; readonly text: string };
 }> {
-  const source = config.slice(0, config.lastIndexOf("/"));
-  if (root === "" && source.startsWith("/etc/")) {
-    return { config, folders: [], files: [], notes: [] };
-  }
-  const folder = `/etc/minime/${mesh}`;
+  if (place.inPlace) return { files: [] };
   const files: PlannedFile[] = [];
-  const notes: string[] = [];
-  for (const file of NODE_FILES) {
-    const path = `${root}${folder}/${file}`;
+  let kept: { readonly path: string; readonly text: string } | undefined;
+  for (const file of isFileOnly ? ["mesh.toml" as const] : NODE_FILES) {
+    const path = `${root}${place.folder}/${file}`;
     const isMeshFile = file === "mesh.toml";
-    const original = isMeshFile ? config : `${source}/${file}`;
+    const original = isMeshFile ? config : `${place.source}/${file}`;
     const data = isMeshFile ? await env.files.read(config) : await readPrivateFile(env, original);
     if (data === undefined) continue;
     const present = await readPrivateFile(env, path);
     if (present !== undefined && !equalBytes(present, data)) {
       if (isMeshFile) {
-        notes.push(`${path} is there already and stays as it is`);
+        kept = { path, text: new TextDecoder().decode(present) };
         continue;
       }
       if (file === "node.key") {
+        const folder = root + place.folder;
         throw new UsageError(`"${path}" is there already, of another node or an earlier key`, {
-          hint: `If the new one counts, take the old folder away: mv ${root}${folder} ` +
-            `${root}${folder}.old`,
+          hint: `If the new one counts, take the old folder away: mv ${folder} ${folder}.old`,
         });
       }
     }
     files.push({ path, mode: 0o600, data, from: `a copy of ${original}` });
   }
-  return { config: `${folder}/mesh.toml`, folders: [root + folder], files, notes };
+  return { files, ...(kept === undefined ? {} : { kept }) };
 }
 
 function absolute({ processes }: Pick<Environment, "processes">, path: string): string {

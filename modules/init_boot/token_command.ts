@@ -8,6 +8,7 @@ import { TOKEN_MS_MAX, TOKEN_MS_MIN } from "../shared/limits.ts";
 import { TokenReplySchema } from "../shared/join_verbs.ts";
 import { reachMesh } from "../shared/mesh_query.ts";
 import { NAME_RULE } from "../shared/mesh_file_schema.ts";
+import { shellQuoted } from "../shared/private_folder.ts";
 import { REGISTRAR_GROUP } from "../shared/roles.ts";
 import type { tokenCreateOptions } from "./commands.ts";
 
@@ -48,7 +49,10 @@ export async function runTokenCreate(
     if (options.json) out.json({ name, groups, registrar, file: options.out });
     else out.print(`Token for "${name}" of registrar "${registrar}" is in "${options.out}"`);
   }
-  out.note(`There: minime daemon --config mesh.toml --name ${name} --token-file FILE`);
+  out.note(
+    `On its machine, as root, with the program and a mesh file that names "${name}": ` +
+      `minime init install --config mesh.toml --token-file ${shellQuoted(options.out ?? "FILE")}`,
+  );
 }
 
 async function findRegistrar(context: CommandContext): Promise<string> {

@@ -28,8 +28,9 @@ Deno.test("init install: a dry run prints what it would write, and writes nothin
     /^# \/etc\/minime\/lab\/node\.key \(mode 0600\): a copy of .*n1\/node\.key$/m,
   );
   assert.match(stdout, /^# \/etc\/systemd\/system\/minime-lab\.service \(mode 0644\)$/m);
-  assert.match(stdout, /^ExecStart=.* daemon --config \/etc\/minime\/lab\/mesh\.toml$/m);
-  const script = await run("--config", config, "--dry-run", "--sysv", "--name", "n1");
+  assert.match(stdout, /^ExecStart=.* daemon --config \/etc\/minime\/lab\/mesh\.toml --name n1$/m);
+  // Whatever the machine is called, the keys say who it is.
+  const script = await run("--config", config, "--dry-run", "--sysv");
   assert.match(script.stdout, /^# \/etc\/init\.d\/minime-lab \(mode 0755\)\n#!\/bin\/sh$/m);
   assert.match(script.stdout, /daemon --config \/etc\/minime\/lab\/mesh\.toml --name n1 \\$/m);
   const both = await run("--config", config, "--systemd", "--sysv");
@@ -101,6 +102,99 @@ Deno.test("init install: into an image, again without a change, and edited files
   assert.match((await ask("uninstall")).stdout, /^No node is installed here$/m);
   assert.equal((await ask("status")).code, 1);
 });
+
+Deno.test("init install: keys that no daemon would take are refused, and what to do is said", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
+  const folder = mesh.keys("n1");
+  const root = `${mesh.local.folder}/root`;
+  const refused = async (code: number, text: RegExp) => {
+    const result = await mesh.local.run(
+      ...["init", "install", "--config", `${folder}/mesh.toml`, "--root", root, "--systemd"],
+    );
+    assert.equal(result.code, code, result.stderr);
+    assert.match(result.stderr, text);
+    assert.throws(() => Deno.statSync(root), Deno.errors.NotFound);
+  };
+  const key = await Deno.readFile(`${folder}/node.key`);
+  await Deno.writeFile(`${folder}/node.key`, key.slice(1));
+  await refused(1, /node\.key" has 63 bytes, a key has 64: copy the folder here again/);
+  await Deno.copyFile(`${mesh.keys("n2")}/node.key`, `${folder}/node.key`);
+  await refused(5, /n1\/node\.cert" is not for the key in ".*n1\/node\.key"/);
+  await Deno.writeFile(`${folder}/node.key`, key);
+  await Deno.remove(`${folder}/psk`);
+  await refused(2, /There is no psk in ".*n1"\n.*minime mesh provision.*--token-file FILE/);
+  for (const file of ["node.key", "node.cert", "root.pub", "policy.signed"]) {
+    await Deno.remove(`${folder}/${file}`);
+  }
+  await refused(2, /There is no node\.key, node\.cert, root\.pub and psk in ".*n1"\n/);
+});
+
+Deno.test("init install: a mesh file that stays must have the node in it", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
+  const root = `${mesh.local.folder}/root`;
+  await Deno.mkdir(`${root}/etc/minime/lab`, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(
+    `${root}/etc/minime/lab/mesh.toml`,
+    `name = "lab"\n[[hosts]]\nnames = "n2"\n`,
+    { mode: 0o600 },
+  );
+  const { code, stderr } = await mesh.local.run(
+    ...["init", "install", "--config", `${mesh.keys("n1")}/mesh.toml`, "--root", root, "--sysv"],
+  );
+  assert.equal(code, 2);
+  assert.match(stderr, /There is no host "n1" in ".*root\/etc\/minime\/lab\/mesh\.toml"/);
+});
+
+systemTest(
+  "init install: from a token to a node that runs, in one command",
+  async () => {
+    await using mesh = await InstalledMesh.prepare({
+      nodes: ["reg", "n2"],
+      hostKeys: { reg: 'groups = ["registrar"]' },
+    });
+    const { local } = mesh;
+    await mesh.start("reg").line(/"message":"Running"/);
+    await using machine = await LoneMachine.start("whatever");
+    const config = `${local.folder}/mesh.toml`;
+    await Deno.copyFile(local.file, config);
+    const token = `${local.folder}/n2.token`;
+    await local.must("token", "create", "--name", "n2", "--out", token);
+    const words = [...commandOf(built), "init", "install", "--sysv", "--config", config];
+    const install = (...more: readonly string[]) => machine.run([...words, ...more]);
+
+    const dry = await install("--token-file", token, "--dry-run");
+    assert.match(
+      dry.stdout,
+      /^# "n2" would join; its keys would be made in \/etc\/minime\/lab$/m,
+    );
+    const other = await install("--token-file", token, "--name", "reg");
+    assert.equal(other.code, 2);
+    assert.match(other.stderr, /The token is for "n2" of mesh "lab", and this is "reg" of/);
+    const image = await install("--token-file", token, "--root", "/mnt");
+    assert.match(image.stderr, /A token makes a node of the machine on which it is used/);
+
+    const quoted = [...words, "--token-file", "-"].map((word) => `'${word}'`).join(" ");
+    const joined = await machine.run(["sh", "-c", `cat '${token}' | ${quoted}`]);
+    assert.equal(joined.code, 0, joined.stderr);
+    assert.match(
+      joined.stdout,
+      /^"n2" has joined mesh "lab"; its keys were made in \/etc\/minime\/lab$/m,
+    );
+    assert.match(joined.stdout, /^minime-lab runs, as process \d+$/m);
+    await mesh.settled("reg", "n2");
+    // The token is used up, and nobody asks for it.
+    const again = await install("--token-file", token);
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stderr, /"n2" has its keys already: no token is needed/);
+    assert.match(again.stdout, /^All files are as they should be$/m);
+    // A mesh that was made anew has other keys.
+    await machine.run(["sh", "-c", "head -c 32 /dev/urandom >/etc/minime/lab/root.pub"]);
+    const foreign = await install("--token-file", token);
+    assert.equal(foreign.code, 2);
+    assert.match(foreign.stderr, /"\/etc\/minime\/lab" holds keys of another mesh of that name/);
+    assert.equal((await machine.run(["/etc/init.d/minime-lab", "stop"])).code, 0);
+  },
+);
 
 systemTest(
   "init install: the init script on a real machine, from install to uninstall",

@@ -20,6 +20,7 @@ import {
   verifyChain,
 } from "../../core/mod.ts";
 import { KEY_BYTES } from "../shared/authority.ts";
+import type { CommandContext } from "../shared/command.ts";
 import { JoinedSchema } from "../shared/join_verbs.ts";
 import { type NodeFile, ownNodeKey } from "../shared/node_folder.ts";
 import { makePrivateFolder, readPrivateFile } from "../shared/private_folder.ts";
@@ -29,7 +30,7 @@ const JOIN_MS_MAX = 20_000;
 
 /** What joining takes. */
 export interface JoinOptions {
-  readonly tokenFile: string;
+  readonly token: JoinToken;
   /** Where keys and certificate go. */
   readonly folder: string;
   readonly mesh: string;
@@ -51,8 +52,7 @@ export async function joinByToken(
   primitives: Primitives,
   options: JoinOptions,
 ): Promise<void> {
-  const { folder, mesh, name } = options;
-  const token = await readToken(env, options.tokenFile);
+  const { folder, mesh, name, token } = options;
   if (token.mesh !== mesh || token.name !== name) {
     throw new UsageError(
       `The token is for "${token.name}" of mesh "${token.mesh}", and this is "${name}" of "${mesh}"`,
@@ -91,7 +91,12 @@ export async function joinByToken(
   }
 }
 
-async function readToken(env: Environment, path: string): Promise<JoinToken> {
+/** From a file that others cannot read, or from stdin: `-`. */
+export async function readToken(
+  { env, stdin }: Pick<CommandContext, "env" | "stdin">,
+  path: string,
+): Promise<JoinToken> {
+  if (path === "-") return parseJoinToken(await stdin.text());
   const bytes = await readPrivateFile(env, path);
   if (bytes === undefined) throw new UsageError(`There is no token file "${path}"`);
   return parseJoinToken(new TextDecoder().decode(bytes));

@@ -1,13 +1,14 @@
 /**
  * Who an installed node is: its key and certificate, and what it believes in, from the folder that
  * was made for it. Files that others could read or change are refused, with the command that puts
- * them right.
+ * them right. Used by the daemon, and by who installs it.
  */
 
 import {
   AuthenticationError,
   type Environment,
   equalBytes,
+  type Identity,
   keyIdOf,
   meshIdOf,
   MinimeError,
@@ -19,9 +20,9 @@ import {
   UsageError,
   verifyChain,
 } from "../../core/mod.ts";
-import { KEY_BYTES } from "../shared/authority.ts";
-import type { NodeFile } from "../shared/node_folder.ts";
-import { checkPrivateFolder, readPrivateFile } from "../shared/private_folder.ts";
+import { KEY_BYTES } from "./authority.ts";
+import type { NodeFile } from "./node_folder.ts";
+import { checkPrivateFolder, readPrivateFile } from "./private_folder.ts";
 
 type Needs = Pick<Environment, "clock" | "files" | "processes" | "random">;
 
@@ -37,6 +38,9 @@ export interface NodeKeys {
   readonly psk: Uint8Array;
 }
 
+/** What no node can be without. */
+const KEY_FILES = ["node.key", "node.cert", "root.pub", "psk"] as const satisfies NodeFile[];
+
 /** @throws MinimeError for a file that is missing, cut, or open to others */
 export async function loadNodeKeys(
   env: Pick<Environment, "files" | "processes">,
@@ -46,7 +50,18 @@ export async function loadNodeKeys(
   if (!await checkPrivateFolder(env, folder)) {
     throw new UsageError(`There is no folder "${folder}" with the keys of this node`);
   }
-  const read = (file: NodeFile, bytes?: number) => requireFile(env, folder, file, bytes);
+  return await readNodeKeys(env, primitives, folder);
+}
+
+/** The same of a folder that need not be private itself, since nobody will use it in place. */
+export async function readNodeKeys(
+  env: Pick<Environment, "files" | "processes">,
+  primitives: Primitives,
+  folder: string,
+): Promise<NodeKeys> {
+  await requireAll(env, folder);
+  const read = (file: (typeof KEY_FILES)[number], bytes?: number) =>
+    requireFile(env, folder, file, bytes);
   const rootPublicKey = await read("root.pub", KEY_BYTES);
   const certificate = await read("node.cert");
   const { issuerKeyId } = parseCertificate(primitives, certificate);
@@ -90,23 +105,67 @@ export function identify(
       `Keys in "${folder}" are those of "${identity.name}", and this machine is "${name}"`,
     );
   }
-  const signSeed = key.slice(0, KEY_BYTES);
+  requireOwnKey(primitives, keys, identity);
   const secret = key.slice(KEY_BYTES);
-  const dhPublicKey = primitives.dhPublicKey(secret);
-  const isOurs = keyIdOf(primitives, primitives.signPublicKey(signSeed)) === identity.keyId &&
-    equalBytes(dhPublicKey, identity.dhPublicKey);
-  if (!isOurs) {
-    throw new AuthenticationError(
-      "key-mismatch",
-      `"${folder}/node.cert" is not for the key in "${folder}/node.key"`,
-    );
-  }
   return {
     identity,
-    signSeed,
-    dh: { secret, publicKey: dhPublicKey },
+    signSeed: key.slice(0, KEY_BYTES),
+    dh: { secret, publicKey: identity.dhPublicKey },
     instance: env.random.bytes(16),
   };
+}
+
+/**
+ * Whose keys they are, as of when they were made: the node may have got newer certificates since, or
+ * gets them when it starts. Throws AuthenticationError for keys that were never anybody's.
+ */
+export function ownerOf(primitives: Primitives, keys: NodeKeys): string {
+  const { chain, rootPublicKey, meshId } = keys;
+  const begins = chain.map((bytes) => parseCertificate(primitives, bytes).notBefore);
+  const identity = verifyChain(primitives, {
+    chain,
+    rootPublicKey,
+    meshId,
+    now: Math.max(...begins),
+    revocations: NO_REVOCATIONS,
+    types: ["node"],
+  });
+  requireOwnKey(primitives, keys, identity);
+  return identity.name;
+}
+
+function requireOwnKey(
+  primitives: Primitives,
+  { key, folder }: NodeKeys,
+  { keyId, dhPublicKey }: Identity,
+): void {
+  const isOurs = keyIdOf(primitives, primitives.signPublicKey(key.slice(0, KEY_BYTES))) === keyId &&
+    equalBytes(primitives.dhPublicKey(key.slice(KEY_BYTES)), dhPublicKey);
+  if (isOurs) return;
+  throw new AuthenticationError(
+    "key-mismatch",
+    `"${folder}/node.cert" is not for the key in "${folder}/node.key"`,
+  );
+}
+
+/** All that lack at once. */
+async function requireAll({ files }: Pick<Environment, "files">, folder: string): Promise<void> {
+  const missing: string[] = [];
+  for (const file of KEY_FILES) {
+    if (await files.facts(`${folder}/${file}`) === undefined) missing.push(file);
+  }
+  if (missing.length === 0) return;
+  throw new UsageError(`There is no ${listed(missing)} in "${folder}"`, {
+    hint:
+      'The keys of a node are made where the mesh was made, by "minime mesh provision": copy its ' +
+      'folder here. Or the node joins by a token, which "minime token create" makes: ' +
+      "--token-file FILE",
+  });
+}
+
+function listed(words: readonly string[]): string {
+  const last = words.at(-1) ?? "";
+  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} and ${last}`;
 }
 
 async function requireFile(
@@ -117,12 +176,7 @@ async function requireFile(
 ): Promise<Uint8Array> {
   const path = `${folder}/${file}`;
   const content = await readPrivateFile(env, path);
-  if (content === undefined) {
-    throw new UsageError(`There is no "${path}": it belongs to the keys of this node`, {
-      hint:
-        'Make them where the mesh was made, by "minime mesh provision", and copy the folder here',
-    });
-  }
+  if (content === undefined) throw new MinimeError(`"${path}" was taken away just now`);
   if (bytes === undefined || content.length === bytes) return content;
   throw new MinimeError(
     `"${path}" has ${content.length} bytes, a key has ${bytes}: copy the folder here again`,
