@@ -209,7 +209,9 @@ function checkSignature(
 
 function checkValidity(certificate: Certificate, options: ChainOptions): void {
   const { now, skewMs = 0, allowExpired = false } = options;
-  const whose = `Certificate of ${quote(certificate.name)}`;
+  // A registrar's issuer has its name, and another end.
+  const who = certificate.type === "issuer" ? "issuer " : "";
+  const whose = `Certificate of ${who}${quote(certificate.name)}`;
   if (now + skewMs < certificate.notBefore) {
     throw new AuthenticationError(
       "not-yet-valid",

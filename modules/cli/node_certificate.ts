@@ -122,17 +122,23 @@ export async function revived(
   for (let rounds = 0;; rounds++) {
     // One round may take longer than a service manager has patience.
     if (!isAlone) await waits(problem === undefined ? waiting : `${waiting}: ${problem}`);
+    let chain: readonly Uint8Array[] | undefined;
     try {
-      const chain = await reviveOnce(env, primitives, parts);
-      await state.keep("node.chain", encodeChain(chain));
-      return { ...keys, chain };
+      chain = await reviveOnce(env, primitives, parts);
     } catch (error) {
       if (signal.aborted) return undefined;
-      if (!(error instanceof MinimeError) || isAlone) throw error;
+      if (!(error instanceof MinimeError)) throw error;
       const text = errorText(error);
       if (text !== problem) warn(text);
       problem = text;
     }
+    if (chain !== undefined) {
+      await state.keep("node.chain", encodeChain(chain));
+      return { ...keys, chain };
+    }
+    // Whoever verifies it says what to do; so of one whose issuer has ended while we waited.
+    const now = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
+    if (isAlone || now === undefined) return keys;
     const most = Math.min(
       REVIVE_PAUSE_MS_MAX,
       REVIVE_PAUSE_MS_MIN * 2 ** Math.min(rounds, REVIVE_DOUBLINGS_MAX),

@@ -1,7 +1,9 @@
 /** What a node does that was given an issuer's key: it admits who shows a token, and renews certificates. */
 
 import {
+  AuthenticationError,
   type Environment,
+  errorText,
   MinimeError,
   type Primitives,
   type Revocations,
@@ -19,7 +21,7 @@ export interface Registrar {
   readonly issuer: RegistrarIssuer;
 }
 
-/** Undefined for a node that is no registrar. Throws when its issuer may not be one. */
+/** Undefined for a node that is no registrar. Throws when its issuer may not be one; one that has ended may. */
 export async function openIssuer(
   env: Environment,
   primitives: Primitives,
@@ -39,16 +41,28 @@ export async function openIssuer(
     );
   }
   const { meshId, rootPublicKey, psk } = keys;
-  return await RegistrarIssuer.open({
-    env,
-    primitives,
-    meshId,
-    rootPublicKey,
-    psk,
-    ...(revocations === undefined ? {} : { revocations }),
-    first: { key, certificate },
-    path: `${stateFolder}/registrar.issuer`,
-  });
+  try {
+    return await RegistrarIssuer.open({
+      env,
+      primitives,
+      meshId,
+      rootPublicKey,
+      psk,
+      ...(revocations === undefined ? {} : { revocations }),
+      first: { key, certificate },
+      path: `${stateFolder}/registrar.issuer`,
+    });
+  } catch (cause) {
+    if (!(cause instanceof AuthenticationError)) throw cause;
+    throw new AuthenticationError(
+      cause.reason,
+      `The issuer in "${keys.folder}/registrar.cert" may not sign: ${
+        errorText(cause)
+      }; "minime boot ` +
+        '--install" or "minime mesh provision" makes another one',
+      { cause },
+    );
+  }
 }
 
 /** What that issuer signs for. */

@@ -2,7 +2,7 @@
  * `minime init install --enrol`: what `minime boot --install` runs on a host. The node's key is made
  * here and stays here; certificate, mesh file and all else that a node keeps come over stdin from
  * whoever boots us, in the dialogue of shared/enrolment.ts. Done again it keeps the key, and changes
- * what is not as it should be; a certificate that is good for long stays.
+ * what is not as it should be; certificates that are good for long stay.
  */
 
 import {
@@ -31,9 +31,11 @@ import { parseMeshFile } from "../shared/mesh_file.ts";
 import { isWrittenByBoot, type NodeFile, ownNodeKey } from "../shared/node_folder.ts";
 import { makePrivateFolder, readPrivateFile } from "../shared/private_folder.ts";
 import { renewalAt } from "../shared/renewal.ts";
+import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
 import { refuseBooted } from "./booted_node.ts";
 import { writeFiles } from "./install_files.ts";
 import { planInstall, type PlannedFile } from "./install_plan.ts";
+import { wantedIssuerKey } from "./present_issuer.ts";
 import { ServiceControl } from "./service_control.ts";
 import type { ServiceKind } from "./service_kind.ts";
 
@@ -52,7 +54,8 @@ interface Wanted {
 interface Present {
   readonly folder: string;
   readonly key: Uint8Array;
-  readonly registrarKey: Uint8Array;
+  /** For which an issuer's certificate is wanted; undefined: it has one that is good. */
+  readonly issuerKey: Uint8Array | undefined;
   /** Undefined where there was none. */
   readonly certificate: Certificate | undefined;
   readonly file: string | undefined;
@@ -108,7 +111,7 @@ async function enrolAndInstall(context: CommandContext, wanted: Wanted): Promise
     request: request(present.key),
     endpoints: [],
     pid: env.processes.pid,
-    registrar: request(present.registrarKey),
+    ...(present.issuerKey === undefined ? {} : { registrar: request(present.issuerKey) }),
   });
   const keys = await keyFiles(env, primitives, { admit, present, wanted });
   const written = await writeFiles(env, keys);
@@ -146,7 +149,10 @@ async function open(
   return {
     folder,
     key: await ownNodeKey(env, folder),
-    registrarKey: await read("registrar.key") ?? env.random.bytes(2 * KEY_BYTES),
+    issuerKey: await wantedIssuerKey(env, primitives, {
+      folder,
+      stateFolder: statePaths(installedStateRoot(env), mesh, name).folder,
+    }),
     certificate,
     file: file && new TextDecoder().decode(file),
   };
@@ -186,8 +192,8 @@ async function keyFiles(
   if (!keepsCertificate && admit.issuer === undefined) {
     await env.files.remove(`${folder}/issuer.cert`);
   }
-  const hasIssuer = await env.files.facts(`${folder}/registrar.cert`) !== undefined;
-  const isRegistrar = lasting.registrar !== undefined && !hasIssuer;
+  const { issuerKey } = present;
+  const getsIssuer = lasting.registrar !== undefined && issuerKey !== undefined;
   const keepsFile = present.file !== undefined && !isWrittenByBoot(present.file);
   if (!keepsFile) requireHost(lasting.file, wanted);
   const files: readonly (readonly [NodeFile, Uint8Array | string | undefined])[] = [
@@ -197,8 +203,8 @@ async function keyFiles(
     ["policy.signed", bytes(admit.policy)],
     ["revocations.signed", bytes(lasting.revocations)],
     ["secrets.signed", bytes(lasting.secrets)],
-    ["registrar.key", isRegistrar ? present.registrarKey : undefined],
-    ["registrar.cert", isRegistrar ? bytes(lasting.registrar) : undefined],
+    ["registrar.key", getsIssuer ? issuerKey : undefined],
+    ["registrar.cert", getsIssuer ? bytes(lasting.registrar) : undefined],
     ["issuer.cert", keepsCertificate ? undefined : bytes(admit.issuer)],
     // Last: with it the folder is complete.
     ["node.cert", keepsCertificate ? undefined : certificate.bytes],

@@ -2,7 +2,8 @@
  * The issuer of a registrar: a key that signs in the root's place. It came with the node's folder of
  * keys, and can be exchanged while the node runs: a new key is made here, its certificate is made
  * where the root key is, and from then on the new one signs. Private keys never travel. A request that
- * a restart has made forgotten is simply made again.
+ * a restart has made forgotten is simply made again. One that has ended signs nothing any more, and can
+ * be exchanged all the same: its node stays a node.
  */
 
 import {
@@ -47,7 +48,7 @@ export class RegistrarIssuer {
     this.#issuer = issuer;
   }
 
-  /** Throws AuthenticationError when none of its issuers may be one. */
+  /** The later of its two issuers. Throws AuthenticationError when neither may be one. */
   static async open(options: RegistrarOptions): Promise<RegistrarIssuer> {
     const { env, path, first } = options;
     const kept = await readPrivateFile(env, path);
@@ -55,7 +56,7 @@ export class RegistrarIssuer {
       const key = kept.slice(0, 2 * KEY_BYTES);
       const certificate = kept.slice(2 * KEY_BYTES);
       try {
-        check(options, certificate);
+        check(options, certificate, { allowExpired: true });
         const begins = (bytes: Uint8Array) => parseCertificate(options.primitives, bytes).notBefore;
         if (begins(certificate) >= begins(first.certificate)) {
           return new RegistrarIssuer(options, { seed: key.slice(0, KEY_BYTES), certificate });
@@ -65,7 +66,7 @@ export class RegistrarIssuer {
         if (!(error instanceof AuthenticationError)) throw error;
       }
     }
-    check(options, first.certificate);
+    check(options, first.certificate, { allowExpired: true });
     const { key, certificate } = first;
     return new RegistrarIssuer(options, { seed: key.slice(0, KEY_BYTES), certificate });
   }
@@ -108,7 +109,11 @@ export class RegistrarIssuer {
   }
 }
 
-function check(options: RegistrarOptions, certificate: Uint8Array): void {
+function check(
+  options: RegistrarOptions,
+  certificate: Uint8Array,
+  { allowExpired = false }: { readonly allowExpired?: boolean } = {},
+): void {
   const { env, primitives, meshId, rootPublicKey, revocations = NO_REVOCATIONS } = options;
   if (certificate.length === 0) throw new MinimeError("The file of the issuer is cut: remove it");
   verifyChain(primitives, {
@@ -119,5 +124,6 @@ function check(options: RegistrarOptions, certificate: Uint8Array): void {
     skewMs: CLOCK_SKEW_MS_MAX,
     revocations,
     types: ["issuer"],
+    allowExpired,
   });
 }

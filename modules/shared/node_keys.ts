@@ -8,6 +8,7 @@ import {
   AuthenticationError,
   type Environment,
   equalBytes,
+  errorText,
   type Identity,
   keyIdOf,
   meshIdOf,
@@ -90,15 +91,8 @@ export function identify(
     readonly revocations?: Revocations;
   },
 ): Self {
-  const { key, chain, folder } = keys;
-  const identity = verifyChain(primitives, {
-    chain,
-    rootPublicKey: keys.rootPublicKey,
-    meshId: keys.meshId,
-    now: env.clock.now(),
-    revocations,
-    types: ["node"],
-  });
+  const { key, folder } = keys;
+  const identity = verified(primitives, keys, { now: env.clock.now(), revocations });
   if (identity.name !== name) {
     throw new AuthenticationError(
       "wrong-name",
@@ -113,6 +107,26 @@ export function identify(
     dh: { secret, publicKey: identity.dhPublicKey },
     instance: env.random.bytes(16),
   };
+}
+
+/** Throws AuthenticationError. */
+function verified(
+  primitives: Primitives,
+  { chain, rootPublicKey, meshId }: NodeKeys,
+  at: { readonly now: number; readonly revocations: Revocations },
+): Identity {
+  try {
+    return verifyChain(primitives, { chain, rootPublicKey, meshId, ...at, types: ["node"] });
+  } catch (cause) {
+    if (!(cause instanceof AuthenticationError) || cause.reason !== "expired") throw cause;
+    // Registrars have been asked already, where there are any.
+    throw new AuthenticationError(
+      "expired",
+      `${errorText(cause)}, and no registrar renews that: new keys come from ` +
+        '"minime boot --install" or "minime mesh provision", where the mesh was made',
+      { cause },
+    );
+  }
 }
 
 /**

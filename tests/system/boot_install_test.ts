@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ensureBinary } from "../../tools/binary.ts";
+import { endedIssuer } from "../support/ended_issuer.ts";
 import { type Host, ownFiles, Rig, systemTest, until } from "./rig/mod.ts";
 
 const built = await ensureBinary();
@@ -137,6 +138,20 @@ copyTest("boot --install: nodes that come back with their machines", async (test
     assert.equal(await n1.readText(`${KEYS}/mesh.toml`), file.replace(/^.*/, "# mine"));
     assert.match(await n2.readText(`${KEYS}/mesh.toml`), /log_level = "debug"/);
     assert.deepEqual(await pids(), before);
+  });
+
+  await test.step("a registrar whose issuer has ended gets another one, and the other node stays", async () => {
+    const read = (path: string) => Deno.readFile(n1.path(path));
+    const rootSeed = await Deno.readFile(`${rig.origin.folder}/root/.config/minime/lab/root.key`);
+    const key = await read(`${KEYS}/registrar.key`);
+    const ended = await endedIssuer({ name: "n1", key, rootSeed });
+    await Deno.writeFile(n1.path(`${KEYS}/registrar.cert`), ended);
+    const before = await n2.readText("/run/minime-lab.pid");
+    assert.match(await must(...install), /^n1 {2}up in .*minime-lab runs, as process \d+$/m);
+    assert.notDeepEqual(await read(`${KEYS}/registrar.cert`), ended);
+    assert.notDeepEqual(await read(`${KEYS}/registrar.key`), key);
+    assert.equal(await n2.readText("/run/minime-lab.pid"), before);
+    await settled("n1", "n2");
   });
 
   await test.step("the machines start anew: the mesh is back, and its registrar admits", async () => {

@@ -1,6 +1,7 @@
 /** Certificates that are renewed by a registrar, while nodes run and after they were away. */
 
 import assert from "node:assert/strict";
+import { endedIssuer } from "../support/ended_issuer.ts";
 import { InstalledMesh } from "../support/installed_mesh.ts";
 import { until } from "./rig/wait.ts";
 
@@ -72,4 +73,30 @@ Deno.test("renewal: a registrar that was away for longer than its certificate co
   const registrar = mesh.start("reg");
   await registrar.line(/Certificate of \\"reg\\" has expired: its own issuer renews it/);
   await registrar.line(RUNNING);
+});
+
+// Its daemon ended with exit code 5, and the words of a node whose own certificate has expired.
+Deno.test("renewal: a registrar whose issuer has ended stays a node, and gets another issuer", async () => {
+  await using mesh = await InstalledMesh.prepare({
+    nodes: ["reg"],
+    hostKeys: { reg: 'groups = ["registrar"]' },
+  });
+  const { local } = mesh;
+  const folder = mesh.keys("reg");
+  const key = await Deno.readFile(`${folder}/registrar.key`);
+  const rootSeed = await Deno.readFile(`${local.home}/root.key`);
+  await Deno.writeFile(
+    `${folder}/registrar.cert`,
+    await endedIssuer({ name: "reg", key, rootSeed }),
+  );
+  const registrar = mesh.start("reg");
+  await registrar.line(
+    /The issuer of this registrar has expired: this registrar renews and admits/,
+  );
+  await mesh.settled("reg");
+  const refused = await local.run("token", "create", "--name", "n3");
+  assert.equal(refused.code, 5);
+  assert.match(refused.stderr, /Certificate of issuer "reg" expired \d+ s ago/);
+  await local.must("mesh", "rotate", "issuer");
+  await local.must("token", "create", "--name", "n3");
 });

@@ -136,7 +136,12 @@ Deno.test("policy document: its issuer must have been valid when it was issued, 
   const bytes = document({ seed: seed(50), issuer: ISSUER.bytes });
   verify(bytes, { now: NOW + 400 * DAY_MS });
   const late = document({ seed: seed(50), issuer: ISSUER.bytes, issuedMs: NOW + 31 * DAY_MS });
-  refuses(late, { now: NOW + 400 * DAY_MS }, "expired", /^Certificate of "registrar50" expired/);
+  refuses(
+    late,
+    { now: NOW + 400 * DAY_MS },
+    "expired",
+    /^Certificate of issuer "registrar50" expired/,
+  );
   const revocations = { isRevoked: (keyId: string) => keyId === ISSUER.keyId };
   refuses(bytes, { revocations }, "revoked", /is revoked$/);
 });
