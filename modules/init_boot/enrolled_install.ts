@@ -35,6 +35,7 @@ import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
 import { refuseBooted } from "./booted_node.ts";
 import { writeFiles } from "./install_files.ts";
 import { planInstall, type PlannedFile } from "./install_plan.ts";
+import { requireReplaceable } from "./installed_program.ts";
 import { wantedIssuerKey } from "./present_issuer.ts";
 import { ServiceControl } from "./service_control.ts";
 import type { ServiceKind } from "./service_kind.ts";
@@ -48,6 +49,8 @@ interface Wanted {
   readonly mesh: string;
   readonly name: string;
   readonly kind: ServiceKind;
+  /** Whatever program is there. */
+  readonly replace: boolean;
 }
 
 /** What the folder of keys holds before. */
@@ -64,7 +67,11 @@ interface Present {
 /** Returns the exit code. */
 export async function runEnrolledInstall(
   context: CommandContext,
-  { name, kind }: { readonly name?: string | undefined; readonly kind: ServiceKind },
+  { name, kind, replace }: {
+    readonly name?: string | undefined;
+    readonly kind: ServiceKind;
+    readonly replace: boolean;
+  },
 ): Promise<number> {
   const { meshName: mesh, out, env } = context;
   if (mesh === undefined || name === undefined) {
@@ -77,6 +84,7 @@ export async function runEnrolledInstall(
       mesh: checkName(mesh, "Mesh"),
       name: checkName(name, "Node"),
       kind,
+      replace,
     });
     const value = { endpoints: [], pid: env.processes.pid, text };
     out.write(formatEnrolment({ word: "up", value }));
@@ -92,10 +100,11 @@ export async function runEnrolledInstall(
 /** Returns what was done, in a few words. */
 async function enrolAndInstall(context: CommandContext, wanted: Wanted): Promise<string> {
   const { env } = context;
-  const { mesh, name, kind } = wanted;
+  const { mesh, name, kind, replace } = wanted;
   const control = new ServiceControl(env, { kind, mesh, root: "" });
   await control.requireRights();
   await refuseBooted(env, wanted);
+  await requireReplaceable(env, { kind, isRemote: true, replace });
   using primitives = await choosePrimitives();
   const present = await open(env, primitives, wanted);
   const now = Math.floor(env.clock.now());

@@ -31,6 +31,7 @@ export const installOptions = {
     },
   ),
   ...MANAGER,
+  replace: flag("Also take the place of a newer program that is installed here"),
   enrol: flag("Take certificate and mesh file from stdin, as boot --install gives them"),
   dryRun: DRY_RUN,
 };

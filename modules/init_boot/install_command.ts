@@ -7,6 +7,7 @@ import type { installOptions } from "./init_commands.ts";
 import { refuseBooted } from "./booted_node.ts";
 import { writeFiles } from "./install_files.ts";
 import { type InstallPlan, planInstall } from "./install_plan.ts";
+import { requireReplaceable } from "./installed_program.ts";
 import { ServiceControl } from "./service_control.ts";
 import { chooseKind } from "./service_kind.ts";
 import { joinByToken, readToken } from "./token_join.ts";
@@ -39,7 +40,10 @@ export async function runInstall(
   if (options.dryRun) return printPlan(context, plan);
   const control = new ServiceControl(env, { kind, mesh: plan.mesh, root });
   await control.requireRights();
-  if (root === "") await refuseBooted(env, plan);
+  if (root === "") {
+    await refuseBooted(env, plan);
+    await requireReplaceable(env, { kind, isRemote: false, replace: options.replace });
+  }
   await makePrivateFolder(env, plan.folder);
   if (token !== undefined) await join(context, { token, plan });
   const written = await writeFiles(env, plan.files);

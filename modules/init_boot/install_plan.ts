@@ -17,6 +17,7 @@ import { NODE_FILES } from "../shared/node_folder.ts";
 import { loadNodeKeys, ownerOf, readNodeKeys } from "../shared/node_keys.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { didYouMean } from "../shared/suggest.ts";
+import { PROGRAM_PATH, staysInPlace } from "./installed_program.ts";
 import { type ServiceKind, servicePath, systemdVersion } from "./service_kind.ts";
 import { sysvScript } from "./sysv_script.ts";
 import { systemdUnit } from "./systemd_unit.ts";
@@ -57,10 +58,6 @@ export interface InstallOptions {
 }
 
 type Needs = Pick<Environment, "files" | "processes">;
-
-/** Where a program can stay: it is there at boot, and no service manager hides it. */
-const PROGRAM_FOLDERS = /^\/(usr|opt|bin|sbin)\//;
-const PROGRAM_PATH = "/usr/local/bin/minime";
 
 /**
  * The service is told which node it is: its keys say so, whatever the machine is called.
@@ -184,7 +181,7 @@ async function planProgram(
   root: string,
 ): Promise<{ readonly words: readonly string[]; readonly files: readonly PlannedFile[] }> {
   const { executable, self } = env.processes;
-  if (executable === undefined || (root === "" && PROGRAM_FOLDERS.test(executable))) {
+  if (executable === undefined || (root === "" && staysInPlace(executable))) {
     return { words: self, files: [] };
   }
   const data = await env.files.read(executable);

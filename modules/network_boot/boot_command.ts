@@ -22,7 +22,7 @@ export async function runBoot(
 ): Promise<number> {
   const file = await readHostsFile(context, options);
   const hosts = await selectHosts(context, file, options);
-  if (options.install) requireInstallable(hosts);
+  requireInstallable(hosts, options);
   using primitives = await choosePrimitives();
   const home = await context.homes.create(file.name);
   using _lock = await lockHome(context, home);

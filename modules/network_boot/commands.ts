@@ -15,6 +15,7 @@ export const bootOptions = {
   timeout: timeLimit("How long a host may take for each phase but copying"),
   connectTimeout: timeLimit("How long a host may take to answer ssh"),
   install: flag("Leave the node installed: it starts with its machine from now on"),
+  replace: flag("With --install: take the place of another program that runs there, at once"),
   acceptNew: flag("Accept the keys of hosts that ssh does not know yet"),
   ...JSON_OUTPUT,
 };
@@ -30,7 +31,8 @@ export const boot = command({
     "others are up and stay so.\n\n" +
     "A node that boot starts lasts as long as it runs, and holds its keys in memory. With --install " +
     "it becomes a service (systemd, or an init script) and its keys lie in /etc/minime/MESH: that " +
-    "takes root on the hosts, and a port in the file. Done again it changes what is not as it should be.",
+    "takes root on the hosts, and a port in the file. Done again it changes what is not as it should be, " +
+    "but for the program of nodes that run, which minime upgrade changes.",
   examples: [
     ["minime boot --hosts hosts.toml", "all hosts of the file"],
     ["minime boot --hosts hosts.toml -w 'n[1-4]'", "only these"],

@@ -35,7 +35,7 @@ export async function runGrow(
     });
   }
   const hosts = await selectHosts(context, file, options);
-  if (options.install) requireInstallable(hosts);
+  requireInstallable(hosts, options);
   using primitives = await choosePrimitives();
   const authority = await prepareKeys(env, primitives, home);
   const looking = { mesh: home.name, timeoutMs: GROW_MS_MAX };

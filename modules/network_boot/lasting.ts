@@ -38,7 +38,12 @@ export async function lastingParts(mesh: MeshFile, home: MeshHome): Promise<Last
 /**
  * Commands come from here, where nobody looks around: so each host has a port, also where the nodes
  * find each other. @throws UsageError for hosts that cannot have a node which others find again */
-export function requireInstallable(hosts: readonly MeshHost[]): void {
+export function requireInstallable(
+  hosts: readonly MeshHost[],
+  { install, replace }: { readonly install: boolean; readonly replace: boolean },
+): void {
+  if (!install && replace) throw new UsageError("Option --replace goes with --install only");
+  if (!install) return;
   const namesOf = (some: readonly MeshHost[]) => foldNodeset(some.map(({ name }) => name));
   const local = hosts.filter(({ launcher }) => launcher === "local");
   if (local.length > 0) {

@@ -256,6 +256,7 @@ async function launchers(
   const ssh = new SshLauncher({
     env,
     install: options.install,
+    replace: options.replace,
     ...copying,
     ...jumpOptions(mesh, options),
     binaries: await Binaries.open(env, primitives, path),

@@ -38,6 +38,8 @@ export interface SshLauncherOptions extends SshOptions {
   readonly jumps: Jumps;
   /** The node is to be installed. */
   readonly install: boolean;
+  /** Whatever program is installed there. */
+  readonly replace: boolean;
   /** Asks a node to serve the file of this hash once more, where `to` can dial it. */
   readonly open: (node: string, hash: string, to: MeshHost) => Promise<OpenedSource>;
 }
@@ -68,8 +70,11 @@ export class SshLauncher implements Launcher {
       options.onStep("starting");
       const { mesh } = options;
       const { name } = host;
-      if (this.#options.install) await dialogue.install(["--mesh", mesh, "--name", name]);
-      else {
+      const { install, replace } = this.#options;
+      if (install) {
+        const more = replace ? ["--replace"] : [];
+        await dialogue.install(["--mesh", mesh, "--name", name, ...more]);
+      } else {
         const listen = listenEndpoints(host, facts);
         await dialogue.run(enrolArguments({ mesh, name, listen, detach: false }));
       }

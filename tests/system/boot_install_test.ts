@@ -128,6 +128,24 @@ copyTest("boot --install: nodes that come back with their machines", async (test
     assert.deepEqual(days, [90, 90]);
   });
 
+  await test.step("another program that runs there stays, unless it is to be replaced", async () => {
+    const program = "/usr/local/bin/minime";
+    const before = await pids();
+    await n2.must(["mv", program, "/root/running"]);
+    await n2.writeFile(program, `#!/bin/sh\necho '{"version":"9.0.0"}'\n`, { mode: 0o755 });
+    const running = await minime(...install, "-w", "n2");
+    assert.equal(running.code, 3, running.stdout);
+    assert.match(
+      running.stdout,
+      /^n2 {2}not installed: minime 9\.0\.0 runs on this machine, and this is 0\.1\.0: "minime upgrade"/m,
+    );
+    assert.deepEqual(await pids(), before);
+    assert.equal((await minime("boot", "--hosts", "hosts.toml", "--replace")).code, 2);
+    await must(...install, "-w", "n2", "--replace");
+    assert.equal((await n2.must([program, "version"])).split("\n")[0], "minime 0.1.0");
+    await settled("n1", "n2");
+  });
+
   await test.step("a changed file is read again by daemons that go on, an edited one stays", async () => {
     const before = await pids();
     await rig.origin.writeFile("/root/hosts.toml", hostsFile('log_level = "debug"\n'));

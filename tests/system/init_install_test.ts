@@ -187,6 +187,20 @@ systemTest(
     assert.equal(again.code, 0, again.stderr);
     assert.match(again.stderr, /"n2" has its keys already: no token is needed/);
     assert.match(again.stdout, /^All files are as they should be$/m);
+    // A newer program that is there stays, unless somebody says otherwise.
+    if (built.kind === "compiled") {
+      const program = machine.path("/usr/local/bin/minime");
+      await Deno.remove(program);
+      const script = `#!/bin/sh\necho '{"version":"9.0.0"}'\n`;
+      await Deno.writeTextFile(program, script, { mode: 0o755 });
+      const newer = await install("--token-file", token);
+      assert.equal(newer.code, 1);
+      assert.match(
+        newer.stderr,
+        /minime 9\.0\.0 is installed .* this is 0\.1\.0, an older one: --rep/,
+      );
+      assert.equal((await install("--token-file", token, "--replace")).code, 0);
+    }
     // A mesh that was made anew has other keys.
     await machine.run(["sh", "-c", "head -c 32 /dev/urandom >/etc/minime/lab/root.pub"]);
     const foreign = await install("--token-file", token);

@@ -1,0 +1,116 @@
+/**
+ * The program that the services of a machine run, and whether another one may take its place. While
+ * they run, `minime upgrade` does that with more care than an installation that many machines get at
+ * once: so boot leaves it to that. An older program may not understand what a newer one has left.
+ */
+
+import * as v from "valibot";
+import {
+  type Environment,
+  equalBytes,
+  MinimeError,
+  NotFoundError,
+  VERSION,
+} from "../../core/mod.ts";
+import { installedMeshes } from "./installed_mesh.ts";
+import { runProgram } from "./run_program.ts";
+import { ServiceControl } from "./service_control.ts";
+import type { ServiceKind } from "./service_kind.ts";
+
+/** Where installed machines have it. */
+export const PROGRAM_PATH = "/usr/local/bin/minime";
+
+/** Where a program can stay: it is there at boot, and no service manager hides it. */
+const PROGRAM_FOLDERS = /^\/(usr|opt|bin|sbin)\//;
+
+const VersionSchema = v.object({
+  version: v.pipe(v.string(), v.regex(/^\d{1,9}(\.\d{1,9}){2}(-[0-9A-Za-z.-]{1,64})?$/)),
+});
+
+/** Whether a service can run it where it lies. */
+export function staysInPlace(program: string): boolean {
+  return PROGRAM_FOLDERS.test(program);
+}
+
+/** @throws MinimeError when what is there must stay, which `replace` overrules */
+export async function requireReplaceable(
+  env: Environment,
+  { kind, isRemote, replace }: {
+    readonly kind: ServiceKind;
+    /** Of many machines, and nobody sits before this one. */
+    readonly isRemote: boolean;
+    readonly replace: boolean;
+  },
+): Promise<void> {
+  const { executable } = env.processes;
+  if (replace || executable === undefined || staysInPlace(executable)) return;
+  const present = await readIfThere(env, PROGRAM_PATH);
+  if (present === undefined || equalBytes(present, await env.files.read(executable))) return;
+  const version = await versionOf(env, PROGRAM_PATH);
+  if (isRemote && await isInUse(env, kind)) {
+    const which = version === undefined
+      ? "Another program"
+      : version === VERSION
+      ? `Another build of minime ${version}`
+      : `minime ${version}`;
+    throw new MinimeError(
+      `${which} runs on this machine, and this is ${VERSION}: "minime upgrade" tries it and takes ` +
+        "one node after the other, --replace takes it at once",
+    );
+  }
+  if (version === undefined || !isOlder(VERSION, version)) return;
+  throw new MinimeError(
+    `minime ${version} is installed on this machine, and this is ${VERSION}, an older one: ` +
+      "--replace takes it all the same",
+  );
+}
+
+async function isInUse(env: Environment, kind: ServiceKind): Promise<boolean> {
+  for (const mesh of await installedMeshes(env, { kind, root: "" })) {
+    const { running } = await new ServiceControl(env, { kind, mesh, root: "" }).state();
+    if (running) return true;
+  }
+  return false;
+}
+
+async function readIfThere(
+  { files }: Pick<Environment, "files">,
+  path: string,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await files.read(path);
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined for one that does not say, such as one that does not run here at all. */
+async function versionOf(
+  env: Pick<Environment, "processes">,
+  program: string,
+): Promise<string | undefined> {
+  let text: string;
+  try {
+    text = (await runProgram(env, program, ["version", "--json"])).stdout;
+  } catch (error) {
+    if (error instanceof MinimeError) return undefined;
+    throw error;
+  }
+  try {
+    const parsed = v.safeParse(VersionSchema, JSON.parse(text));
+    return parsed.success ? parsed.output.version : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** By the three numbers; what stands behind them says nothing about age. */
+export function isOlder(version: string, than: string): boolean {
+  const [own, other] = [version, than].map((text) =>
+    text.replace(/-.*/, "").split(".").map(Number)
+  );
+  const at = own?.findIndex((part, index) => part !== other?.[index]) ?? -1;
+  return at >= 0 && (own?.[at] ?? 0) < (other?.[at] ?? 0);
+}
