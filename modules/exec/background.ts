@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { CallError, toHex } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
-import type { GroupResult } from "../shared/group_result.ts";
+import type { GroupResult, NodeFailure } from "../shared/group_result.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { END_MS } from "./limits.ts";
 import { JobStartedSchema, type RunOrderInput } from "./order.ts";
@@ -19,6 +19,8 @@ export async function startJob(
   parts: {
     readonly client: MeshClient;
     readonly nodes: readonly string[];
+    /** Those that were meant as well, and are not there. */
+    readonly missing: readonly NodeFailure[];
     readonly order: Omit<RunOrderInput, "run" | "nodeset">;
     readonly as: string;
     readonly connectMs: number;
@@ -30,7 +32,7 @@ export async function startJob(
   const run = toHex(env.random.bytes(16));
   const order = { ...parts.order, run, nodeset: foldNodeset(nodes), job };
   const signed = await client.sign("exec.start", order, { targets: nodes, as, ttlMs: connectMs });
-  const outcome = new Outcome();
+  const outcome = new Outcome(parts.missing);
   const calling = callGroup(client, {
     targets: foldNodeset(nodes),
     signed,

@@ -3,7 +3,7 @@
 import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { namesOf } from "../shared/mesh_query.ts";
+import { targetsOf } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { startJob } from "./background.ts";
 import type { execOptions } from "./commands.ts";
@@ -15,7 +15,7 @@ import { printDifferences, printFolded } from "./fold_output.ts";
 import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT, SESSIONS_MAX } from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
 import type { RunOrderInput } from "./order.ts";
-import type { Outcome } from "./outcome.ts";
+import { Outcome } from "./outcome.ts";
 import { PrivateExecution } from "./private_execution.ts";
 import { runTerminal } from "./shell_command.ts";
 import { type InputShare, SharedInput } from "./shared_input.ts";
@@ -32,7 +32,7 @@ export async function runExec(
   args: readonly string[],
 ): Promise<number> {
   checkOptions(options);
-  const { env, out, signal } = context;
+  const { env, out } = context;
   const order = orderOf(context, options, args);
   const selection = await readSelection(context, options);
   if (!selection.given) {
@@ -44,11 +44,12 @@ export async function runExec(
   await using client = await context.connect(
     connectMs === undefined ? {} : { timeoutMs: connectMs },
   );
-  const nodes = await namesOf(client, selection, signal);
+  const { names: nodes, missing } = await targetsOf(context, client, selection);
+  if (nodes.length === 0) return report(context, new Outcome(missing));
   const as = options.user ?? "$user";
   if (options.terminal) {
     const [node = "", ...others] = nodes;
-    if (others.length > 0) throw new UsageError("A terminal is for one node only");
+    if (others.length + missing.length > 0) throw new UsageError("A terminal is for one node only");
     return await runTerminal(context, {
       node,
       order,
@@ -58,13 +59,14 @@ export async function runExec(
   }
   if (options.bg) {
     const startMs = connectMs ?? CONNECT_MS_DEFAULT;
-    const parts = { client, nodes, order, as, connectMs: startMs, name: options.name };
+    const parts = { client, nodes, missing, order, as, connectMs: startMs, name: options.name };
     return report(context, await startJob(context, parts));
   }
   const sink = await sinkOf(context, options, nodes);
   const fanout = options.fanout ?? nodes.length;
   const common = {
     nodes,
+    missing,
     order,
     as,
     connectMs: connectMs ?? CONNECT_MS_DEFAULT,

@@ -13,7 +13,7 @@ import {
 } from "../../core/mod.ts";
 import type { MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
-import type { GroupResult, StreamedItem } from "../shared/group_result.ts";
+import type { GroupResult, NodeFailure, StreamedItem } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { inWindow } from "../shared/window.ts";
@@ -34,6 +34,8 @@ export interface ExecutionOptions {
   readonly client: MeshClient;
   readonly env: Environment;
   readonly nodes: readonly string[];
+  /** Those that were meant as well, and are not there. @default none */
+  readonly missing?: readonly NodeFailure[];
   readonly order: Omit<RunOrderInput, "run" | "nodeset" | "stdin">;
   /** The unix user; see SignOptions.as. */
   readonly as: string;
@@ -50,7 +52,7 @@ export interface ExecutionOptions {
 }
 
 export class Execution {
-  readonly outcome = new Outcome();
+  readonly outcome: Outcome;
   readonly #options: ExecutionOptions;
   readonly #run: string;
   readonly #cancelled = new AbortController();
@@ -58,6 +60,7 @@ export class Execution {
 
   constructor(options: ExecutionOptions) {
     this.#options = options;
+    this.outcome = new Outcome(options.missing);
     this.#run = toHex(options.env.random.bytes(16));
   }
 

@@ -24,6 +24,11 @@ export class Outcome {
   /** Nodes some of whose output was lost on the way. */
   readonly lossy = new Set<string>();
 
+  /** `missing`: what is known of some before anything runs. @default nothing */
+  constructor(missing: readonly NodeFailure[] = []) {
+    for (const failure of missing) this.failures.set(failure.name, failure);
+  }
+
   /** Naturally sorted. */
   get nodes(): string[] {
     return [...this.ends.keys(), ...this.failures.keys()].sort(compareNames);

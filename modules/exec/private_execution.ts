@@ -5,6 +5,7 @@
 
 import { CallError, MinimeError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
+import type { NodeFailure } from "../shared/group_result.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { failureOf } from "../shared/session_failure.ts";
 import { inWindow } from "../shared/window.ts";
@@ -18,6 +19,8 @@ import type { OutputSink } from "./sink.ts";
 export interface PrivateExecutionOptions {
   readonly context: Pick<CommandContext, "env" | "session">;
   readonly nodes: readonly string[];
+  /** Those that were meant as well, and are not there. @default none */
+  readonly missing?: readonly NodeFailure[];
   readonly order: Omit<RunOrderInput, "run" | "nodeset" | "stdin">;
   readonly as: string;
   readonly connectMs: number;
@@ -29,7 +32,7 @@ export interface PrivateExecutionOptions {
 }
 
 export class PrivateExecution {
-  readonly outcome = new Outcome();
+  readonly outcome: Outcome;
   readonly #options: PrivateExecutionOptions;
   readonly #cancelled = new AbortController();
   readonly #running = new Map<string, SendSignal>();
@@ -37,6 +40,7 @@ export class PrivateExecution {
 
   constructor(options: PrivateExecutionOptions) {
     this.#options = options;
+    this.outcome = new Outcome(options.missing);
   }
 
   /** Resolves when all nodes are accounted for. */

@@ -14,6 +14,16 @@ export class Account {
   readonly summaries = new Map<string, Summary>();
   readonly failures = new Map<string, NodeFailure>();
 
+  /** `missing`: as {@link Account.miss}. @default nobody */
+  constructor(missing: readonly NodeFailure[] = []) {
+    this.miss(missing);
+  }
+
+  /** Nodes that were meant, and of which nothing could be asked. */
+  miss(missing: readonly NodeFailure[]): void {
+    for (const failure of missing) this.failures.set(failure.name, failure);
+  }
+
   /** The answers and failures of a group operation, those that are new. */
   add(result: Pick<GroupResult, "values" | "failures">): void {
     for (const [name, value] of result.values) {

@@ -10,11 +10,12 @@ import {
 import { formatDuration } from "../shared/duration.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { namesOf } from "../shared/mesh_query.ts";
+import type { NodeFailure } from "../shared/group_result.ts";
+import { type Targets, targetsOf } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { formatSize } from "../shared/size.ts";
 import { printable } from "../shared/text.ts";
-import type { Account } from "./account.ts";
+import { Account } from "./account.ts";
 import type { cpOptions } from "./commands.ts";
 import { Ground } from "./ground.ts";
 import { CONNECT_MS_DEFAULT, STALLED_MS_MAX, STALLED_MS_MIN } from "./limits.ts";
@@ -71,7 +72,8 @@ async function push(
   const roots = rootsOf(context, wish.sources);
   const connectMs = options.connectTimeout ?? CONNECT_MS_DEFAULT;
   await using client = await connect(context, options);
-  const nodes = await nodesOf(context, client, options, wish.to);
+  const { names: nodes, missing } = await nodesOf(context, client, options, wish.to);
+  if (nodes.length === 0) return new Account(missing);
   const newGround = () => new Ground(env.disk, { stands: false });
   const totalBytes = context.stderrIsTerminal ? sizeOf(newGround(), roots) : undefined;
   const progress = new Progress({
@@ -103,8 +105,11 @@ async function push(
     }),
   };
   try {
-    if (options.private) return await pushInSessions(context, pushed);
-    return await pushToAll({ env, signal }, client, pushed);
+    const account = options.private
+      ? await pushInSessions(context, pushed)
+      : await pushToAll({ env, signal }, client, pushed);
+    account.miss(missing);
+    return account;
   } finally {
     progress.clear();
   }
@@ -122,8 +127,11 @@ async function pull(
   const folder = localFolder(context, wish.to);
   await using client = await connect(context, options);
   const paths = new Map<string, string[]>();
+  const missing: NodeFailure[] = [];
   for (const remote of wish.from) {
-    for (const node of await nodesOf(context, client, options, remote)) {
+    const targets = await nodesOf(context, client, options, remote);
+    missing.push(...targets.missing);
+    for (const node of targets.names) {
       const own = paths.get(node) ?? [];
       paths.set(node, [...own, remote.path]);
     }
@@ -131,7 +139,7 @@ async function pull(
   for (const own of paths.values()) refuseTwice(own.map(nameOf));
   const progress = new Progress({ clock: env.clock, out, totalBytes: undefined });
   try {
-    return await pullFiles(context, {
+    const account = await pullFiles(context, {
       paths,
       folder,
       as: options.user ?? "$user",
@@ -141,6 +149,8 @@ async function pull(
       startSha256: () => primitives.startSha256(),
       onBytes: progress.add,
     });
+    account.miss(missing);
+    return account;
   } finally {
     progress.clear();
   }
@@ -220,7 +230,7 @@ async function nodesOf(
   client: MeshClient,
   options: Options,
   { nodes }: Remote,
-): Promise<readonly string[]> {
+): Promise<Targets> {
   const isChosen = options.nodes.length > 0 || options.group.length > 0 || options.all;
   if (nodes === "" && !isChosen) {
     throw new UsageError("Say on which nodes: NODESET:PATH, or :PATH with -w, -g or -a");
@@ -232,7 +242,7 @@ async function nodesOf(
     context,
     nodes === "" ? options : { ...options, nodes: [nodes] },
   );
-  return await namesOf(client, selection, context.signal);
+  return await targetsOf(context, client, selection);
 }
 
 /** For the line of progress; what cannot be read is told when it is copied. */

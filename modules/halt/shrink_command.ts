@@ -6,12 +6,13 @@
 import { CallError, errorText, MinimeError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
-import { exitCodeOf } from "../shared/exit_code.ts";
+import { EXIT, exitCodeOf } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { lockHome } from "../shared/home_lock.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
-import { reachMesh, readMeshView, selectNodes } from "../shared/mesh_query.ts";
+import { reachMesh, readMeshView } from "../shared/mesh_query.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
+import { selectWithMissing } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { shrinkOptions } from "./commands.ts";
@@ -37,8 +38,20 @@ export async function runShrink(
   const reached = await reachMesh(context);
   await using first = reached.client;
   const { nodes } = reached.view;
-  const leaving = selectNodes(nodes, selection);
-  if (leaving.length === 0) throw new UsageError("No nodes are left to shrink");
+  const selected = await selectWithMissing(context, first, { nodes, selection });
+  const leaving = selected.nodes;
+  const missing = selected.missing.nodes;
+  const unheard = missing.map(({ name }) => name);
+  if (leaving.length + missing.length === 0) throw new UsageError("No nodes are left to shrink");
+  if (missing.length > 0) {
+    await forgetAtHome(home, new Set(missing.map(({ keyId }) => keyId)));
+    const names = foldNodeset(unheard);
+    out.note(`The mesh has not heard of ${names}; its home on this machine forgets it, too`);
+  }
+  if (leaving.length === 0) {
+    if (options.json) out.json({ mesh: home.name, nodes: [], missing: unheard });
+    return EXIT.ok;
+  }
   const staying = stayingNodes(nodes, leaving);
   const names = [...new Set(leaving.map(({ name }) => name))];
   const stays = foldNodeset(staying.map(({ name }) => name));
@@ -61,6 +74,7 @@ export async function runShrink(
         ...fateJson(fate),
         forgotten: forgotten.has(fate.node.keyId),
       })),
+      missing: unheard,
       stay: staying.map(({ name }) => name),
     });
   } else {

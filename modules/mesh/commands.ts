@@ -20,7 +20,9 @@ export const nodes = command({
   description:
     "Up: can be reached over links that both ends confirm, in so many hops from the daemon that " +
     "was asked. Down: was there and cannot be reached; the table says for how long, and the last " +
-    "node on the way to it with its hops. Left: shut down in order. A narrow terminal shows fewer columns. --toml takes users, ports and launchers from the file that booted the mesh.",
+    "node on the way to it with its hops. Left: shut down in order. Missing: the home of the mesh " +
+    "names it, and the daemon that was asked has not heard of it for as long as it runs; one that " +
+    "is gone for good is taken from the home by minime shrink. A narrow terminal shows fewer columns. --toml takes users, ports and launchers from the file that booted the mesh.",
   examples: [
     ["minime nodes", "all of them"],
     ["minime nodes -w 'n[1-8]' --json", "some, for programs"],
@@ -50,7 +52,8 @@ export const status = command({
     "One line for the nodes of a segment that are alike, one line for each thing that is wrong, and " +
     "a summary. LINKS: how many links to nodes that are up stand, of how many there should be; " +
     "ROUND TRIP: of those links, the smaller one of what their two ends measured last.\n\n" +
-    "Degraded is a mesh with a lost node, a node that does not answer within 3 s, a link that " +
+    "Degraded is a mesh with a lost node, one that the home of the mesh names and of which nobody " +
+    "has heard since the daemon that is asked started, a node that does not answer within 3 s, a link that " +
     "should be there and is not, that only one end claims, or that is slow, a segment which has lost " +
     "gateways and has at most one left, or nodes of several versions. Nodes that left in order " +
     "are no problem.\n\n" +

@@ -18,7 +18,7 @@ import {
   type ModuleHost,
   type Timer,
 } from "../../core/mod.ts";
-import { isGateway, type MeshChange, type MeshView } from "../shared/mesh_view.ts";
+import { isGateway, type MeshChange, type MeshView, type Unheard } from "../shared/mesh_view.ts";
 import type { ReceivedAdvert } from "./advert.ts";
 import type { AdvertPool } from "./advert_pool.ts";
 import { Calm } from "./calm.ts";
@@ -238,6 +238,12 @@ export class Mesh {
     }
     this.#updateStates();
     return [...new Set(entries.map(({ identity }) => identity.name))];
+  }
+
+  /** Those of the names of which we never heard, since our start (in Unix ms). */
+  unheard(names: readonly string[]): Unheard {
+    const { since } = this.#table.get(this.#host.self.keyId) as NodeEntry;
+    return { names: names.filter((name) => this.#table.named(name).length === 0), since };
   }
 
   /** Says goodbye, then ends everything. */

@@ -8,7 +8,7 @@
 
 import * as v from "valibot";
 import { CallError, type Context, isName, type Link, type Module, verb } from "../../core/mod.ts";
-import { MeshViewSchema } from "../shared/mesh_view.ts";
+import { MeshViewSchema, UnheardSchema } from "../shared/mesh_view.ts";
 import {
   DifferenceSchema,
   DigestsSchema,
@@ -16,7 +16,7 @@ import {
   NodesSchema,
   SummarySchema,
 } from "./exchange.ts";
-import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX } from "./limits.ts";
+import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX, NODES_MAX } from "./limits.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
 import { ToldSchema } from "./outbox.ts";
 import { inParts } from "./view_parts.ts";
@@ -78,6 +78,18 @@ export function createMesh(options: MeshOptions): Module {
         handle: async (_args, { signal }) => {
           await whole?.wait(signal);
           return {};
+        },
+      }),
+      /** Which of these names no node has, as far as a daemon knows that is no longer young. */
+      unheard: verb({
+        action: "read",
+        args: v.strictObject({
+          names: v.pipe(v.array(v.pipe(v.string(), v.check(isName))), v.maxLength(NODES_MAX)),
+        }),
+        reply: UnheardSchema,
+        handle: async ({ names }, { signal }) => {
+          await whole?.wait(signal);
+          return mesh().unheard(names);
         },
       }),
       watch: verb({

@@ -3,7 +3,9 @@
 import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
-import { reachMesh, selectNodes } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import type { KnownNode } from "../shared/mesh_home.ts";
+import { selectWithMissing } from "../shared/missing_nodes.ts";
 import { MeshPicture, type NodeView } from "../shared/mesh_view.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import type { Style } from "../shared/output.ts";
@@ -23,9 +25,10 @@ const COLUMNS = [
 ] as const;
 
 const STATE_COLUMN = 1;
-const STYLES: Readonly<Record<NodeView["state"], Style>> = {
+const STYLES: Readonly<Record<string, Style>> = {
   up: "green",
   down: "red",
+  missing: "red",
   left: "dim",
 };
 
@@ -40,8 +43,9 @@ export async function runNodes(
   }
   const selection = await readSelection(context, options);
   const { client, view } = await reachMesh(context);
-  await client.close();
-  const nodes = selectNodes(view.nodes, selection);
+  await using _ = client;
+  const all = { nodes: view.nodes, selection };
+  const { nodes, missing } = await selectWithMissing(context, client, all);
   const picture = new MeshPicture(view);
   if (options.toml) {
     const { meshFileOf } = await import("./nodes_file.ts");
@@ -56,15 +60,20 @@ export async function runNodes(
         ...hopsOf(node, picture),
         links: node.links.map((keyId) => nameOf.get(keyId) ?? keyId),
       })),
+      missing: missing.nodes.map(({ name, keyId, groups, endpoints }) => (
+        { name, keyId, groups, endpoints, since: missing.since }
+      )),
     });
   } else {
-    const rows = nodes.map((node) => rowOf(node, { now: env.clock.now(), picture }));
-    const styleOf = (row: number, column: number) => {
-      const node = nodes[row];
-      return column === STATE_COLUMN && node !== undefined ? STYLES[node.state] : undefined;
-    };
+    const now = env.clock.now();
+    const rows = [
+      ...nodes.map((node) => rowOf(node, { now, picture })),
+      ...missing.nodes.map((node) => missingRowOf(node, { now, since: missing.since ?? now })),
+    ];
+    const styleOf = (row: number, column: number) =>
+      column === STATE_COLUMN ? STYLES[rows[row]?.[STATE_COLUMN] ?? ""] : undefined;
     out.table(COLUMNS, rows, styleOf);
-    out.print(summaryOf(nodes));
+    out.print(summaryOf(nodes, missing.nodes));
   }
 }
 
@@ -88,7 +97,6 @@ export function rowOf(
   { now, picture }: { readonly now: number; readonly picture: MeshPicture },
 ): string[] {
   const { hops, lostAtHops } = hopsOf(node, picture);
-  const [endpoint = "-", ...more] = node.endpoints;
   return [
     node.name,
     node.state,
@@ -96,7 +104,7 @@ export function rowOf(
     formatDuration(Math.max(0, now - node.since)),
     String(hops ?? "-"),
     (node.lostAt ?? "-") + (lostAtHops === null ? "" : ` (hop ${lostAtHops})`),
-    endpoint.replace(/^tcp:/, "") + (more.length === 0 ? "" : ` +${more.length}`),
+    addressOf(node),
     node.groups.join(",") || "-",
     node.segment,
     node.state === "up" ? String(node.links.length) : "-",
@@ -104,10 +112,37 @@ export function rowOf(
   ];
 }
 
-/** "3 up, 1 down, 2 left": only what there is. */
-export function summaryOf(nodes: readonly NodeView[]): string {
-  const counts = (["up", "down", "left"] as const).flatMap((state) => {
-    const count = nodes.filter((node) => node.state === state).length;
+/** As {@link rowOf}, of a node of which the daemon has not heard; `since` is its start in Unix ms. */
+export function missingRowOf(
+  node: KnownNode,
+  { now, since }: { readonly now: number; readonly since: number },
+): string[] {
+  return [
+    node.name,
+    "missing",
+    formatDuration(Math.max(0, now - since)),
+    ...["-", "-"],
+    addressOf(node),
+    node.groups.join(",") || "-",
+    node.segment ?? "-",
+    ...["-", "-"],
+  ];
+}
+
+function addressOf({ endpoints }: Pick<NodeView, "endpoints">): string {
+  const [endpoint = "-", ...more] = endpoints;
+  return endpoint.replace(/^tcp:/, "") + (more.length === 0 ? "" : ` +${more.length}`);
+}
+
+/** "3 up, 1 down, 1 missing, 2 left": only what there is. */
+export function summaryOf(
+  nodes: readonly Pick<NodeView, "state">[],
+  missing: readonly unknown[] = [],
+): string {
+  const counts = (["up", "down", "missing", "left"] as const).flatMap((state) => {
+    const count = state === "missing"
+      ? missing.length
+      : nodes.filter((node) => node.state === state).length;
     return count === 0 && state !== "up" ? [] : [`${count} ${state}`];
   });
   return counts.join(", ");

@@ -2,12 +2,14 @@
  * How healthy a mesh is, as one daemon sees it and as every node tells of its own links. Pure: what
  * is asked of the mesh, and how it is shown, are other files.
  *
- * A link counts when both ends claim it. Each end measures its round trip; the smaller one is the
+ * A link counts when both ends claim it, when asked now, or else in their adverts. Each end measures its round trip; the smaller one is the
  * link's, since an end that is busy measures its own delay as well.
  */
 
 import * as v from "valibot";
 import { isGateway, type MeshView, type NodeView } from "../shared/mesh_view.ts";
+import type { KnownNode } from "../shared/mesh_home.ts";
+import type { MissingNodes } from "../shared/missing_nodes.ts";
 import { compareNames } from "../shared/names.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { standingLinks } from "./topology.ts";
@@ -31,6 +33,8 @@ export interface StatusInput {
   readonly certificates?: ReadonlyMap<string, readonly string[]>;
   /** By name: why a node that the mesh does not have can never link with it. @default nothing */
   readonly shutOut?: ReadonlyMap<string, string>;
+  /** Nodes that should be there, and of which the daemon that was asked never heard. @default none */
+  readonly missing?: MissingNodes;
   /** Round trips above this are slow; of links between segments, above the second one. */
   readonly slowMs: number;
   readonly slowBetweenSegmentsMs: number;
@@ -64,6 +68,13 @@ export interface StatusNode {
 /** Something that is not as it should be. Sets of nodes are nodesets. */
 export type Problem =
   | { readonly kind: "lost"; readonly nodes: string; readonly lostAt: string | null }
+  /** Not heard of since `via` started (in Unix ms). */
+  | {
+    readonly kind: "missing";
+    readonly nodes: string;
+    readonly via: string;
+    readonly since: number | null;
+  }
   | { readonly kind: "silent"; readonly nodes: string; readonly why: string }
   | { readonly kind: "no-link"; readonly node: string; readonly to: string }
   | { readonly kind: "one-sided"; readonly node: string; readonly to: string }
@@ -84,6 +95,8 @@ export interface MeshStatus {
   /** Sorted by segment, gateways first, then by name. */
   readonly nodes: readonly StatusNode[];
   readonly links: readonly StatusLink[];
+  /** As the home knows them; sorted by name. */
+  readonly missing: readonly KnownNode[];
   /** Empty: the mesh is healthy. */
   readonly problems: readonly Problem[];
 }
@@ -92,16 +105,17 @@ export interface MeshStatus {
 export function meshStatus(input: StatusInput): MeshStatus {
   const { view, silent } = input;
   const up = new Map(
-    view.nodes.filter(({ state }) => state === "up").map((node) => [node.keyId, node]),
+    newest(view.nodes.filter(({ state }) => state === "up"), input.links)
+      .map((node) => [node.keyId, node]),
   );
   const { links, oneSided } = linksOf(up, input.links);
-  const missing = missingLinks(up);
+  const lacking = missingLinks(up);
   const linksBy = new Map<string, StatusLink[]>(view.nodes.map(({ name }) => [name, []]));
   for (const link of links) {
     linksBy.get(link.from)?.push(link);
     linksBy.get(link.to)?.push(link);
   }
-  const missingBy = Map.groupBy(missing.flat(), (keyId) => keyId);
+  const missingBy = Map.groupBy(lacking.flat(), (keyId) => keyId);
   const nodes = view.nodes.map((node): StatusNode => {
     const own = linksBy.get(node.name) ?? [];
     const isUp = up.has(node.keyId);
@@ -115,11 +129,13 @@ export function meshStatus(input: StatusInput): MeshStatus {
       roundTripsMs: isUp ? own.flatMap(({ roundTripMs }) => roundTripMs ?? []) : [],
     };
   }).sort(bySegment);
+  const missing = input.missing?.nodes ?? [];
   const problems = [
     ...lostNodes(view.nodes),
+    ...missingNodes(input),
     ...silentNodes(nodes),
     ...gatewaysLeft(view.nodes),
-    ...withoutLinks(missing, { up, oneSided }),
+    ...withoutLinks(lacking, { up, oneSided }),
     ...oneSided.map(([a, b]): Problem => ({ kind: "one-sided", node: a.name, to: b.name })),
     ...slowLinks(links, up, input),
     ...sharedNames([...up.values()]),
@@ -129,7 +145,20 @@ export function meshStatus(input: StatusInput): MeshStatus {
     ...[...input.shutOut ?? []].map(([node, text]): Problem => ({ kind: "protocol", node, text })),
     ...mixedVersions([...up.values()]),
   ];
-  return { nodes, links, problems };
+  return { nodes, links, missing, problems };
+}
+
+/** With the links of which they tell us now: adverts of new ones are in no hurry. */
+function newest(
+  nodes: readonly NodeView[],
+  told: ReadonlyMap<string, OwnLinks>,
+): readonly NodeView[] {
+  const named = Map.groupBy(nodes, ({ name }) => name);
+  return nodes.map((node) => {
+    // Of two nodes with one name nobody knows which has answered.
+    const own = named.get(node.name)?.length === 1 ? told.get(node.name) : undefined;
+    return own === undefined ? node : { ...node, links: own.map(({ keyId }) => keyId) };
+  });
 }
 
 type Up = ReadonlyMap<string, NodeView>;
@@ -220,6 +249,15 @@ function lostNodes(nodes: readonly NodeView[]): Problem[] {
     ({ lostAt }) => lostAt ?? "",
   );
   return lost.map(([lostAt, names]) => ({ kind: "lost", nodes: names, lostAt: lostAt || null }));
+}
+
+/** One that says why it cannot be in is no riddle. */
+function missingNodes({ missing, shutOut }: StatusInput): Problem[] {
+  if (missing === undefined) return [];
+  const names = missing.nodes.map(({ name }) => name).filter((name) => !shutOut?.has(name));
+  if (names.length === 0) return [];
+  const { via, since = null } = missing;
+  return [{ kind: "missing", nodes: foldNodeset(names), via, since }];
 }
 
 function silentNodes(nodes: readonly StatusNode[]): Problem[] {

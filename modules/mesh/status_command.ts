@@ -13,6 +13,7 @@ import type { GroupResult } from "../shared/group_result.ts";
 import { GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
 import { isGone, lookAtMesh } from "../shared/looks.ts";
 import { reachMesh, readWholeView } from "../shared/mesh_query.ts";
+import { missingNodes } from "../shared/missing_nodes.ts";
 import { certificateWarnings } from "../shared/renewal.ts";
 import { KeysStatusSchema } from "../shared/renewal_verbs.ts";
 import type { statusOptions } from "./commands.ts";
@@ -61,8 +62,9 @@ async function look(
   const { env, signal } = context;
   const asked = { targets: "", reduce: { kind: "list" }, signal } as const;
   const seeing = readWholeView(client, { signal });
-  const [view, result, keys, shut] = await Promise.all([
+  const [view, missing, result, keys, shut] = await Promise.all([
     seeing,
+    seeing.then(({ nodes }) => missingNodes(context, client, nodes.map(({ name }) => name))),
     callGroup(client, {
       ...asked,
       steps: [{ verb: "mesh.links" }],
@@ -83,6 +85,7 @@ async function look(
     silent,
     certificates: certificatesOf(keys, env.clock.now()),
     shutOut: shut,
+    missing,
     slowMs: options.slow ?? SLOW_MS,
     slowBetweenSegmentsMs: options.slow ?? SLOW_BETWEEN_SEGMENTS_MS,
   });
@@ -121,7 +124,7 @@ function show(
   }
   const now = env.clock.now();
   const print = ({ columns, rows, style }: StatusTable) => out.table(columns, rows, style);
-  print(nodeTable(status.nodes, now));
+  print(nodeTable(status, now));
   if (options.links && status.links.length > 0) {
     out.print("");
     print(linkTable(status.links, now));
@@ -138,7 +141,6 @@ async function wait(
 ): Promise<number> {
   const { env, out, signal } = context;
   if (options.watch) throw new UsageError("--wait and --watch cannot be given at the same time");
-  const home = await context.home();
   const timeoutMs = options.timeout ?? STATUS_WAIT_MS_DEFAULT;
   const end = env.clock.monotonic() + timeoutMs;
   let client: MeshClient | undefined;
@@ -150,8 +152,7 @@ async function wait(
         client ??= (await reachMesh(context)).client;
         const status = await look(context, options, client);
         seen = { status, client };
-        const expected = (await home.nodes()).map(({ name }) => name);
-        lacks = goal.lacks(status, expected) ?? "";
+        lacks = goal.lacks(status) ?? "";
         if (lacks === "") break;
       } catch (error) {
         signal.throwIfAborted();

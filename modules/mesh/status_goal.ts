@@ -8,11 +8,8 @@ import { plural } from "../shared/plural.ts";
 export interface StatusGoal {
   /** As it follows "the mesh is". */
   readonly text: string;
-  /**
-   * What is lacking as a sentence; undefined: the goal is reached. `expected` are the names that the
-   * mesh's home knows: a node that nobody has seen yet is known there only.
-   */
-  lacks(status: MeshStatus, expected: readonly string[]): string | undefined;
+  /** What is lacking as a sentence; undefined: the goal is reached. */
+  lacks(status: MeshStatus): string | undefined;
 }
 
 /** @throws UsageError */
@@ -38,12 +35,10 @@ function whatIsWrong({ problems }: MeshStatus): string | undefined {
   return problems.length === 1 ? "1 thing is wrong" : `${problems.length} things are wrong`;
 }
 
-function whoIsNotUp(status: MeshStatus, expected: readonly string[]): string | undefined {
-  const left = status.nodes.filter(({ view }) => view.state === "left").map(({ view }) =>
-    view.name
-  );
-  const known = status.nodes.map(({ view }) => view.name);
-  const absent = differenceNames(differenceNames([...known, ...expected], left), upNames(status));
+function whoIsNotUp(status: MeshStatus): string | undefined {
+  const wanted = status.nodes.map(({ view }) => view).filter(({ state }) => state !== "left");
+  const names = [...wanted, ...status.missing].map(({ name }) => name);
+  const absent = differenceNames(names, upNames(status));
   return absent.length === 0 ? undefined : `not up: ${foldNodeset(absent)}`;
 }
 

@@ -22,6 +22,7 @@ const STATE_COLUMN = 2;
 const STYLES: Readonly<Record<string, Style>> = {
   "up": "green",
   "down": "red",
+  "missing": "red",
   "no answer": "yellow",
   "left": "dim",
 };
@@ -40,8 +41,14 @@ export interface StatusTable {
   readonly style: (row: number, column: number) => Style | undefined;
 }
 
-/** One row for nodes of a segment that are alike in all but their times; `now` in Unix ms. */
-export function nodeTable(nodes: readonly StatusNode[], now: number): StatusTable {
+/**
+ * One row for nodes of a segment that are alike in all but their times, missing ones last; `now` in
+ * Unix ms.
+ */
+export function nodeTable(
+  { nodes, missing }: Pick<MeshStatus, "nodes" | "missing">,
+  now: number,
+): StatusTable {
   const alike = [...Map.groupBy(nodes, (node) => JSON.stringify(factsOf(node))).values()];
   const rows = alike.map((members) => {
     const [first] = members as [StatusNode, ...StatusNode[]];
@@ -57,6 +64,10 @@ export function nodeTable(nodes: readonly StatusNode[], now: number): StatusTabl
       facts.version,
     ];
   });
+  for (const [segment, members] of Map.groupBy(missing, ({ segment = "-" }) => segment)) {
+    const names = foldNodeset(members.map(({ name }) => name));
+    rows.push([segment, names, "missing", "-", "-", "-", "-", "-"]);
+  }
   const style = (row: number, column: number) =>
     column === STATE_COLUMN ? STYLES[rows[row]?.[STATE_COLUMN] ?? ""] : undefined;
   return { columns: NODE_COLUMNS, rows, style };
@@ -79,12 +90,13 @@ export function problemLines({ problems, nodes }: MeshStatus, now: number): stri
 }
 
 /** "healthy: 4 up, 6 links, round trip 0.21 to 0.34 ms"; "degraded: 3 up, 1 lost, …". */
-export function statusSummary({ nodes, links, problems }: MeshStatus): string {
+export function statusSummary({ nodes, links, missing, problems }: MeshStatus): string {
   const count = (state: string) => nodes.filter((node) => stateOf(node) === state).length;
   const parts = [
     `${count("up")} up`,
     ...counted(count("no answer"), "without an answer"),
     ...counted(count("down"), "lost"),
+    ...counted(missing.length, "missing"),
     ...counted(count("left"), "left"),
     plural(links.length, "link"),
   ];
@@ -112,6 +124,7 @@ export function statusJson(status: MeshStatus): Record<string, unknown> {
       linksWanted: node.wanted,
     })),
     links: status.links,
+    missing: status.missing.map(({ name, keyId, segment = null }) => ({ name, keyId, segment })),
     problems: status.problems,
   };
 }
@@ -147,6 +160,11 @@ function problemText(problem: Problem, nodes: readonly StatusNode[], now: number
         view.state === "down" && (view.lostAt ?? null) === problem.lostAt
       );
       return `${problem.nodes}: lost${at} ${agesOf(lost, now)} ago`;
+    }
+    case "missing": {
+      const { via, since } = problem;
+      const ago = since === null ? "" : ` ${formatDuration(ageOf(since, now))} ago`;
+      return `${problem.nodes}: not seen since ${via} started${ago}`;
     }
     case "silent":
       return `${problem.nodes}: no answer: ${problem.why}`;

@@ -147,27 +147,3 @@ export function selectPresent(
   if (selected.length === 0) throw new UsageError("No node is selected");
   return selected;
 }
-
-/**
- * The names of the nodes that are meant. Asks the mesh only if the set cannot be read without it.
- *
- * @throws UsageError for a name that no node has, or when nothing is selected
- */
-export async function namesOf(
-  client: Caller,
-  selection: NodeSelection,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  let needsMesh = false;
-  const ask = () => {
-    needsMesh = true;
-    return [];
-  };
-  const names = selection.names({ all: ask, resolve: ask });
-  if (needsMesh) {
-    const { nodes } = await readWholeView(client, { signal });
-    return [...new Set(selectPresent(nodes, selection).map(({ name }) => name))];
-  }
-  if (names.length === 0) throw new UsageError("No node is selected");
-  return names;
-}

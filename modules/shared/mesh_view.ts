@@ -71,6 +71,15 @@ export const MeshChangeSchema = v.object({
 });
 export type MeshChange = Readonly<v.InferOutput<typeof MeshChangeSchema>>;
 
+/** Reply of `mesh.unheard`. */
+export const UnheardSchema = v.object({
+  /** Of the names that were asked: those that no node has of which this daemon ever heard. */
+  names: v.array(v.string()),
+  /** Unix ms: since when it listens. */
+  since: v.number(),
+});
+export type Unheard = Readonly<v.InferOutput<typeof UnheardSchema>>;
+
 /** Group in the certificate of a node that links segments; nothing else makes a node a gateway. */
 export const GATEWAY_GROUP = "gateway";
 

@@ -28,6 +28,7 @@ Deno.test("init daemon: nodes of the file find each other in any order, and come
   const third = mesh.start("n3");
   await third.line(RUNNING);
   await mesh.settled("n3");
+  await saysWhoIsMissing(mesh);
   const first = mesh.start("n1");
   await mesh.settled("n1", "n3");
   const second = mesh.start("n2");
@@ -52,6 +53,26 @@ Deno.test("init daemon: nodes of the file find each other in any order, and come
   );
   await mesh.settled("n1", "n3");
 });
+
+/** Only n3 has come up; of the others nobody but the home of the mesh knows. */
+async function saysWhoIsMissing({ local }: InstalledMesh): Promise<void> {
+  const status = await local.run("status");
+  assert.equal(status.code, 1);
+  assert.match(status.stdout, /^! n\[1-2\]: not seen since n3 started .+ ago$/m);
+  assert.match(status.stdout, /^degraded: 1 up, 2 missing, 0 links$/m);
+  assert.match(await local.must("nodes", "-w", "n[2-3]"), /^n2 +missing [^]*\n1 up, 1 missing$/m);
+  const { code, stderr } = await local.run("exec", "-a", "true");
+  assert.equal(code, 125);
+  assert.match(stderr, /^minime: n\[1-2\]: unreachable: Not seen since "n3" started \(/m);
+  assert.match(stderr, /^minime: n3: refused: /m);
+  // One that is gone for good.
+  const shrunk = await local.run("shrink", "-w", "n2");
+  assert.deepEqual([shrunk.code, shrunk.stderr], [
+    0,
+    "The mesh has not heard of n2; its home on this machine forgets it, too\n",
+  ]);
+  assert.match((await local.run("status")).stdout, /^! n1: not seen since n3 started/m);
+}
 
 Deno.test("init daemon: one name runs once, and its port must be free", async () => {
   await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });

@@ -14,6 +14,7 @@ import { createContext } from "../../../modules/cli/context.ts";
 import { exitCodeFor, failureText } from "../../../modules/cli/failure.ts";
 import { StreamOutput } from "../../../modules/cli/output.ts";
 import type { CommandContext, MeshClient } from "../../../modules/shared/command.ts";
+import type { KnownNode, MeshHome } from "../../../modules/shared/mesh_home.ts";
 import { MemoryTerminal } from "../cli/memory_terminal.ts";
 import type { TestMesh } from "./daemons.ts";
 
@@ -38,6 +39,8 @@ export async function runCommand(
     readonly takeSignals?: CommandContext["takeSignals"];
     /** Whose keys. @default alice's */
     readonly user?: Self;
+    /** What the home of the mesh names. @default nothing */
+    readonly known?: readonly KnownNode[];
   } = {},
 ): Promise<Ran> {
   const { via = "n1", signal = new AbortController().signal } = options;
@@ -56,6 +59,8 @@ export async function runCommand(
       return connect(mesh, node, { local: local && node === via, bound: session, user });
     },
   });
+  const home = { name: "test", nodes: () => Promise.resolve(options.known ?? []) };
+  context.home = () => Promise.resolve(home as Partial<MeshHome> as MeshHome);
   let code: number;
   try {
     code = await run(context) ?? 0;

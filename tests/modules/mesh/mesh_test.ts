@@ -97,6 +97,9 @@ Deno.test("mesh: a node that is gone is forgotten by all, for a user who may", a
   // A newcomer is told that n4 was forgotten, and does not bring it back.
   const n5 = await mesh.start("n5");
   await until(n5, (nodes) => states(nodes) === "n1:up n2:up n3:up n5:up");
+  // Nor does it take it for one that is missing, as it does one of which nobody ever heard.
+  const unheard = await n5.caller("mesh").request("mesh.unheard", { names: ["n4", "n9", "n1"] });
+  assert.deepEqual((unheard as { names: string[] }).names, ["n9"]);
 });
 
 Deno.test("mesh: to forget needs a signed request", async () => {

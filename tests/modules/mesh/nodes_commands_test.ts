@@ -1,7 +1,7 @@
 /** The pure parts of nodes and ping. */
 
 import assert from "node:assert/strict";
-import { hopsOf, rowOf, summaryOf } from "../../../modules/mesh/nodes_command.ts";
+import { hopsOf, missingRowOf, rowOf, summaryOf } from "../../../modules/mesh/nodes_command.ts";
 import { combineMesh } from "../../../modules/mesh/nodes_file.ts";
 import { PingStatistics } from "../../../modules/mesh/ping_statistics.ts";
 import { parseMeshFile } from "../../../modules/shared/mesh_file.ts";
@@ -48,6 +48,10 @@ Deno.test("nodes: a row says the state, for how long, how far, and where a node 
     ...["n4", "down", "0 ms", "-", "n3 (hop 2)", "[fd77::1]:1 +1", "-", "default", "-", "0.1.0"],
   ]);
   assert.equal(rowOf(node("n3", { endpoints: [] }), { now: 0, picture: CHAIN })[5], "-");
+  const known = { name: "n5", keyId: "", endpoints: ["tcp:b:2"], groups: ["io"], seen: 0 };
+  assert.deepEqual(missingRowOf(known, { now: 9_000, since: 2_000 }), [
+    ...["n5", "missing", "7 s", "-", "-", "b:2", "io", "-", "-", "-"],
+  ]);
 });
 
 Deno.test("nodes: hops are those of the way, and of the way to where a node was lost", () => {
@@ -66,8 +70,8 @@ Deno.test("nodes: hops are those of the way, and of the way to where a node was 
 Deno.test("nodes: the summary counts what there is", () => {
   assert.equal(summaryOf([node("n1")]), "1 up");
   assert.equal(
-    summaryOf([node("n1", { state: "down" }), node("n2", { state: "left" })]),
-    "0 up, 1 down, 1 left",
+    summaryOf([node("n1", { state: "down" }), node("n2", { state: "left" })], ["n3"]),
+    "0 up, 1 down, 1 missing, 1 left",
   );
 });
 

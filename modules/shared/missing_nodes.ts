@@ -1,0 +1,149 @@
+/**
+ * Nodes that the home of the mesh names and of which its daemons have not heard since they started:
+ * after a restart of the whole mesh, those that did not come back. Only the home knows that they
+ * should be there. Of whom the mesh was told to forget, it has heard.
+ */
+
+import * as v from "valibot";
+import { CallError, UsageError } from "../../core/mod.ts";
+import type { CommandContext, MeshClient } from "./command.ts";
+import type { NodeFailure } from "./group_result.ts";
+import type { KnownNode } from "./mesh_home.ts";
+import { readWholeView, selectNodes } from "./mesh_query.ts";
+import { type NodeView, type Unheard, UnheardSchema } from "./mesh_view.ts";
+import { compareNames } from "./names.ts";
+import { type NodeSelection, sourceOf } from "./node_selection.ts";
+
+/** How long a daemon may take to say it; one that has just started waits for its first view. */
+const UNHEARD_MS_MAX = 5_000;
+
+export interface MissingNodes {
+  /** As the home knows them; sorted by name. */
+  readonly nodes: readonly KnownNode[];
+  /** The daemon that was asked, by name. */
+  readonly via: string;
+  /** Unix ms by its clock: when it started. Undefined where nobody is missing. */
+  readonly since: number | undefined;
+}
+
+/** What the home knows of, but for names in `present` and forgotten nodes. */
+export async function missingNodes(
+  context: Pick<CommandContext, "home" | "signal">,
+  client: MeshClient,
+  present: Iterable<string>,
+): Promise<MissingNodes> {
+  const there = new Set(present);
+  const known = (await (await context.home()).nodes()).filter(({ name }) => !there.has(name));
+  return await unheardOf(client, known, context.signal);
+}
+
+export interface Targets {
+  /** Of nodes of which the mesh has heard, whatever became of them. */
+  readonly names: readonly string[];
+  /** What is to be said of those that are missing. */
+  readonly missing: readonly NodeFailure[];
+}
+
+/**
+ * The nodes that are meant, those that left only when somebody named them. Asks the mesh who is there
+ * only if the set cannot be read without it.
+ *
+ * @throws UsageError for a name that no node has, or when nothing is selected
+ */
+export async function targetsOf(
+  context: Pick<CommandContext, "home" | "signal">,
+  client: MeshClient,
+  selection: NodeSelection,
+): Promise<Targets> {
+  const { signal } = context;
+  let needsMesh = false;
+  const ask = () => {
+    needsMesh = true;
+    return [];
+  };
+  const named = selection.names({ all: ask, resolve: ask });
+  if (!needsMesh) {
+    if (named.length === 0) throw new UsageError("No node is selected");
+    const home = await context.home();
+    const known = (await home.nodes()).filter(({ name }) => named.includes(name));
+    const missing = await unheardOf(client, known, signal);
+    const away = new Set(missing.nodes.map(({ name }) => name));
+    return { names: named.filter((name) => !away.has(name)), missing: failuresOf(missing) };
+  }
+  const { nodes } = await readWholeView(client, { signal });
+  const selected = await selectWithMissing(context, client, { nodes, selection });
+  const names = selected.nodes.filter(({ state }) => selection.named || state !== "left")
+    .map(({ name }) => name);
+  const { missing } = selected;
+  if (names.length + missing.nodes.length === 0) throw new UsageError("No node is selected");
+  return { names: [...new Set(names)], missing: failuresOf(missing) };
+}
+
+/**
+ * Those that are meant of both: of the nodes that the mesh shows, and of the missing ones.
+ *
+ * @throws UsageError for a name that no node has
+ */
+export async function selectWithMissing(
+  context: Pick<CommandContext, "home" | "signal">,
+  client: MeshClient,
+  { nodes, selection }: {
+    readonly nodes: readonly NodeView[];
+    readonly selection: Pick<NodeSelection, "names">;
+  },
+): Promise<{ readonly nodes: readonly NodeView[]; readonly missing: MissingNodes }> {
+  const missing = await missingNodes(context, client, nodes.map(({ name }) => name));
+  const asked = new Set(selection.names(sourceOf([...nodes, ...missing.nodes])));
+  const away = missing.nodes.filter(({ name }) => asked.delete(name));
+  const present = selectNodes(nodes, { names: () => [...asked] });
+  return { nodes: present, missing: { ...missing, nodes: away } };
+}
+
+function failuresOf({ nodes, via, since }: MissingNodes): NodeFailure[] {
+  const reason = `Not seen since "${via}" started`;
+  return nodes.map(({ name }) => ({
+    name,
+    set: "unreachable",
+    reason,
+    ran: "never",
+    ...(since === undefined ? {} : { since }),
+  }));
+}
+
+async function unheardOf(
+  client: MeshClient,
+  known: readonly KnownNode[],
+  signal: AbortSignal,
+): Promise<MissingNodes> {
+  const via = client.via.name;
+  const none: MissingNodes = { nodes: [], via, since: undefined };
+  if (known.length === 0) return none;
+  const answer = await askUnheard(client, known.map(({ name }) => name), signal);
+  if (answer === undefined || answer.names.length === 0) return none;
+  const unheard = new Set(answer.names);
+  const nodes = known.filter(({ name }) => unheard.has(name))
+    .sort((a, b) => compareNames(a.name, b.name));
+  return { nodes, via, since: answer.since };
+}
+
+/** Undefined: the daemon is an older one, which does not know the question. */
+async function askUnheard(
+  client: MeshClient,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Unheard | undefined> {
+  let answer: unknown;
+  try {
+    answer = await client.request("mesh.unheard", { names }, {
+      deadlineMs: UNHEARD_MS_MAX,
+      signal,
+    });
+  } catch (error) {
+    if (error instanceof CallError && error.class === "unknown-verb") return undefined;
+    throw error;
+  }
+  const parsed = v.safeParse(UnheardSchema, answer, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const text = `Answer of node "${client.via.name}" is malformed: ${parsed.issues[0].message}`;
+  throw new CallError("failed", text);
+}
