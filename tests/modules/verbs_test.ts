@@ -60,6 +60,7 @@ const CLASSES = {
   "mesh.stats": "read",
   "mesh.spare": "link",
   "mesh.sync": "link",
+  "mesh.unheard": "read",
   "mesh.watch": "internal",
   "network_boot.serve": "guarded",
   "router.call": "internal",
