@@ -74,7 +74,14 @@ export class FileError extends MinimeError {
   }
 }
 
-export type FileReason = "denied" | "no-space" | "read-only" | "exists" | "wrong-kind" | "other";
+export type FileReason =
+  | "denied"
+  | "no-space"
+  | "read-only"
+  | "exists"
+  | "wrong-kind"
+  | "too-long"
+  | "other";
 
 /** A connection could not be made or broke. */
 export class ConnectionError extends MinimeError {

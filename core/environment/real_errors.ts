@@ -53,6 +53,7 @@ const FILE_REASONS: readonly [FileReason, string, readonly string[]][] = [
   ["exists", "something else is there", ["AlreadyExists", "EEXIST"]],
   ["wrong-kind", "a part of the path is not a folder", ["ENOTDIR", "NotADirectory"]],
   ["wrong-kind", "it is a folder", ["EISDIR", "IsADirectory"]],
+  ["too-long", "the kernel takes no words that are so long", ["E2BIG"]],
 ];
 
 /** `action` says what failed, for example `read "/etc/minime/mesh.toml"`. */

@@ -10,9 +10,13 @@ const FANOUT_MAX = 65_536;
 export const execOptions = {
   ...NODES,
   shell: flag("The command is a line for /bin/sh; more words are its $1, $2, …", { letter: "s" }),
-  fanout: whole("Run on so many nodes at once", { minimum: 1, maximum: FANOUT_MAX }, {
-    letter: "f",
-  }),
+  fanout: whole(
+    "Run on so many nodes at once; above 16 in 16 groups, the next when one has ended",
+    { minimum: 1, maximum: FANOUT_MAX },
+    {
+      letter: "f",
+    },
+  ),
   ...FOLD,
   diff: flag("Show how output differs from what most nodes print"),
   bare: flag("Print output without the names of nodes", { letter: "N" }),
@@ -55,8 +59,10 @@ export const exec = command({
   description:
     "The command begins with the first word that is no option, and from there on every word belongs to " +
     "it, untouched by any shell; -s runs a line for a shell. Output comes as it is written, line by " +
-    "line with the node's name before it. Stdin goes to all of the programs. ^C asks them to end, ^C " +
-    "again kills them; they are ended too when this command dies.\n\n" +
+    "line with the node's name before it. Stdin goes to all of the programs, which do not wait for it " +
+    "unless they read it; with -f those that come later read it from its beginning, kept in memory or, " +
+    "above 1 MiB, in $TMPDIR. ^C asks them to end, ^C again kills them; they are ended too when this " +
+    "command dies.\n\n" +
     "A program gets a clean environment with HOME, USER, PATH and the like, what --env and --pass-env " +
     "say, and MINIME_NODE, MINIME_RANK, MINIME_SIZE and MINIME_NODESET. It runs as the unix user in " +
     "your certificate or as --user, if the policy of the node allows that.\n\n" +

@@ -12,13 +12,14 @@ import { EventOutput } from "./event_output.ts";
 import { Execution, signalFailure } from "./execution.ts";
 import { FolderOutput } from "./folder_output.ts";
 import { printDifferences, printFolded } from "./fold_output.ts";
+import { KeptInput } from "./kept_input.ts";
 import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT, SESSIONS_MAX } from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
 import type { RunOrderInput } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { PrivateExecution } from "./private_execution.ts";
 import { runTerminal } from "./shell_command.ts";
-import { type InputShare, SharedInput } from "./shared_input.ts";
+import { type InputSource, SharedInput } from "./shared_input.ts";
 import type { OutputSink } from "./sink.ts";
 import { Stdin } from "./stdin.ts";
 import { plural } from "../shared/plural.ts";
@@ -77,24 +78,24 @@ export async function runExec(
       : {}),
   };
   const atOnce = Math.min(fanout, options.private ? SESSIONS_MAX : fanout);
-  const input = stdin === undefined || stdin.isEmpty
-    ? undefined
-    : atOnce < nodes.length
-    ? await stdin.all()
-    : stdin.bytes();
+  using cleanUp = new DisposableStack();
+  let input: InputSource | undefined;
+  if (stdin !== undefined && !stdin.isEmpty) {
+    const readers = options.private ? nodes.length : 1;
+    input = atOnce >= nodes.length
+      ? new SharedInput(stdin.bytes(), readers)
+      : cleanUp.use(new KeptInput(stdin.bytes(), env));
+  }
+  const parts = { ...common, ...(input === undefined ? {} : { stdin: input }) };
   const execution = options.private
-    ? new PrivateExecution({
-      ...common,
-      context,
-      ...(input === undefined ? {} : { stdin: sharesOf(input, nodes.length) }),
-    })
-    : new Execution({ ...common, client, env, ...(input === undefined ? {} : { stdin: input }) });
-  const { outcome, wasKilled } = await attend(context, execution);
+    ? new PrivateExecution({ ...parts, context })
+    : new Execution({ ...parts, client, env });
+  const { outcome, isInterrupted } = await attend(context, execution);
   out.progress(undefined);
   await sink?.finish();
   if (sink === undefined) print(context, options, outcome);
   const code = report(context, outcome);
-  return wasKilled ? EXIT.interrupted : code;
+  return isInterrupted ? EXIT.interrupted : code;
 }
 
 /** Who failed and why, on stderr. */
@@ -103,31 +104,16 @@ function report({ out, env }: CommandContext, outcome: Outcome): number {
   return outcome.exitCode;
 }
 
-/** What was read already is there for each anew. */
-function sharesOf(
-  input: readonly Uint8Array[] | AsyncIterable<Uint8Array>,
-  readers: number,
-): () => InputShare {
-  if (Symbol.asyncIterator in input) {
-    const shared = new SharedInput(input, readers);
-    return () => shared.open();
-  }
-  return () => ({ bytes: each(input), [Symbol.dispose]: () => {} });
-}
-
-async function* each<T>(items: Iterable<T>): AsyncGenerator<T, void, void> {
-  yield* items;
-}
-
 /** To its end, while signals go to the programs: politely first, then for good. */
 async function attend(
   context: CommandContext,
   execution: Execution | PrivateExecution,
-): Promise<{ readonly outcome: Outcome; readonly wasKilled: boolean }> {
+): Promise<{ readonly outcome: Outcome; readonly isInterrupted: boolean }> {
   const { out, signal } = context;
-  let wasKilled = false;
+  let signals = 0;
   using _ = context.takeSignals((name, count) => {
-    wasKilled = count > 1;
+    signals = count;
+    const wasKilled = count > 1;
     const sent = wasKilled ? "SIGKILL" : name;
     out.note(
       wasKilled ? "Killing the programs" : `${name} goes to the programs; again to kill them`,
@@ -138,7 +124,8 @@ async function attend(
   signal.addEventListener("abort", stop);
   try {
     signal.throwIfAborted();
-    return { outcome: await execution.finish(), wasKilled };
+    const outcome = await execution.finish();
+    return { outcome, isInterrupted: signals > (outcome.ends.size === 0 ? 0 : 1) };
   } finally {
     signal.removeEventListener("abort", stop);
   }

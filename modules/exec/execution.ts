@@ -13,6 +13,7 @@ import {
 } from "../../core/mod.ts";
 import type { MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
+import { failureLines } from "../shared/group_report.ts";
 import type { GroupResult, NodeFailure, StreamedItem } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
@@ -22,11 +23,13 @@ import {
   END_MS,
   KILL_AFTER_MS_DEFAULT,
   LANES_MAX,
+  SIGNAL_AGAIN_MS,
   SIGNAL_MS_MAX,
 } from "./limits.ts";
-import type { RunOrderInput, SignalName } from "./order.ts";
+import { gotSignal, type RunOrderInput, type SignalName } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { type Chunk, STDERR, STDOUT } from "./program.ts";
+import type { InputSource } from "./shared_input.ts";
 import type { OutputSink } from "./sink.ts";
 import { signedPieces } from "./stdin.ts";
 
@@ -43,20 +46,29 @@ export interface ExecutionOptions {
   readonly connectMs: number;
   /** Nodes at once. */
   readonly fanout: number;
-  /** What all programs read. @default nothing */
-  readonly stdin?: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** What all programs read; it repeats where nodes take turns. @default nothing */
+  readonly stdin?: InputSource;
   /** Where output goes as it comes; undefined: it is collected. */
   readonly sink: OutputSink | undefined;
   /** Told now and then how many nodes are done. @default nobody asks */
   readonly onProgress?: (done: number) => void;
 }
 
+/** Of nodes whose turn had not come when the user ended it all. */
+export const NOT_STARTED = "Interrupted before it was started";
+
 export class Execution {
   readonly outcome: Outcome;
   readonly #options: ExecutionOptions;
   readonly #run: string;
   readonly #cancelled = new AbortController();
+  /** Nodes to which the order went. */
+  readonly #begun = new Set<string>();
+  /** Monotonic ms: no program starts later. */
+  #startBy = 0;
   #stopped = false;
+  /** The newest one counts. */
+  #signal: SignalName | undefined;
 
   constructor(options: ExecutionOptions) {
     this.#options = options;
@@ -67,31 +79,46 @@ export class Execution {
   /** Resolves when all nodes are accounted for. Rejects when the order as a whole was not taken. */
   async finish(): Promise<Outcome> {
     const { nodes, fanout } = this.#options;
-    const lanes = Math.max(1, Math.min(fanout, LANES_MAX));
-    const perLane = fanout >= nodes.length ? nodes.length : Math.floor(fanout / lanes);
-    const chunks = Array.from(
-      { length: Math.ceil(nodes.length / perLane) },
-      (_, i) => nodes.slice(i * perLane, (i + 1) * perLane),
-    );
-    await inWindow(chunks, lanes, (chunk) => this.#runOn(chunk));
+    let next = 0;
+    const sizes = laneSizes(nodes.length, fanout);
+    await inWindow(sizes, sizes.length, async (size) => {
+      while (next < nodes.length) {
+        const some = nodes.slice(next, next + size);
+        next += size;
+        await this.#runOn(some);
+      }
+    });
     return this.outcome;
   }
 
-  /** Sends it to all programs that run, and starts no more. */
+  /**
+   * Sends it to all programs that run, and starts no more. Where an order is still on its way to its
+   * node, the signal is sent again until there is a program that gets it, or there will be none.
+   */
   async signal(signal: SignalName): Promise<void> {
     this.#stopped = true;
-    const { client, nodes, order: { argv }, as } = this.#options;
-    const targets = nodes.filter((name) =>
-      !this.outcome.ends.has(name) && !this.outcome.failures.has(name)
-    );
-    if (targets.length === 0) return;
-    const args = { run: this.#run, signal, argv };
-    const signed = await client.sign("exec.signal", args, { targets, as });
-    await callGroup(client, {
-      targets: foldNodeset(targets),
-      signed,
-      deadlineMs: SIGNAL_MS_MAX,
-    });
+    this.#signal = signal;
+    const { clock } = this.#options.env;
+    const until = Math.max(this.#startBy, clock.monotonic() + SIGNAL_MS_MAX);
+    /** They have got it, or may not get it. */
+    const settled = new Set<string>();
+    const failures = new Map<string, NodeFailure>();
+    for (;;) {
+      const targets = [...this.#begun].filter((name) => !settled.has(name) && this.#isOpen(name));
+      if (targets.length === 0) break;
+      const result = await this.#send(signal, targets);
+      for (const name of result.got) settled.add(name);
+      for (const name of targets) failures.delete(name);
+      for (const failure of result.failures) {
+        failures.set(failure.name, failure);
+        if (failure.set === "refused") settled.add(failure.name);
+      }
+      if (this.#signal !== signal || clock.monotonic() >= until) break;
+      await clock.sleep(SIGNAL_AGAIN_MS);
+    }
+    const open = [...failures.values()].filter(({ name }) => this.#isOpen(name));
+    if (open.length === 0) return;
+    throw new CallError("failed", failureLines(open, { now: clock.now() }).join("; "));
   }
 
   /** Gives it up: nodes end what still runs. */
@@ -100,53 +127,90 @@ export class Execution {
     this.#cancelled.abort(new CallError("cancelled", reason));
   }
 
-  async #runOn(nodes: readonly string[]): Promise<void> {
-    if (this.#stopped) {
-      for (const name of nodes) this.outcome.fail(name, "Interrupted before it was started");
-      return;
+  /** No end of it is known. */
+  #isOpen(name: string): boolean {
+    return !this.outcome.ends.has(name) && !this.outcome.failures.has(name);
+  }
+
+  /** Once. Whoever is in neither list has no such program, not yet or no more. */
+  async #send(
+    signal: SignalName,
+    targets: readonly string[],
+  ): Promise<{ readonly got: readonly string[]; readonly failures: readonly NodeFailure[] }> {
+    const { client, order: { argv }, as } = this.#options;
+    const args = { run: this.#run, signal, argv };
+    const signed = await client.sign("exec.signal", args, { targets, as });
+    try {
+      const { values, failures } = await callGroup(client, {
+        targets: foldNodeset(targets),
+        signed,
+        deadlineMs: SIGNAL_MS_MAX,
+      });
+      const got = [...values].filter(([, value]) => gotSignal(value)).map(([name]) => name);
+      return { got, failures: [...failures.values()] };
+    } catch (error) {
+      if (!(error instanceof CallError) || error.class !== "busy") throw error;
+      const reason = errorText(error);
+      return { got: [], failures: targets.map((name) => ({ name, set: "failed", reason })) };
     }
-    const { client, env, as, connectMs, order, stdin, sink, onProgress } = this.#options;
+  }
+
+  async #runOn(nodes: readonly string[]): Promise<void> {
+    if (this.#stopped) return this.#interrupt(nodes);
+    const { client, env: { clock }, as, connectMs, order, stdin } = this.#options;
     const signed = await client.sign("exec.run", {
       ...order,
       run: this.#run,
       nodeset: foldNodeset(this.#options.nodes),
       ...(stdin === undefined ? {} : { stdin: "signed" }),
     }, { targets: nodes, as, ttlMs: connectMs });
-    const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
-    // The same order again and again: no node runs it twice.
-    const call = () =>
-      callGroup(client, {
-        targets: foldNodeset(nodes),
-        signed,
-        startBy: env.clock.now() + connectMs,
-        deadlineMs: timeoutMs === undefined
-          ? GROUP_MS_MAX
-          : Math.min(GROUP_MS_MAX, connectMs + timeoutMs + killAfterMs + END_MS),
-        bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
-        signal: this.#cancelled.signal,
-        ...(sink === undefined ? {} : { onItems: (items) => this.#take(sink, items) }),
-        ...(stdin === undefined ? {} : {
-          input: signedPieces(stdin, { run: this.#run, sign: client.signBytes.bind(client) }),
-        }),
-        ...(onProgress === undefined && sink === undefined ? {} : {
-          onPart: (soFar) => this.#note(soFar),
-        }),
-      });
-    const patientUntil = env.clock.monotonic() + connectMs;
+    const patientUntil = clock.monotonic() + connectMs;
     for (;;) {
+      if (this.#stopped) return this.#interrupt(nodes);
       try {
-        return this.#note(await call());
+        return this.#note(await this.#call(nodes, signed));
       } catch (error) {
         const isBusy = error instanceof CallError && error.class === "busy";
-        // Input that was read is not there a second time.
-        if (isBusy && stdin === undefined && env.clock.monotonic() < patientUntil) {
-          await env.clock.sleep(BUSY_RETRY_MS);
+        // Input that was read may not be there a second time.
+        const mayRepeat = stdin === undefined || stdin.repeats;
+        if (isBusy && mayRepeat && clock.monotonic() < patientUntil) {
+          await clock.sleep(BUSY_RETRY_MS);
           continue;
         }
         this.#stopped = true;
         return this.outcome.lose(nodes, { via: client.via.name, error });
       }
     }
+  }
+
+  /** The same order again and again: no node runs it twice. */
+  async #call(nodes: readonly string[], signed: Uint8Array): Promise<GroupResult> {
+    const { client, env: { clock }, connectMs, order, stdin, sink, onProgress } = this.#options;
+    const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
+    using input = stdin?.open();
+    for (const name of nodes) this.#begun.add(name);
+    this.#startBy = clock.monotonic() + connectMs;
+    return await callGroup(client, {
+      targets: foldNodeset(nodes),
+      signed,
+      startBy: clock.now() + connectMs,
+      deadlineMs: timeoutMs === undefined
+        ? GROUP_MS_MAX
+        : Math.min(GROUP_MS_MAX, connectMs + timeoutMs + killAfterMs + END_MS),
+      bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
+      signal: this.#cancelled.signal,
+      ...(sink === undefined ? {} : { onItems: (items) => this.#take(sink, items) }),
+      ...(input === undefined ? {} : {
+        input: signedPieces(input.bytes, { run: this.#run, sign: client.signBytes.bind(client) }),
+      }),
+      ...(onProgress === undefined && sink === undefined ? {} : {
+        onPart: (soFar) => this.#note(soFar),
+      }),
+    });
+  }
+
+  #interrupt(nodes: readonly string[]): void {
+    for (const name of nodes) this.outcome.fail(name, NOT_STARTED);
   }
 
   #note(result: GroupResult): void {
@@ -164,6 +228,13 @@ export class Execution {
       await sink.take(name, chunkOf(value));
     }
   }
+}
+
+/** How many nodes each lane runs at a time: together as many as may run at once. */
+function laneSizes(nodes: number, fanout: number): number[] {
+  if (fanout >= nodes) return [nodes];
+  const lanes = Math.min(fanout, LANES_MAX);
+  return Array.from({ length: lanes }, (_, lane) => Math.floor((fanout + lane) / lanes));
 }
 
 /** For a person: why a signal did not get through. */

@@ -30,8 +30,8 @@ export const RUN_MS_MAX = 7 * 86_400_000;
 export const LINE_BYTES_MAX = 64 * 1024;
 /** One piece of input: as large as what a pipe holds. */
 export const INPUT_PIECE_BYTES_MAX = 64 * 1024;
-/** Input that is kept for nodes that come later, when a fan-out makes them take turns. */
-export const INPUT_TURNS_BYTES_MAX = 1024 * 1024;
+/** Input that is kept in memory for nodes that come later; what is more goes into a file. */
+export const INPUT_HERE_BYTES_MAX = 1024 * 1024;
 /** Comparisons of lines in a difference; above it changed parts are shown as a whole. */
 export const DIFF_CELLS_MAX = 4_000_000;
 /** How long a node may take to start a program, unless asked otherwise. */
@@ -40,8 +40,13 @@ export const CONNECT_MS_DEFAULT = 5_000;
 export const END_MS = 5_000;
 /** How long a signal may take to reach all nodes. */
 export const SIGNAL_MS_MAX = 5_000;
-/** Operations at once in which --fanout runs nodes; a daemon takes 64 of one user. */
+/**
+ * Operations at once in which --fanout runs nodes, each with as many nodes as it takes: a daemon takes 64 of
+ * one user, who may want to run other things beside it.
+ */
 export const LANES_MAX = 16;
+/** Before a signal is sent again to programs that were not there yet. */
+export const SIGNAL_AGAIN_MS = 100;
 
 /** What is kept of the output of one background job: the last few thousand lines. */
 export const RING_BYTES_MAX = 256 * 1024;

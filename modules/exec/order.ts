@@ -149,6 +149,12 @@ export const SignalOrderSchema = v.strictObject({
 /** Whether the run was there to get it. */
 export const SignalReplySchema = v.object({ sent: v.boolean() });
 
+/** Of what a node has answered to a signal. */
+export function gotSignal(value: unknown): boolean {
+  const parsed = v.safeParse(SignalReplySchema, value, { abortEarly: true });
+  return parsed.success && parsed.output.sent;
+}
+
 /** A job's name: one user has one of it on a node. */
 const JobName = v.pipe(v.string(), v.check(isName, "Not a name of lower case letters and digits"));
 

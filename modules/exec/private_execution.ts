@@ -9,11 +9,12 @@ import type { NodeFailure } from "../shared/group_result.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { failureOf } from "../shared/session_failure.ts";
 import { inWindow } from "../shared/window.ts";
+import { NOT_STARTED } from "./execution.ts";
 import { SESSIONS_MAX } from "./limits.ts";
 import type { RunOrderInput, SignalName } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { runInSession, type SendSignal } from "./session_run.ts";
-import type { InputShare } from "./shared_input.ts";
+import type { InputSource } from "./shared_input.ts";
 import type { OutputSink } from "./sink.ts";
 
 export interface PrivateExecutionOptions {
@@ -25,8 +26,8 @@ export interface PrivateExecutionOptions {
   readonly as: string;
   readonly connectMs: number;
   readonly fanout: number;
-  /** For each program anew; let go of when that one has ended. @default nothing */
-  readonly stdin?: () => InputShare;
+  /** What all programs read; it repeats where nodes take turns. @default nothing */
+  readonly stdin?: InputSource;
   readonly sink: OutputSink | undefined;
   readonly onProgress?: (done: number) => void;
 }
@@ -63,9 +64,9 @@ export class PrivateExecution {
   }
 
   async #runOn(node: string): Promise<void> {
-    if (this.#stopped) return this.outcome.fail(node, "Interrupted before it was started");
+    if (this.#stopped) return this.outcome.fail(node, NOT_STARTED);
     const { context, nodes, order, as, connectMs, stdin, sink, onProgress } = this.#options;
-    using input = stdin?.();
+    using input = stdin?.open();
     try {
       const end = await runInSession(context, {
         node,
@@ -74,6 +75,7 @@ export class PrivateExecution {
         connectMs,
         ...(input === undefined ? {} : { input: input.bytes }),
         signal: this.#cancelled.signal,
+        mayStart: () => !this.#stopped,
         onStart: (send) => void this.#running.set(node, send),
         onOutput: (chunk) => sink?.take(node, chunk),
       });

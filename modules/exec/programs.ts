@@ -20,7 +20,12 @@ import { Collected } from "./collected.ts";
 import { plainInput, signedInput } from "../shared/signed_input.ts";
 import { whyNotFound } from "./find_program.ts";
 import { prepareLaunch } from "./launch.ts";
-import { KILL_AFTER_MS_DEFAULT, KILL_AFTER_MS_SHUTDOWN, PROGRAMS_MAX } from "./limits.ts";
+import {
+  KILL_AFTER_MS_DEFAULT,
+  KILL_AFTER_MS_SHUTDOWN,
+  PROGRAMS_MAX,
+  WORD_CHARACTERS_MAX,
+} from "./limits.ts";
 import { type RunEnd, type RunOrder, type SignalName, WindowSchema } from "./order.ts";
 import { type Chunk, Program } from "./program.ts";
 import { inTerminal, TerminalOutput } from "./terminal.ts";
@@ -181,8 +186,11 @@ export class Programs {
     try {
       return await this.#watched(await Program.start(env, launch));
     } catch (error) {
-      // No such folder, or more words than the kernel takes.
       if (!(error instanceof NotFoundError || error instanceof FileError)) throw error;
+      if (error instanceof FileError && error.reason === "too-long") {
+        return { code: EXIT.cannotRun, error: tooLong(order) };
+      }
+      // No such folder, for example.
       const text = errorText(error).replace(`"${launch.program}"`, `"${program}"`);
       return { code: EXIT.cannotRun, error: text };
     }
@@ -299,6 +307,13 @@ function checkOrder(order: RunOrder, { as, rule, commandsOnly }: Signed): void {
   if (!commandsOnly || (order.variables.length === 0 && order.folder === undefined)) return;
   const text = `Rule ${rule} allows certain commands only, with no variables or folder of your own`;
   throw new CallError("refused", text);
+}
+
+function tooLong({ argv: [program], terminal }: RunOrder): string {
+  const limit = `the kernel takes ${WORD_CHARACTERS_MAX} bytes`;
+  return terminal === undefined
+    ? `Could not start "${program}": ${limit} in one argument or variable, and 2 MiB in all`
+    : `Could not start "${program}" on a terminal: ${limit} in all its arguments there`;
 }
 
 function whenAborted(stack: DisposableStack, signal: AbortSignal, run: () => void): void {

@@ -6,9 +6,15 @@
 import * as v from "valibot";
 import { CallError, PRIORITY, toHex } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
-import { chunkOf } from "./execution.ts";
-import { SIGNAL_MS_MAX } from "./limits.ts";
-import { type RunEnd, RunEndSchema, type RunOrderInput, type SignalName } from "./order.ts";
+import { chunkOf, NOT_STARTED } from "./execution.ts";
+import { SIGNAL_AGAIN_MS, SIGNAL_MS_MAX } from "./limits.ts";
+import {
+  gotSignal,
+  type RunEnd,
+  RunEndSchema,
+  type RunOrderInput,
+  type SignalName,
+} from "./order.ts";
 import type { Chunk } from "./program.ts";
 
 /** Sends a signal to the program; it overtakes what the program has not read. */
@@ -22,6 +28,8 @@ export interface SessionRunOptions {
   /** Bytes; for a terminal also the sizes of its window. @default the program reads nothing */
   readonly input?: AsyncIterable<unknown>;
   readonly signal: AbortSignal;
+  /** Asked last before the program is ordered. @default it may */
+  readonly mayStart?: () => boolean;
   /** The node is reached, and the program ordered. */
   readonly onStart?: (send: SendSignal) => void;
   readonly onOutput: (chunk: Chunk) => Promise<void> | void;
@@ -32,7 +40,8 @@ export async function runInSession(
   context: Pick<CommandContext, "env" | "session">,
   options: SessionRunOptions,
 ): Promise<RunEnd> {
-  const { node, as, connectMs, input, signal, onOutput } = options;
+  const { node, as, connectMs, input, signal, mayStart = () => true, onOutput } = options;
+  const { clock } = context.env;
   await using client = await context.session(node, { timeoutMs: connectMs });
   const order: RunOrderInput = {
     ...options.order,
@@ -40,15 +49,23 @@ export async function runInSession(
     ...(input === undefined ? {} : { stdin: "bound" }),
   };
   const signed = await client.sign("exec.run", order, { targets: [node], as, ttlMs: connectMs });
+  if (!mayStart()) throw new CallError("cancelled", NOT_STARTED);
   const call = client.stream("exec.run", signed, { signed: true, deadlineMs: 0, signal });
+  const startBy = clock.monotonic() + connectMs;
+  let isOver = false;
   options.onStart?.(async (name) => {
     const args = { run: order.run, signal: name, argv: order.argv };
-    const request = await client.sign("exec.signal", args, { targets: [node], as });
-    await client.request("exec.signal", request, {
-      signed: true,
-      deadlineMs: SIGNAL_MS_MAX,
-      priority: PRIORITY.control,
-    });
+    for (;;) {
+      const request = await client.sign("exec.signal", args, { targets: [node], as });
+      const reply = await client.request("exec.signal", request, {
+        signed: true,
+        deadlineMs: SIGNAL_MS_MAX,
+        priority: PRIORITY.control,
+      });
+      // It may have overtaken the order.
+      if (gotSignal(reply) || isOver || clock.monotonic() >= startBy) return;
+      await clock.sleep(SIGNAL_AGAIN_MS);
+    }
   });
   const feeding = input === undefined ? undefined : feed(call, input);
   try {
@@ -60,6 +77,7 @@ export async function runInSession(
     call.cancel();
     throw error;
   } finally {
+    isOver = true;
     // Who has nothing more to say may never say so: the program has ended.
     feeding?.catch(() => {});
   }

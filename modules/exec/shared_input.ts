@@ -1,4 +1,4 @@
-/** One source of input for several programs, each in a session of its own: the slowest sets the pace. */
+/** One source of input for several programs at once, each in a session of its own: the slowest sets the pace. */
 
 import { Mailbox } from "./mailbox.ts";
 
@@ -8,7 +8,16 @@ export interface InputShare extends Disposable {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-export class SharedInput {
+/** Input for programs. */
+export interface InputSource {
+  /** For one more reader. */
+  open(): InputShare;
+  /** Each reader gets all of it, however late it comes; otherwise each `open` is for a reader that was foreseen. */
+  readonly repeats: boolean;
+}
+
+export class SharedInput implements InputSource {
+  readonly repeats = false;
   readonly #shares: Mailbox<Uint8Array>[] = [];
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #readers: number;

@@ -1,8 +1,7 @@
 /** Our stdin: what is there of it, and as pieces that the user has signed (see signed_input.ts). */
 
-import { UsageError } from "../../core/mod.ts";
 import { type SignedPiece, signPieces } from "../shared/signed_input.ts";
-import { INPUT_PIECE_BYTES_MAX, INPUT_TURNS_BYTES_MAX } from "./limits.ts";
+import { INPUT_PIECE_BYTES_MAX } from "./limits.ts";
 
 /** Begins to read at once, so that an empty stdin is known to be empty when it is asked for. */
 export class Stdin {
@@ -29,27 +28,11 @@ export class Stdin {
       yield next.value;
     }
   }
-
-  /** All of it, for those who take turns. Throws UsageError when that is too much. */
-  async all(): Promise<Uint8Array[]> {
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of this.bytes()) {
-      bytes += chunk.length;
-      if (bytes > INPUT_TURNS_BYTES_MAX) {
-        const text =
-          `Stdin of more than ${INPUT_TURNS_BYTES_MAX} bytes cannot go to nodes in turns`;
-        throw new UsageError(text, { hint: "Leave --fanout away, or use -n" });
-      }
-      chunks.push(chunk);
-    }
-    return chunks;
-  }
 }
 
 /** Ends with the piece that says that it is the end. */
 export function signedPieces(
-  input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  input: AsyncIterable<Uint8Array>,
   options: {
     readonly run: string;
     readonly sign: (domain: string, bytes: Uint8Array) => Promise<Uint8Array>;
@@ -59,7 +42,7 @@ export function signedPieces(
 }
 
 async function* cut(
-  input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  input: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, void> {
   for await (const chunk of input) {
     for (let at = 0; at < chunk.length; at += INPUT_PIECE_BYTES_MAX) {

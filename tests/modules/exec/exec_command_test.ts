@@ -126,8 +126,23 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     assert.match(stdout, /\nn\[1-4\] \(4\)\n-+\n500000\n$/);
     const none = await withInput(mesh, input, "exec", "-n", "-b", "-w", N4, "wc", "-c");
     assert.match(none.stdout, /\n0\n$/);
-    const turns = await withInput(mesh, input, "exec", "-f1", "-b", "-w", N4, "wc", "-c");
-    assert.match(turns.stdout, /\n500000\n$/);
+    const much = new Uint8Array(1_500_000).fill(0x61);
+    for (const more of [[], ["--private"]]) {
+      const turns = await withInput(mesh, much, "exec", "-f1", ...more, "-bw", N4, "wc", "-c");
+      assert.match(turns.stdout, /\nn\[1-4\] \(4\)\n-+\n1500000\n$/);
+    }
+  });
+
+  await step("nobody waits for the end of a stdin that no program reads", async () => {
+    for (const more of [[], ["-f2"], ["-f2", "--private"]]) {
+      const [program = "", ...args] = mesh.commandOf("exec", ...more, "-w", N4, "true");
+      const options = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+      const env = mesh.environment;
+      const child = new Deno.Command(program, { args, ...options, env }).spawn();
+      const { code, stderr } = await child.output();
+      assert.deepEqual([code, new TextDecoder().decode(stderr)], [0, ""]);
+      await child.stdin.close();
+    }
   });
 
   await step("runs no more at once than --fanout says", async () => {

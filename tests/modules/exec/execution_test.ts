@@ -1,26 +1,45 @@
+/** One command on its nodes as its client sees it: busy daemons, turns, and signals that come early. */
+
 import assert from "node:assert/strict";
 import { CallError } from "../../../core/mod.ts";
-import { Execution } from "../../../modules/exec/execution.ts";
-import { BUSY_RETRY_MS } from "../../../modules/exec/limits.ts";
+import { Execution, type ExecutionOptions } from "../../../modules/exec/execution.ts";
+import { BUSY_RETRY_MS, LANES_MAX, SIGNAL_AGAIN_MS } from "../../../modules/exec/limits.ts";
 import type { MeshClient } from "../../../modules/shared/command.ts";
+import { foldNodeset, parseNodeset } from "../../../modules/shared/nodeset.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
+import { quiet } from "../../support/wait.ts";
 
 const CONNECT_MS = 10_000;
 
-/** Commands by a daemon that is too busy for the first `refusals` calls, and then refuses them. */
-function scene(refusals: number) {
+/** What was asked of a daemon. */
+interface Asked {
+  readonly verb: string;
+  readonly nodes: readonly string[];
+  readonly signed: unknown;
+}
+
+interface SceneOptions extends Partial<ExecutionOptions> {
+  /** What a daemon answers for all of these nodes. */
+  readonly answer: (asked: Asked) => Promise<unknown>;
+  /** Before something is signed. @default at once */
+  readonly signing?: Promise<void>;
+}
+
+function makeScene({ answer, signing, ...options }: SceneOptions) {
   const clock = new ManualClock();
-  const asked: unknown[] = [];
-  let signed = 0;
+  const asked: Asked[] = [];
+  const verbs: string[] = [];
   const client = {
     via: { name: "n1" },
-    sign: () => Promise.resolve(new Uint8Array([++signed])),
-    stream(_verb: string, args: { signed: unknown }) {
-      asked.push(args.signed);
-      const error = asked.length <= refusals
-        ? new CallError("busy", "More requests per second than allowed")
-        : new CallError("unreachable", "Connection is gone");
-      const reply = Promise.reject(error);
+    async sign(verb: string) {
+      await signing;
+      return new Uint8Array([verbs.push(verb)]);
+    },
+    signBytes: () => Promise.resolve(new Uint8Array(1)),
+    stream(_verb: string, { targets, signed }: { targets: string; signed: Uint8Array }) {
+      const one = { verb: verbs[Number(signed[0]) - 1] as string, nodes: parseNodeset(targets) };
+      asked.push({ ...one, signed });
+      const reply = answer({ ...one, signed }).then((value) => replyOf(targets, value));
       reply.catch(() => {});
       return {
         reply,
@@ -41,25 +60,124 @@ function scene(refusals: number) {
     connectMs: CONNECT_MS,
     fanout: 1,
     sink: undefined,
+    ...options,
   });
   return { clock, asked, execution };
 }
 
+function replyOf(targets: string, value: unknown) {
+  const none = { failed: [], refused: [], unreachable: [], timedOut: [] };
+  const asked = parseNodeset(targets).length;
+  return {
+    account: { answered: targets, ...none },
+    values: [[targets, value]],
+    id: "00".repeat(16),
+    targets,
+    counts: { asked, answered: asked, failed: 0, refused: 0, unreachable: 0, timedOut: 0 },
+  };
+}
+
+/** By a daemon that is too busy for the first `refusals` calls, and then is gone. */
+function busyScene(refusals: number) {
+  let calls = 0;
+  const answer = () =>
+    Promise.reject(
+      ++calls <= refusals
+        ? new CallError("busy", "More requests per second than allowed")
+        : new CallError("unreachable", "Connection is gone"),
+    );
+  return makeScene({ answer });
+}
+
 Deno.test("execution: a daemon that is busy is asked again with the very same order", async () => {
-  const { clock, asked, execution } = scene(2);
+  const { clock, asked, execution } = busyScene(2);
   const finished = execution.finish();
   for (let i = 0; i < 3; i++) await clock.advance(BUSY_RETRY_MS);
   const { failures } = await finished;
   assert.equal(asked.length, 3);
-  assert.deepEqual(new Set(asked.map(String)), new Set(["1"]));
+  assert.deepEqual(new Set(asked.map(({ signed }) => String(signed))), new Set(["1"]));
   assert.match(failures.get("n2")?.reason ?? "", /"n1" was asked and is gone: Connection is gone/);
 });
 
 Deno.test("execution: of one that stays busy all nodes are accounted for", async () => {
-  const { clock, asked, execution } = scene(Infinity);
+  const { clock, asked, execution } = busyScene(Infinity);
   const finished = execution.finish();
   for (let ms = 0; ms <= CONNECT_MS; ms += BUSY_RETRY_MS) await clock.advance(BUSY_RETRY_MS);
   const { failures } = await finished;
   assert.ok(asked.length > 10, `${asked.length}`);
   assert.match(failures.get("n2")?.reason ?? "", /"n1" takes no more: More requests per second/);
+});
+
+Deno.test("execution: as many nodes run at once as the fan-out says, and each of them once", async () => {
+  for (const fanout of [1, 2, LANES_MAX, LANES_MAX + 1, 31, 33, 100]) {
+    const nodes = parseNodeset("n[1-40]");
+    const running: { nodes: readonly string[]; end: (reply: unknown) => void }[] = [];
+    const ran: string[] = [];
+    let most = 0;
+    const { execution } = makeScene({
+      nodes,
+      fanout,
+      answer({ nodes }) {
+        const { promise, resolve: end } = Promise.withResolvers<unknown>();
+        running.push({ nodes, end });
+        ran.push(...nodes);
+        most = Math.max(most, running.flatMap((one) => one.nodes).length);
+        return promise;
+      },
+    });
+    const finished = execution.finish();
+    while (execution.outcome.ends.size < nodes.length) {
+      await quiet();
+      running.shift()?.end({ code: 0 });
+    }
+    await finished;
+    assert.equal(most, Math.min(fanout, nodes.length), `-f ${fanout}`);
+    assert.equal(foldNodeset(ran), "n[1-40]");
+    assert.equal(ran.length, nodes.length);
+  }
+});
+
+Deno.test("execution: whoever interrupts it while the order is being signed has nothing started", async () => {
+  const { promise: signing, resolve } = Promise.withResolvers<void>();
+  const answer = () => Promise.resolve({ code: 0 });
+  const { asked, execution } = makeScene({ answer, signing });
+  const finished = execution.finish();
+  await execution.signal("SIGINT");
+  resolve();
+  const { failures } = await finished;
+  assert.equal(failures.get("n2")?.reason, "Interrupted before it was started");
+  assert.deepEqual(asked, []);
+});
+
+Deno.test("execution: a signal that is at a node before the order is sent again", async () => {
+  const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
+  let signals = 0;
+  const { clock, asked, execution } = makeScene({
+    nodes: ["n2", "n3"],
+    fanout: 2,
+    answer: ({ verb }) => verb === "exec.run" ? ended : Promise.resolve({ sent: ++signals === 3 }),
+  });
+  const finished = execution.finish();
+  await quiet();
+  const signalled = execution.signal("SIGINT");
+  await clock.advance(10 * SIGNAL_AGAIN_MS);
+  await signalled;
+  // Whoever has got it does not get it twice.
+  assert.deepEqual(asked.map(({ verb }) => verb), ["exec.run", ...Array(3).fill("exec.signal")]);
+  end({ code: 130, signal: "SIGINT" });
+  assert.equal((await finished).exitCode, 130);
+});
+
+Deno.test("execution: a signal for which there never is a program is given up", async () => {
+  const never = new Promise<unknown>(() => {});
+  const { clock, asked, execution } = makeScene({
+    answer: ({ verb }) => verb === "exec.run" ? never : Promise.resolve({ sent: false }),
+  });
+  void execution.finish();
+  await quiet();
+  const signalled = execution.signal("SIGTERM");
+  await clock.advance(CONNECT_MS + SIGNAL_AGAIN_MS);
+  await signalled;
+  assert.ok(asked.length > 10);
+  assert.equal(clock.timers, 0);
 });

@@ -76,7 +76,19 @@ Deno.test("programs: what cannot be started has the code of a shell, and says wh
     error: 'Could not start "/etc/passwd": permission denied',
   });
   const long = await scene.run(["true", "x".repeat(131_072)]);
-  assert.equal(long.end.code, 126);
+  assert.deepEqual(long.end, {
+    code: 126,
+    error: 'Could not start "true": the kernel takes 131071 bytes in one argument or variable, ' +
+      "and 2 MiB in all",
+  });
+  const words = ["true", ...Array<string>(2).fill("x".repeat(70_000))];
+  assert.equal((await scene.run(words)).end.code, 0);
+  const terminal = { rows: 24, columns: 80, kind: "xterm" };
+  assert.deepEqual((await scene.run(words, { terminal })).end, {
+    code: 126,
+    error: 'Could not start "true" on a terminal: the kernel takes 131071 bytes in all its ' +
+      "arguments there",
+  });
   const nowhere = await scene.run(["true"], { folder: "/no/such" });
   assert.deepEqual(nowhere.end, {
     code: 126,
