@@ -24,6 +24,7 @@ import {
   verifyRevocations,
 } from "../../core/mod.ts";
 import { hasJoined, joinByToken, readToken } from "../init_boot/mod.ts";
+import { findRegistrars } from "../discovery/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
@@ -38,7 +39,13 @@ import { fileTarget, startLog, stderrTarget } from "./daemon_log.ts";
 import { DaemonPlace } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
 import { FileReload, LOG_LEVEL_DEFAULT } from "./file_reload.ts";
-import { encodeChain, revived, reviveOnce, withNewestChain } from "./node_certificate.ts";
+import {
+  encodeChain,
+  revived,
+  reviveOnce,
+  type ReviveParts,
+  withNewestChain,
+} from "./node_certificate.ts";
 import { type KeptDocument, NodeState } from "./node_state.ts";
 import { openIssuer, openRegistrar } from "./registrar_desk.ts";
 import { toldEndpoints } from "./told_endpoints.ts";
@@ -122,6 +129,7 @@ export async function runConfigured(
       trust,
       signal: context.signal,
       ...(issuer === undefined ? {} : { own: () => issuer.authority }),
+      ...(mesh.discover ? { find: finder(env, primitives, { host, meshId: trust.meshId }) } : {}),
     };
     await using presence = new Presence(env, {
       ...(options.pidFile === undefined ? {} : { pidFile: options.pidFile }),
@@ -169,7 +177,12 @@ export async function runConfigured(
           mesh: mesh.name,
           ...(mesh.hooks === undefined ? {} : { hooks: mesh.hooks }),
         },
-        discovery: { primitives, meshId: trust.meshId, discover: mesh.discover },
+        discovery: {
+          primitives,
+          meshId: trust.meshId,
+          discover: mesh.discover,
+          segment: host.segment,
+        },
         initBoot: {
           hosts: othersOf(file),
           ...(registrar === undefined ? {} : { desk: registrar.desk }),
@@ -203,6 +216,17 @@ export async function runConfigured(
   }
   if (!context.signal.aborted) await replacement.run();
   return EXIT.ok;
+}
+
+/** Asks the networks of this machine for registrars. */
+function finder(
+  env: Environment,
+  primitives: Primitives,
+  { host, meshId }: { readonly host: MeshHost; readonly meshId: Uint8Array },
+): NonNullable<ReviveParts["find"]> {
+  const { segment, gateway } = host;
+  const circle = { segment, gateway };
+  return (signal) => findRegistrars(env, { primitives, meshId, circle, signal });
 }
 
 function whatOf(mesh: MeshFile, host: MeshHost): string {

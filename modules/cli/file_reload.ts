@@ -67,10 +67,10 @@ export class FileReload {
     const file = await readOwnFile(env, { config, ...(name === undefined ? {} : { name }) });
     const changed = [
       ...await this.#takeDocuments(daemon),
+      ...await this.#setDiscover(daemon, file),
       ...await this.#move(daemon, file.host.segment),
       ...this.#setLogLevel(file),
       ...await this.#setHooks(daemon, file.mesh.hooks),
-      ...await this.#setDiscover(daemon, file.mesh.discover),
     ];
     return { hosts: othersOf(file), changed, later: this.#later(daemon, file) };
   }
@@ -111,9 +111,14 @@ export class FileReload {
     return [hooks === undefined ? "no hooks" : `hook "${hooks.program}"`];
   }
 
-  async #setDiscover(daemon: Minimed, discover: boolean): Promise<string[]> {
+  /** Before the node moves: whom it finds meanwhile is of its new segment. */
+  async #setDiscover(
+    daemon: Minimed,
+    { mesh: { discover }, host: { segment } }: OwnFile,
+  ): Promise<string[]> {
+    if (discover === this.#discover && segment === this.#segment) return [];
+    await daemon.caller("discovery").request("discovery.set", { discover, segment });
     if (discover === this.#discover) return [];
-    await daemon.caller("discovery").request("discovery.set", { discover });
     this.#discover = discover;
     return [discover ? "looking around" : "no looking around"];
   }

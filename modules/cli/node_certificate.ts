@@ -11,9 +11,11 @@ import {
   ByteReader,
   ByteWriter,
   CLOCK_SKEW_MS_MAX,
+  ConnectionError,
   dialRegistrar,
   type Environment,
   errorText,
+  formatEndpoint,
   type Identity,
   MinimeError,
   type Primitives,
@@ -22,6 +24,7 @@ import {
   signForModule,
   type Trust,
   verifyChain,
+  withTimeLimit,
 } from "../../core/mod.ts";
 import { issueAgain } from "../keys/mod.ts";
 import { type Authority, KEY_BYTES, needsNow } from "../shared/authority.ts";
@@ -91,6 +94,15 @@ export interface ReviveParts {
   readonly signal: AbortSignal;
   /** What this node signs with, as of now. @default it is no registrar */
   readonly own?: () => Authority;
+  /** Where others may be of whom the file says nothing. @default nobody looks around */
+  readonly find?: (signal: AbortSignal) => Promise<readonly Found[]>;
+}
+
+/** Where somebody may be who may be a registrar. */
+export interface Found {
+  readonly keyId: string;
+  readonly host: string;
+  readonly port: number;
 }
 
 /**
@@ -106,17 +118,20 @@ export async function revived(
     readonly waits: (text: string) => Promise<void>;
   },
 ): Promise<NodeKeys | undefined> {
-  const { keys, name, trust: { revocations }, state, warn, waits, signal, own } = parts;
+  const { keys, name, trust: { revocations }, state, warn, waits, signal, own, find } = parts;
   const { clock, random } = env;
   const identity = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
   // What else is wrong with it is told by whoever verifies it.
   if (identity === undefined || clock.now() <= identity.notAfter) return keys;
   const registrars = registrarsOf(parts);
-  const isAlone = registrars.length === 0;
+  const isAlone = registrars.length === 0 && find === undefined;
   if (isAlone && own === undefined) return keys;
   const how = own === undefined ? "asking a registrar for another one" : "its own issuer renews it";
   warn(`Certificate of "${name}" has expired: ${how}`);
-  const whom = registrars.map((registrar) => `"${registrar.name}"`).join(" or ");
+  const whom = [
+    ...registrars.map((registrar) => `"${registrar.name}"`),
+    ...find === undefined ? [] : ["whoever multicast DNS finds"],
+  ].join(" or ");
   const waiting = `Waiting for a new certificate from ${whom}`;
   let problem: string | undefined;
   for (let rounds = 0;; rounds++) {
@@ -149,41 +164,99 @@ export async function revived(
   }
 }
 
-/** A chain by our own issuer, or from the first registrar of the file that gives one; rejects with why none did. */
+/**
+ * A chain by our own issuer, or from the first registrar that gives one, of those in the file and of
+ * whom else there is on our networks; rejects with why none did.
+ */
 export async function reviveOnce(
   env: Environment,
   primitives: Primitives,
   parts: ReviveParts,
 ): Promise<readonly Uint8Array[]> {
-  const { keys, trust, signal, own } = parts;
+  const { keys, trust, signal, own, find } = parts;
   const { revocations } = trust;
-  const judge = { keys, revocations, now: env.clock.now() };
-  const identity = judged(primitives, keys.chain, judge);
+  const now = env.clock.now();
+  const identity = judged(primitives, keys.chain, { keys, revocations, now });
   if (identity === undefined) throw new MinimeError("The certificate is not valid");
-  let why = 'The mesh file names no other host in group "registrar"';
+  const why: string[] = [];
   try {
     if (own !== undefined) return issueAgain(own(), needsNow(env, primitives), identity);
   } catch (cause) {
     if (!(cause instanceof MinimeError)) throw cause;
-    why = `Our own issuer cannot renew it: ${errorText(cause)}`;
+    why.push(`Our own issuer cannot renew it: ${errorText(cause)}`);
   }
-  for (const registrar of registrarsOf(parts)) {
-    for (const endpoint of dialEndpoints(registrar)) {
-      try {
-        const options = { keys, identity, trust, endpoint, name: registrar.name, signal };
-        const chain = await ask(env, primitives, options);
-        const now = env.clock.now();
-        const later = judged(primitives, chain, { ...judge, now });
-        if (later?.keyId === identity.keyId && later.notAfter > now) return chain;
-        why = `"${registrar.name}" gave a certificate that is not for our key`;
-      } catch (cause) {
-        signal.throwIfAborted();
-        if (!(cause instanceof MinimeError)) throw cause;
-        why = `No certificate from "${registrar.name}" at ${endpoint}: ${errorText(cause)}`;
-      }
+  const registrars = registrarsOf(parts);
+  const listed = registrars.flatMap((registrar) =>
+    dialEndpoints(registrar).map((endpoint) => ({ endpoint, expect: { name: registrar.name } }))
+  );
+  if (registrars.length === 0) why.push('The mesh file names no other host in group "registrar"');
+  else if (listed.length === 0) why.push("The mesh file does not say where a registrar listens");
+  const asking = { keys, identity, trust, signal };
+  const chain = await firstChain(env, primitives, { ...asking, whom: listed, why });
+  if (chain !== undefined) return chain;
+  if (find !== undefined) {
+    const whom = await found(find, { signal, why });
+    const chain = await firstChain(env, primitives, { ...asking, whom, why });
+    if (chain !== undefined) return chain;
+  }
+  throw new MinimeError(why.join("; "));
+}
+
+/** Somebody who may be a registrar. */
+interface Asked {
+  readonly endpoint: string;
+  readonly expect: { readonly name: string } | { readonly keyId: string };
+}
+
+/** What is needed to ask for another certificate. */
+interface Asking extends Pick<ReviveParts, "keys" | "trust" | "signal"> {
+  /** As it has expired. */
+  readonly identity: Identity;
+}
+
+/** Whom our networks answer with; `why` is told where that is nobody. */
+async function found(
+  find: NonNullable<ReviveParts["find"]>,
+  { signal, why }: { readonly signal: AbortSignal; readonly why: string[] },
+): Promise<Asked[]> {
+  try {
+    const places = await find(signal);
+    signal.throwIfAborted();
+    if (places.length === 0) why.push("multicast DNS finds none");
+    return places.map(({ keyId, host, port }) => ({
+      endpoint: formatEndpoint({ transport: "tcp", host, port }),
+      expect: { keyId },
+    }));
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (!(cause instanceof MinimeError)) throw cause;
+    why.push(`multicast DNS: ${errorText(cause)}`);
+    return [];
+  }
+}
+
+/** Undefined: none of them gave one that counts, and `why` says why. */
+async function firstChain(
+  env: Environment,
+  primitives: Primitives,
+  { whom, why, ...asking }: Asking & { readonly whom: readonly Asked[]; readonly why: string[] },
+): Promise<readonly Uint8Array[] | undefined> {
+  const { keys, identity, trust: { revocations }, signal } = asking;
+  for (const asked of whom) {
+    const who = "name" in asked.expect ? `"${asked.expect.name}"` : "who is";
+    try {
+      const chain = await ask(env, primitives, { ...asking, asked });
+      const now = env.clock.now();
+      const later = judged(primitives, chain, { keys, revocations, now });
+      if (later?.keyId === identity.keyId && later.notAfter > now) return chain;
+      why.push(`${who} at ${asked.endpoint} gave a certificate that is not for our key`);
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (!(cause instanceof MinimeError)) throw cause;
+      why.push(`No certificate from ${who} at ${asked.endpoint}: ${errorText(cause)}`);
     }
   }
-  throw new MinimeError(why);
+  return undefined;
 }
 
 function registrarsOf({ mesh, name }: Pick<ReviveParts, "mesh" | "name">): readonly MeshHost[] {
@@ -192,20 +265,28 @@ function registrarsOf({ mesh, name }: Pick<ReviveParts, "mesh" | "name">): reado
   );
 }
 
+/** The certificate that it gives, of which nothing is verified yet. */
 async function ask(
   env: Environment,
   primitives: Primitives,
-  options: {
-    readonly keys: NodeKeys;
-    readonly identity: Identity;
-    readonly trust: Trust;
-    readonly endpoint: string;
-    /** Of the registrar. */
-    readonly name: string;
-    readonly signal: AbortSignal;
-  },
+  { asked, ...asking }: Asking & { readonly asked: Asked },
 ): Promise<Uint8Array[]> {
-  const { keys, identity, trust, endpoint, name, signal } = options;
+  return await withTimeLimit(
+    (signal) => dialAndAsk(env, primitives, { ...asking, asked, signal }),
+    {
+      clock: env.clock,
+      ms: REVIVE_MS_MAX,
+      late: () => new ConnectionError("timeout", `No answer within ${REVIVE_MS_MAX} ms`),
+      signal: asking.signal,
+    },
+  );
+}
+
+async function dialAndAsk(
+  env: Environment,
+  primitives: Primitives,
+  { keys, identity, trust, asked, signal }: Asking & { readonly asked: Asked },
+): Promise<Uint8Array[]> {
   const seed = keys.key.slice(0, KEY_BYTES);
   const unixMs = Math.floor(env.clock.now());
   const [secret] = secretsAt(trust, unixMs);
@@ -215,8 +296,7 @@ async function ask(
     name: identity.name,
     secret,
     keys: { signSeed: seed, dhSecret: keys.key.slice(KEY_BYTES) },
-    expect: { name },
-    endpoint,
+    ...asked,
     signal,
   });
   try {

@@ -47,3 +47,8 @@ export const DIAL_LATER_MS = 1_000;
 /** Between two attempts at one place: half to the whole of this, doubled each time. */
 export const BACKOFF_MS_MIN = 1_000;
 export const BACKOFF_MS_MAX = 60_000;
+
+/** How long to listen for registrars: they answer within a second, or two if they spoke just now. */
+export const INQUIRY_MS = 3_000;
+/** Places that one inquiry brings: each may cost a dial. */
+export const INQUIRY_PLACES_MAX = 16;

@@ -6,6 +6,8 @@
  *   newcomer --- asks ---> all: those who do not know it yet as up
  *            <-- answer -- some of them, each once for all who asked; both ends dial, see
  *                          candidate_dialler.ts
+ *
+ * A registrar answers those too who cannot be linked with until it has renewed their certificate.
  */
 
 import {
@@ -23,6 +25,7 @@ import {
 import { chance } from "../shared/chance.ts";
 import { isEverywhere } from "../shared/host_endpoints.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
+import { REGISTRAR_GROUP } from "../shared/roles.ts";
 import { CandidateDialler } from "./candidate_dialler.ts";
 import {
   ANSWER_MS_MAX,
@@ -37,14 +40,14 @@ import {
   SPEAK_MS_MIN,
   WORDS_PER_SECOND_MAX,
 } from "./limits.ts";
-import { decodeWord, encodeWord } from "./word.ts";
+import { decodeWord, encodeWord, isCall } from "./word.ts";
 
 /** What it needs of the daemon. */
 export interface LookoutOptions {
   readonly host: Pick<ModuleHost, "endpoints" | "env" | "links" | "log" | "self">;
   readonly picture: MeshPicture;
-  /** Names the mesh. */
-  readonly tag: string;
+  /** Each names those of the mesh that we may link with. */
+  readonly tags: readonly string[];
 }
 
 /** Runs from its making to {@link Lookout.stop}. */
@@ -143,7 +146,7 @@ export class Lookout {
 
   /** Rejects with ConnectionError when it did not work everywhere. */
   async #speak(group: Multicast, asks: boolean): Promise<void> {
-    const { tag, host: { self: { keyId } } } = this.#options;
+    const { tags, host: { self: { keyId } } } = this.#options;
     const networks = await group.networks();
     if (networks.length === 0) {
       throw new ConnectionError("no-route", "This host is on no IPv4 network that can do it");
@@ -155,7 +158,7 @@ export class Lookout {
       if (port === undefined) continue;
       isReachable = true;
       try {
-        await group.send(encodeWord(tag, { keyId, port, asks }), address);
+        for (const tag of tags) await group.send(encodeWord(tag, { keyId, port, asks }), address);
       } catch (error) {
         failure = error; // The other networks may be fine.
       }
@@ -199,8 +202,9 @@ export class Lookout {
   }
 
   #take({ bytes, from }: Datagram): void {
-    const { tag, host: { self } } = this.#options;
-    const word = decodeWord(tag, bytes);
+    const { tags, host: { self } } = this.#options;
+    if (this.#isRegistrar && tags.some((tag) => isCall(tag, bytes))) return this.#answerSoon();
+    const word = firstOf(tags, (tag) => decodeWord(tag, bytes));
     if (word === undefined || !this.#words.take()) return;
     const { keyId, port, asks } = word;
     if (keyId === self.keyId || this.#isUp(keyId)) return;
@@ -209,6 +213,10 @@ export class Lookout {
       this.#answerSoon();
     }
     this.#dialler.hear({ keyId, host: from, port });
+  }
+
+  get #isRegistrar(): boolean {
+    return this.#options.host.self.groups.includes(REGISTRAR_GROUP);
   }
 
   #isUp(keyId: string): boolean {
@@ -236,4 +244,13 @@ export class Lookout {
   #chance(): number {
     return chance(this.#options.host.env.random);
   }
+}
+
+/** Of what `find` makes of each, the first that is there. */
+function firstOf<T, U>(of: readonly T[], find: (one: T) => U | undefined): U | undefined {
+  for (const one of of) {
+    const found = find(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -5,10 +5,18 @@
  */
 
 import * as v from "valibot";
-import { type Module, type ModuleHost, type Primitives, verb } from "../../core/mod.ts";
+import {
+  type Environment,
+  type Module,
+  type ModuleHost,
+  type Primitives,
+  verb,
+} from "../../core/mod.ts";
 import { MeshFollower } from "../shared/mesh_follower.ts";
+import { isGateway } from "../shared/mesh_view.ts";
+import type { Place } from "./candidates.ts";
 import type { Lookout } from "./lookout.ts";
-import { meshTag } from "./mesh_tag.ts";
+import { type Circle, meshTags } from "./mesh_tag.ts";
 
 /** What the daemon knows of its mesh. */
 export interface DiscoveryOptions {
@@ -16,6 +24,23 @@ export interface DiscoveryOptions {
   readonly meshId: Uint8Array;
   /** As the mesh file says. */
   readonly discover: boolean;
+  /** The same; with nodes of others it may not link. */
+  readonly segment: string;
+}
+
+/**
+ * Where registrars of the mesh may be, for who is let in by nobody: whoever is there has to prove it.
+ * Rejects with ConnectionError.
+ */
+export async function findRegistrars(
+  env: Pick<Environment, "clock" | "network">,
+  { primitives, meshId, circle, signal }: Pick<DiscoveryOptions, "primitives" | "meshId"> & {
+    readonly circle: Circle;
+    readonly signal: AbortSignal;
+  },
+): Promise<readonly Place[]> {
+  const { inquire } = await import("./inquiry.ts");
+  return await inquire(env, { tags: meshTags(primitives, { meshId, circle }), signal });
 }
 
 /** One for each daemon; without options it never looks around. */
@@ -23,11 +48,16 @@ export function createDiscovery(options?: DiscoveryOptions): Module {
   let host: ModuleHost | undefined;
   let follower: MeshFollower | undefined;
   let lookout: Lookout | undefined;
+  let segment = options?.segment ?? "";
   /** Starts and stops, one after the other. */
   let changing: Promise<unknown> = Promise.resolve();
 
-  function set(discover: boolean): Promise<void> {
-    const changed = changing.then(() => discover ? open() : close());
+  function set(discover: boolean, where = segment): Promise<void> {
+    const changed = changing.then(async () => {
+      if (where !== segment) await close();
+      segment = where;
+      await (discover ? open() : close());
+    });
     changing = changed.catch(() => {}); // Whoever wanted it hears of it.
     return changed;
   }
@@ -44,9 +74,10 @@ export function createDiscovery(options?: DiscoveryOptions): Module {
     });
     const picture = await follower.picture;
     if (stopping.aborted) return;
-    const tag = meshTag(options.primitives, options);
-    lookout = new Lookout({ host, picture, tag });
-    log("info", "Looking around for nodes of this mesh by multicast DNS", { tag });
+    const circle = { segment, gateway: isGateway(host.self) };
+    const tags = meshTags(options.primitives, { ...options, circle });
+    lookout = new Lookout({ host, picture, tags });
+    log("info", "Looking around for nodes of this mesh by multicast DNS", { tags });
   }
 
   async function close(): Promise<void> {
@@ -63,10 +94,10 @@ export function createDiscovery(options?: DiscoveryOptions): Module {
       /** What the mesh file says now. */
       set: verb({
         action: "internal",
-        args: v.strictObject({ discover: v.boolean() }),
+        args: v.strictObject({ discover: v.boolean(), segment: v.string() }),
         reply: v.strictObject({}),
-        handle: async ({ discover }) => {
-          await set(discover);
+        handle: async ({ discover, segment }) => {
+          await set(discover, segment);
           return {};
         },
       }),

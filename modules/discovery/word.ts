@@ -8,11 +8,14 @@
  *               KEY._minime._tcp.local       SRV 0 0 PORT KEY.local
  *               KEY._minime._tcp.local       TXT id=KEYID
  *
+ * One that cannot be linked with asks for registrars by the question alone: a call.
+ *
  * KEY is the beginning of KEYID. The address is the one that the packet came from. Nothing of it is
  * proven. This file brings in the DNS library and is loaded only where somebody looks around.
  */
 
 import * as library from "dns-packet";
+import { equalBytes } from "../../core/mod.ts";
 import { LABEL_CHARACTERS } from "./limits.ts";
 
 type Text = string | Uint8Array;
@@ -69,6 +72,17 @@ export function encodeWord(tag: string, { keyId, port, asks }: Word): Uint8Array
   ];
   const questions = asks ? [{ type: "PTR", name: mesh } as const] : [];
   return dns.encode({ type: "query", id: 0, questions, additionals });
+}
+
+/** Asks for registrars, and says nothing of who asks. */
+export function encodeCall(tag: string): Uint8Array {
+  const questions = [{ type: "PTR", name: meshName(tag) }] as const;
+  return dns.encode({ type: "query", id: 0, questions, additionals: [] });
+}
+
+/** Whether it is such a call: the same bytes each time. */
+export function isCall(tag: string, bytes: Uint8Array): boolean {
+  return equalBytes(bytes, encodeCall(tag));
 }
 
 /** Undefined for whatever is no word of this mesh, which most packets on a network are not. */

@@ -3,15 +3,28 @@
 import assert from "node:assert/strict";
 // Nothing outside of the simulation may take time in it, such as loading this when it is needed.
 import "../../modules/discovery/lookout.ts";
-import { meshTag } from "../../modules/discovery/mesh_tag.ts";
+import { meshTags } from "../../modules/discovery/mesh_tag.ts";
 import { MDNS_GROUP } from "../../modules/discovery/limits.ts";
 import { decodeWord, encodeWord, type Word } from "../../modules/discovery/word.ts";
 import { MeshSimulation } from "./mesh_simulation.ts";
 
 function start(
-  options: { seed: number; nodes: number; discover?: boolean },
+  options: {
+    seed: number;
+    nodes: number;
+    discover?: boolean;
+    segments?: number;
+    gateways?: number;
+    oneNetwork?: boolean;
+  },
 ): Promise<MeshSimulation> {
   return MeshSimulation.start({ discover: true, peers: 0, ...options });
+}
+
+/** Of the segment that all nodes are in. */
+function tagOf({ keys }: MeshSimulation): string {
+  const circle = { segment: "s1", gateway: false };
+  return meshTags(keys.primitives, { meshId: keys.meshId, circle })[0] ?? "";
 }
 
 /** Everything that is said on the network from now on. */
@@ -43,7 +56,7 @@ Deno.test("discovery: a mesh that knows itself hardly speaks, and nobody answers
   await mesh.run({ forMs: 120_000 });
   const heard = await listen(mesh);
   await mesh.run({ forMs: 600_000 });
-  const tag = meshTag(mesh.keys.primitives, mesh.keys);
+  const tag = tagOf(mesh);
   const words = heard.map(({ bytes }) => decodeWord(tag, bytes));
   assert.ok(words.every((word) => word?.asks === true));
   // Each asks every 30 to 60 s.
@@ -59,7 +72,7 @@ Deno.test("discovery: a large mesh answers a newcomer by few, and takes it in", 
   const heard = await listen(mesh);
   await mesh.finish(mesh.node("n20").start([], { newKey: true }));
   await mesh.untilAgreed();
-  const tag = meshTag(mesh.keys.primitives, mesh.keys);
+  const tag = tagOf(mesh);
   const answers = heard.filter(({ bytes }) => decodeWord(tag, bytes)?.asks === false);
   assert.ok(answers.length >= 1 && answers.length <= 25, `${answers.length} answers`);
   await mesh.stopAll();
@@ -78,7 +91,7 @@ Deno.test("discovery: without it nothing is said, heard or found", async () => {
 
 Deno.test("discovery: forged and repeated words, from who is no node, harm nobody", async () => {
   const mesh = await start({ seed: 5, nodes: 3 });
-  const tag = meshTag(mesh.keys.primitives, mesh.keys);
+  const tag = tagOf(mesh);
   const liar = mesh.simulation.host("liar").network.multicast(MDNS_GROUP);
   const [address = ""] = await mesh.finish(liar.networks());
   const keys = mesh.nodes.map(({ keyId }) => keyId);
@@ -99,5 +112,32 @@ Deno.test("discovery: forged and repeated words, from who is no node, harm nobod
   await mesh.untilAgreed();
   assert.equal(mesh.living.length, 3);
   liar.close();
+  await mesh.stopAll();
+});
+
+// They linked, which their topology does not want, and unlinked, again and again; hooks told of failures.
+Deno.test("discovery: segments on one network without gateways stay apart, and never link", async () => {
+  const mesh = await start({ seed: 6, nodes: 4, segments: 2, gateways: 0, oneNetwork: true });
+  const sees = () =>
+    mesh.nodes.map(({ running }) =>
+      running?.picture?.nodes.map(({ name, state }) => `${name} ${state}`).sort().join()
+    );
+  const own = ["n1 up,n2 up", "n1 up,n2 up", "n3 up,n4 up", "n3 up,n4 up"];
+  await mesh.run({ until: () => sees().join("; ") === own.join("; "), forMs: 60_000 });
+  await mesh.run({ forMs: 600_000 });
+  assert.deepEqual(sees(), own);
+  assert.deepEqual(mesh.log.filter(({ text }) => /down|lost|left/i.test(text)), []);
+  await mesh.stopAll();
+});
+
+Deno.test("discovery: gateways of segments on one network find each other", async () => {
+  const mesh = await start({ seed: 7, nodes: 4, segments: 2, gateways: 1, oneNetwork: true });
+  await mesh.untilAgreed();
+  const found = mesh.log.filter(({ text }) => /^discovery: Found/.test(text));
+  const across = found.filter(({ node, text }) =>
+    /n[12]/.test(node) !== /Found "n[12]"/.test(text)
+  );
+  assert.ok(across.length > 0);
+  assert.ok(across.every(({ node, text }) => /n[13]/.test(node) && /Found "n[13]"/.test(text)));
   await mesh.stopAll();
 });

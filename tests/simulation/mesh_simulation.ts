@@ -43,6 +43,8 @@ export interface MeshSimulationOptions {
   readonly segments?: number;
   /** In each segment, when there are several. @default 2 */
   readonly gateways?: number;
+  /** They all lie on one network: nothing but their segments keeps them apart. @default false */
+  readonly oneNetwork?: boolean;
   /**
    * Nodes of its segment that each one knows when it starts; 0: nobody at all. @default 3; a large mesh is told its
    * shape, as if it had been here before
@@ -93,7 +95,12 @@ export class MeshSimulation {
     const nameOf = (index: number) => `n${index + 1}`;
     const placeOf = new Map(places.map((place, index) => [nameOf(index), place]));
     const reach = (from: string, to: string) => reachOf(placeOf.get(from), placeOf.get(to));
-    const simulation = new Simulation({ seed, path, keepTrace, reach });
+    const simulation = new Simulation({
+      seed,
+      path,
+      keepTrace,
+      ...(options.oneNetwork ? {} : { reach }),
+    });
     this.simulation = simulation;
     this.#peers = options.peers ?? (nodes < TOLD_SHAPE_NODES ? 3 : undefined);
     this.keys = new MeshKeys(primitives, {

@@ -137,7 +137,8 @@ export class SimulatedNode {
       pool: this.#world.pool,
     };
     const { discover } = this.#world;
-    const discovery = { primitives, meshId: keys.meshId, discover };
+    const { segment } = this.place;
+    const discovery = { primitives, meshId: keys.meshId, discover, segment };
     const daemon = new Minimed({
       env,
       primitives,

@@ -13,7 +13,10 @@ const LISTED_PORT = 7_117;
 
 /** Of two nodes nothing is known but their names; one is listed as ever. */
 const HOSTS = `[[hosts]]
-names = "a,c,d"
+names = "a"
+groups = ["registrar"]
+[[hosts]]
+names = "c,d,e"
 [[hosts]]
 names = "b"
 address = "10.77.0.12"
@@ -27,7 +30,7 @@ systemTest("discovery: nodes without addresses find each other on one network", 
   const [h1, h2, h3] = rig.hosts as [Host, Host, Host];
   await using ear = new Ear(h1);
   await ear.listening;
-  await using mesh = await prepare(["a", "b", "c", "d"], HOSTS);
+  await using mesh = await prepare(["a", "b", "c", "d", "e"], HOSTS, { e: "4s" });
   await using others = await prepare(["x", "y"], OTHERS);
   const daemons = new Map<string, Daemon>();
   const start = (of: InstalledMesh, node: string, host: Host) => {
@@ -73,6 +76,18 @@ systemTest("discovery: nodes without addresses find each other on one network", 
     await mesh.settled("a", "b", "c", "d");
   });
 
+  // The file says of no registrar where it is, so it never came back; its log said there was none.
+  await test.step("one whose certificate has expired finds a registrar", async () => {
+    const late = start(mesh, "e", h3);
+    await late.line(/Certificate of \\"e\\" has expired: asking a registrar/);
+    await late.line(/"message":"Running"/);
+    await daemons.get("a")?.line(/Certificate of \\"e\\" was renewed here/);
+    // What it got lives no longer than what it had.
+    late.kill("SIGKILL");
+    await late.status;
+    await mesh.settled("a", "b", "c", "d");
+  });
+
   await test.step("the other mesh was not disturbed, and nobody has met a stranger", () => {
     for (const [node, { lines }] of daemons) {
       const met = lines.filter((line) => /Cannot (link|look).*multicast DNS/.test(line));
@@ -114,8 +129,12 @@ systemTest("discovery: nodes without addresses find each other on one network", 
   });
 });
 
-function prepare(nodes: readonly string[], hosts: string): Promise<InstalledMesh> {
-  return InstalledMesh.prepare({ nodes, hosts, more: DISCOVER });
+function prepare(
+  nodes: readonly string[],
+  hosts: string,
+  lives: Readonly<Record<string, string>> = {},
+): Promise<InstalledMesh> {
+  return InstalledMesh.prepare({ nodes, hosts, lives, more: DISCOVER });
 }
 
 async function switchOff(mesh: InstalledMesh, node: string): Promise<void> {
@@ -132,7 +151,7 @@ async function stop(daemon: Daemon): Promise<void> {
 /** As its log says. */
 async function tagOf(daemon: Daemon): Promise<string> {
   const line = await daemon.line(/Looking around for nodes/);
-  return /"tag":"([0-9a-f]{16})"/.exec(line)?.[1] ?? "";
+  return /"tags":\["([0-9a-f]{16})"\]/.exec(line)?.[1] ?? "";
 }
 
 /** What is said on the network of a host. */

@@ -3,7 +3,7 @@ import type { Datagram, Identity, Link, LinkChange, Multicast } from "../../../c
 import { ConnectionError } from "../../../core/mod.ts";
 import { ASK_ALONE_MS_MAX, ASK_MS_MAX } from "../../../modules/discovery/limits.ts";
 import { Lookout } from "../../../modules/discovery/lookout.ts";
-import { decodeWord, encodeWord, type Word } from "../../../modules/discovery/word.ts";
+import { decodeWord, encodeCall, encodeWord, type Word } from "../../../modules/discovery/word.ts";
 import { MeshPicture, type NodeView } from "../../../modules/shared/mesh_view.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
@@ -14,13 +14,15 @@ const keyOf = (n: number) => n.toString(16).padStart(64, "b");
 /** A daemon with a network of which the test is the other end. */
 class World {
   readonly clock = new ManualClock();
-  readonly said: { readonly word: Word | undefined; readonly from: string }[] = [];
+  readonly said: { readonly word: Word; readonly from: string }[] = [];
   readonly dialled: string[] = [];
   readonly logged: string[] = [];
   readonly links: Link[] = [];
   readonly picture = new MeshPicture({ self: SELF, nodes: [] });
   endpoints: string[] = ["unix:/run/sock", "tcp:[::]:7117"];
   networks = ["10.0.0.1"];
+  tags = [TAG];
+  groups: string[] = [];
   /** Why there is no group. */
   failure: ConnectionError | undefined;
   #watch: (change: LinkChange) => void = () => {};
@@ -41,7 +43,7 @@ class World {
       },
       endpoints: () => this.endpoints,
       log: (level: string, text: string) => void this.logged.push(`${level}: ${text}`),
-      self: { keyId: SELF } as Identity,
+      self: { keyId: SELF, groups: this.groups } as unknown as Identity,
       links: {
         list: () => this.links,
         get: () => undefined,
@@ -55,11 +57,15 @@ class World {
         },
       },
     } as unknown as ConstructorParameters<typeof Lookout>[0]["host"];
-    return new Lookout({ host, picture: this.picture, tag: TAG });
+    return new Lookout({ host, picture: this.picture, tags: this.tags });
   }
 
-  async hear(word: Word, from = "10.0.0.2"): Promise<void> {
-    this.#deliver?.resolve({ bytes: encodeWord(TAG, word), from });
+  async hear(word: Word, from = "10.0.0.2", tag = TAG): Promise<void> {
+    await this.hearBytes(encodeWord(tag, word), from);
+  }
+
+  async hearBytes(bytes: Uint8Array, from = "10.0.0.2"): Promise<void> {
+    this.#deliver?.resolve({ bytes, from });
     await this.clock.advance(0);
   }
 
@@ -78,7 +84,10 @@ class World {
     return {
       networks: () => Promise.resolve(this.networks),
       send: (bytes, from) => {
-        this.said.push({ word: decodeWord(TAG, bytes), from });
+        for (const tag of this.tags) {
+          const word = decodeWord(tag, bytes);
+          if (word !== undefined) this.said.push({ word, from });
+        }
         return Promise.resolve();
       },
       receive: () => {
@@ -127,17 +136,17 @@ Deno.test("lookout: one answer is for all who ask, and none for who is in the me
   await world.hear({ keyId: keyOf(1), port: 1, asks: true });
   await world.hear({ keyId: SELF, port: 1, asks: true });
   await world.clock.advance(2_000);
-  assert.deepEqual(world.said.filter(({ word }) => word?.asks === false), []);
+  assert.deepEqual(world.said.filter(({ word }) => word.asks === false), []);
   assert.equal(world.dialled.length, 0);
   for (let n = 2; n < 150; n++) await world.hear({ keyId: keyOf(n), port: n, asks: true });
   await world.clock.advance(500);
-  assert.equal(world.said.filter(({ word }) => word?.asks === false).length, 1);
+  assert.equal(world.said.filter(({ word }) => word.asks === false).length, 1);
   assert.ok(world.dialled.length > 0);
   // Who answers asks nothing, and gets no answer.
   const answers = world.said.length;
   await world.hear({ keyId: keyOf(500), port: 500, asks: false }, "10.0.0.9");
   await world.clock.advance(2_000);
-  assert.equal(world.said.slice(answers).filter(({ word }) => word?.asks === false).length, 0);
+  assert.equal(world.said.slice(answers).filter(({ word }) => word.asks === false).length, 0);
   assert.ok(world.dialled.includes("tcp:10.0.0.9:500"));
   await lookout.stop();
   assert.equal(world.clock.timers, 0);
@@ -149,11 +158,49 @@ Deno.test("lookout: speaks on each network where it can be dialled, at the port 
   world.endpoints = ["tcp:10.0.0.1:1", "tcp:198.51.100.1:2"];
   const lookout = world.start();
   await world.clock.advance(130);
-  assert.deepEqual(world.said.map(({ word, from }) => `${from}:${word?.port}`), [
+  assert.deepEqual(world.said.map(({ word, from }) => `${from}:${word.port}`), [
     "10.0.0.1:1",
     "198.51.100.1:2",
   ]);
   await lookout.stop();
+});
+
+Deno.test("lookout: a gateway hears its segment and the other gateways, and speaks to both", async () => {
+  const world = new World();
+  const others = "fedcba9876543210";
+  world.tags = [TAG, others];
+  const lookout = world.start();
+  await world.clock.advance(130);
+  const word = { keyId: SELF, port: 7_117, asks: true };
+  assert.deepEqual(world.said.map(({ word }) => word), [word, word]);
+  await world.hear({ keyId: keyOf(1), port: 1, asks: false }, "10.0.0.8");
+  await world.hear({ keyId: keyOf(2), port: 2, asks: false }, "10.0.0.9", others);
+  await world.hear({ keyId: keyOf(3), port: 3, asks: false }, "10.0.0.9", "00".repeat(8));
+  await world.clock.advance(2_000);
+  assert.deepEqual(new Set(world.dialled), new Set(["tcp:10.0.0.8:1", "tcp:10.0.0.9:2"]));
+  await lookout.stop();
+});
+
+Deno.test("lookout: a registrar answers who cannot be linked with, once for all, and nobody else does", async () => {
+  for (const groups of [[], ["registrar"]]) {
+    const world = new World();
+    world.groups = groups;
+    const lookout = world.start();
+    await world.clock.advance(130);
+    world.links.push({} as Link);
+    await world.clock.advance(20_000);
+    world.said.length = 0;
+    for (let n = 0; n < 5; n++) await world.hearBytes(encodeCall(TAG));
+    await world.hearBytes(encodeCall("00".repeat(8)));
+    await world.clock.advance(1_000);
+    const answers = world.said.filter(({ word }) => !word.asks).map(({ word }) => word);
+    assert.deepEqual(
+      answers,
+      groups.length === 0 ? [] : [{ keyId: SELF, port: 7_117, asks: false }],
+    );
+    assert.deepEqual(world.dialled, []);
+    await lookout.stop();
+  }
 });
 
 Deno.test("lookout: what is wrong is said once, and when it is over", async () => {
