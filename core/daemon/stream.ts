@@ -65,8 +65,7 @@ export class StreamReceiver implements AsyncIterable<unknown> {
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, void> {
     for (;;) {
       while (this.#head < this.#items.length) {
-        const item = this.#items[this.#head++] as Item;
-        if (this.#head === this.#items.length) this.#items.length = this.#head = 0;
+        const item = this.#take();
         this.#waiting -= item.weight;
         this.#took(item.weight);
         yield item.body;
@@ -77,6 +76,16 @@ export class StreamReceiver implements AsyncIterable<unknown> {
       }
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
+  }
+
+  /** What was taken is let go, also where a slow reader never gets to the end. */
+  #take(): Item {
+    const item = this.#items[this.#head++] as Item;
+    if (2 * this.#head >= this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return item;
   }
 
   #took(weight: number): void {
