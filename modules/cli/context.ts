@@ -85,7 +85,7 @@ async function chooseHome(
 ): Promise<MeshHome> {
   const { home, others } = await homes.choose(meshName);
   if (others > 0) {
-    out.note(`Mesh "${home.name}": booted last of ${others + 1}; another one: --mesh NAME`);
+    out.note(`Mesh "${home.name}": made or booted last of ${others + 1}; another one: --mesh NAME`);
   }
   return home;
 }

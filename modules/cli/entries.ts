@@ -10,7 +10,7 @@ export type Entry = Command | CommandGroup;
 
 /** Every command takes these. */
 export const GLOBAL_OPTIONS = {
-  mesh: text("Which mesh; default $MINIME_MESH, or the only one, or the one booted last", {
+  mesh: text("Which mesh; default $MINIME_MESH, or the only one, or the one made or booted last", {
     placeholder: "NAME",
     completion: "meshes",
   }),

@@ -19,7 +19,9 @@ export async function readConfigFile(
   const text = path === "-" ? await stdin.text() : await readText(env.files, path);
   const mesh = parseMeshFile(text, { file: path === "-" ? "stdin" : path });
   if (meshName === undefined || meshName === mesh.name) return { mesh, text };
-  throw new UsageError(`"${path}" is of mesh "${mesh.name}", not of "${meshName}"`);
+  throw new UsageError(`"${path}" is of mesh "${mesh.name}", not of "${meshName}"`, {
+    hint: "That is what --mesh says, or MINIME_MESH where it is set",
+  });
 }
 
 /** @throws UsageError when the home has none */

@@ -46,6 +46,8 @@ export async function runMeshInit(
   await home.store("issuer.key", issuer.key);
   // Last: with it the mesh is complete.
   await home.store("issuer.cert", issuer.certificate);
+  // Who has just made a mesh means that one.
+  await home.storeLastBoot({ at: Math.floor(env.clock.now()), up: [], failed: [] });
   const facts = await readMeshFacts(env, primitives, home);
   if (json) return out.json(facts);
   out.print(`Mesh "${name}" has its keys, in "${home.folder}"`);
@@ -53,10 +55,8 @@ export async function runMeshInit(
   const which = config === undefined ? `--mesh ${name}` : `--config ${shellQuoted(config)}`;
   out.note(`Next: minime mesh provision ${which} NODESET --out FOLDER`);
   const others = (await homes.list()).filter((each) => each !== name);
-  if (others.length > 0 && env.processes.variable("MINIME_MESH") !== name) {
-    out.note(
-      `You have other meshes, too: for commands to mean this one, export MINIME_MESH=${name}`,
-    );
+  if (others.length > 0) {
+    out.note(`Commands mean this mesh from now on; another one of yours: --mesh ${others[0]}`);
   }
   out.note(
     `Keep a copy of ${shellQuoted(home.path("root.key"))} offline: whoever holds it is the mesh`,

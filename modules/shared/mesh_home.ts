@@ -90,7 +90,7 @@ const LastBootSchema = v.object({
   up: v.array(Name),
   failed: v.array(v.object({ name: Name, reason: v.string() })),
 });
-/** What became of the last boot of this mesh. */
+/** What became of the last boot of this mesh; of one that has only got its keys yet, when it did. */
 export type LastBoot = Readonly<v.InferOutput<typeof LastBootSchema>>;
 
 /** The homes of all meshes of this user. */
@@ -131,7 +131,7 @@ export class MeshHomes {
   }
 
   /**
-   * The mesh of that name; without a name the only one, else the one booted last. `others` is how
+   * The mesh of that name; without a name the only one, else the one made or booted last. `others` is how
    * many more it was chosen from, so that the caller can say which one it took.
    *
    * @throws ConnectionError when there is none

@@ -164,7 +164,7 @@ for (const form of FORMS) {
     assert.deepEqual(await run(["nodeset", "expand", "@io"], { env }), {
       code: 0,
       stdout: "p1\n",
-      stderr: 'Mesh "prod": booted last of 2; another one: --mesh NAME\n',
+      stderr: 'Mesh "prod": made or booted last of 2; another one: --mesh NAME\n',
     });
     assert.equal((await run(["-q", "nodeset", "expand", "@io"], { env })).stderr, "");
     const named = { code: 0, stdout: "n1 n2\n", stderr: "" };

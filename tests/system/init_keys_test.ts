@@ -70,6 +70,21 @@ Deno.test("mesh init: makes keys once, and shows them without their secrets", as
   assert.ok(!JSON.stringify(facts).includes(secret.slice(0, 16)));
 });
 
+Deno.test("mesh init: the mesh that was made last is the one that commands mean", async () => {
+  await using mesh = await prepared();
+  const unnamed = { MINIME_MESH: "" };
+  for (const name of ["zoo", "lab"]) {
+    const made = await mesh.runWith(unnamed, "mesh", "init", "--mesh", name);
+    assert.equal(made.code, 0, made.stderr);
+    assert.equal(
+      /^Commands mean this mesh from now on; another one of yours: --mesh zoo$/m.test(made.stderr),
+      name === "lab",
+    );
+    const shown = await mesh.runWith(unnamed, "mesh", "show", "--json");
+    assert.equal(JSON.parse(shown.stdout).mesh, name);
+  }
+});
+
 Deno.test("mesh init: keys that boot made get an issuer and stay what they are", async () => {
   await using mesh = await LocalMesh.start({ nodes: "n1" });
   const root = Deno.readFileSync(`${mesh.home}/root.key`);

@@ -127,7 +127,7 @@ Deno.test("mesh home: spoilt lists are named, with the way out", async () => {
   );
 });
 
-Deno.test("mesh home: the mesh is the named one, the only one, or the one booted last", async () => {
+Deno.test("mesh home: the mesh is the named one, the only one, or the one made or booted last", async () => {
   using place = makePlace();
   const homes = new MeshHomes(place.env);
   await assert.rejects(
