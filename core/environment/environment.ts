@@ -126,6 +126,8 @@ export interface Files {
   list(path: string, options?: { max?: number }): Promise<string[]>;
   /** Undefined when there is nothing. Does not follow a symbolic link. */
   facts(path: string): Promise<FileFacts | undefined>;
+  /** The same place by a path without symbolic links, absolute; undefined when there is nothing. */
+  realPath(path: string): Promise<string | undefined>;
   /** Changes permission bits. */
   setMode(path: string, mode: number): Promise<void>;
   /**

@@ -84,6 +84,17 @@ export class RealFiles implements Files {
     });
   }
 
+  async realPath(path: string): Promise<string | undefined> {
+    return await guarded(`find "${path}"`, async () => {
+      try {
+        return await Deno.realPath(path);
+      } catch (error) {
+        if (marksOf(error).includes("NotFound")) return undefined;
+        throw error;
+      }
+    });
+  }
+
   async setMode(path: string, mode: number): Promise<void> {
     await guarded(`change the mode of "${path}"`, () => Deno.chmod(path, mode));
   }

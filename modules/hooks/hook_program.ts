@@ -6,13 +6,14 @@
 import { type Child, type Environment, errorText, type Log } from "../../core/mod.ts";
 import type { MeshHooks } from "../shared/mesh_file.ts";
 import { printable } from "../shared/text.ts";
+import { requireTrusted } from "../shared/trusted_file.ts";
 import { HOOK_GRACE_MS, HOOK_STDERR_CHARACTERS_MAX, HOOK_STDERR_MS_MAX } from "./limits.ts";
 import type { NodeEvent } from "./node_event.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export interface HookProgramOptions {
-  readonly env: Pick<Environment, "clock" | "processes">;
+  readonly env: Pick<Environment, "clock" | "files" | "processes">;
   readonly log: Log;
   /** Name of the mesh. */
   readonly mesh: string;
@@ -28,11 +29,14 @@ export async function runHook(
   { event, node }: NodeEvent,
   options: HookProgramOptions,
 ): Promise<void> {
-  const { env: { clock, processes }, log, mesh, self, hooks } = options;
+  const { env, log, mesh, self, hooks } = options;
+  const { clock, processes } = env;
   const what = `Hook for ${event} of "${node.name}"`;
   const begun = clock.monotonic();
   let child: Child;
   try {
+    // Somebody may have got at it since the daemon was started.
+    await requireTrusted(env, hooks.program);
     child = await processes.spawn(hooks.program, {
       stdin: "piped",
       stderr: "piped",

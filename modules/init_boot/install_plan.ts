@@ -18,6 +18,7 @@ import { loadNodeKeys, ownerOf, readNodeKeys } from "../shared/node_keys.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import { PROGRAM_PATH, staysInPlace } from "./installed_program.ts";
+import { requireTrusted } from "../shared/trusted_file.ts";
 import { type ServiceKind, servicePath, systemdVersion } from "./service_kind.ts";
 import { sysvScript } from "./sysv_script.ts";
 import { systemdUnit } from "./systemd_unit.ts";
@@ -69,6 +70,7 @@ export async function planInstall(env: Needs, options: InstallOptions): Promise<
   const config = absolute(env, options.config);
   const file = parseMeshFile(await readText(env, config), { file: config });
   const mesh = file.name;
+  if (root === "") await requireTrustedParts(env, file, config);
   if (options.name !== undefined) requireHost(file, options.name, config);
   const place = placeOf(config, { mesh, root });
   if (token !== undefined) requireTokenFor(token, { mesh, name: options.name });
@@ -107,6 +109,12 @@ export async function planInstall(env: Needs, options: InstallOptions): Promise<
     files: [...program.files, ...keys.files, service],
     notes: keys.kept === undefined ? [] : [`${keys.kept.path} is there already and stays as it is`],
   };
+}
+
+/** What the daemon would refuse at every start. */
+async function requireTrustedParts(env: Needs, file: MeshFile, config: string): Promise<void> {
+  if (config.startsWith("/etc/")) await requireTrusted(env, config);
+  if (file.hooks !== undefined) await requireTrusted(env, file.hooks.program);
 }
 
 /** Where the service finds its mesh file and keys. */

@@ -71,6 +71,11 @@ export class SimulatedFiles implements Files {
     return this.#do(`look at "${path}"`, READ_MS, () => this.#disk.facts(path));
   }
 
+  /** There are no symbolic links here. */
+  async realPath(path: string): Promise<string | undefined> {
+    return await this.facts(path) === undefined ? undefined : path;
+  }
+
   setMode(path: string, mode: number): Promise<void> {
     return this.#do(`change the mode of "${path}"`, READ_MS, () => {
       this.#disk.get(path).mode = mode;

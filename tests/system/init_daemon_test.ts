@@ -119,12 +119,37 @@ Deno.test("init daemon: keys of a wrong mode, owner, name or length are refused 
   await Deno.writeFile(key, new Uint8Array(63));
   await endsWith(mesh.start("n1"), 1, /node\.key" has 63 bytes, a key has 64: copy the folder/);
   await Deno.remove(key);
-  await endsWith(mesh.start("n1"), 2, /There is no ".*node\.key": it belongs to the keys/);
+  await endsWith(mesh.start("n1"), 2, /There is no node\.key in ".*n1"/);
   await endsWith(
     mesh.start("n1", { args: ["--keys", "/nowhere"] }),
     2,
     /There is no folder "\/nowhere" with the keys of this node/,
   );
+});
+
+Deno.test("init daemon: a mesh file or hook that others could change is refused, also by a reload", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  const file = `${mesh.keys("n1")}/mesh.toml`;
+  await Deno.chmod(file, 0o666);
+  const changed =
+    /mesh\.toml" can be changed by others \(mode 0666\).*\n?.*chmod go-w .*mesh\.toml/;
+  const refused = mesh.start("n1");
+  await endsWith(refused, 2, /mesh\.toml" can be changed by others \(mode 0666\), and with it/);
+  assert.match(refused.lines.join("\n"), changed);
+  await Deno.chmod(file, 0o644);
+  const open = `${mesh.local.folder}/open`;
+  await Deno.mkdir(open);
+  await Deno.writeTextFile(`${open}/hook`, "#!/bin/sh\n", { mode: 0o755 });
+  const whole = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, `${whole}[hooks]\nprogram = "${open}/hook"\n`);
+  await Deno.chmod(open, 0o777);
+  await endsWith(mesh.start("n1"), 2, /open" can be changed by others \(mode 0777\)/);
+  await Deno.chmod(open, 0o755);
+  await mesh.start("n1").line(RUNNING);
+  await Deno.chmod(`${open}/hook`, 0o775);
+  const reload = await mesh.local.run("reload");
+  assert.equal(reload.code, 1);
+  assert.match(reload.stderr, /open\/hook" can be changed by others \(mode 0775\)/);
 });
 
 Deno.test("init daemon: a file that does not name this machine, or is wrong, ends the start", async () => {

@@ -17,6 +17,8 @@ async function run(
     readonly timeoutMs?: number;
     readonly signal?: AbortSignal;
     readonly clock?: ManualClock;
+    /** Of the program. @default 0o700 */
+    readonly mode?: number;
     /** What is done when it has written something. */
     readonly then?: () => Promise<void>;
   } = {},
@@ -29,12 +31,13 @@ async function run(
     await Deno.writeTextFile(program, `#!/bin/sh\nexec >${folder}/output\n${script}\n`, {
       mode: 0o700,
     });
+    await Deno.chmod(program, options.mode ?? 0o700);
   }
   const lines: string[] = [];
   const { timeoutMs = 60_000, signal = new AbortController().signal, then } = options;
-  const { clock: realClock, processes } = createRealEnvironment();
+  const { clock: realClock, files, processes } = createRealEnvironment();
   const running = runHook({ event: "failure", node }, {
-    env: { clock: options.clock ?? realClock, processes },
+    env: { clock: options.clock ?? realClock, files, processes },
     log: (level, text, fields) => lines.push(`${level}: ${text} ${JSON.stringify(fields ?? {})}`),
     mesh: "lab",
     self: "n1",
@@ -74,6 +77,12 @@ Deno.test("hook program: it gets variables of its own and the event as JSON, and
 Deno.test("hook program: a failure is a warning with what it said, a missing one an error", async () => {
   const failed = await run("exec <&-; echo one >&2; echo two >&2; exit 3");
   assert.match(failed.lines.join(), /^warning: .* ended with exit code 3 after .*"one \| two"/);
+  const open = await run("echo ran", { mode: 0o777 });
+  assert.match(
+    open.lines.join(),
+    /^error: Hook .* cannot be run: ".*hook" can be changed by others/,
+  );
+  assert.equal(open.output, "");
   const missing = await run(undefined);
   assert.match(missing.lines.join(), /^error: Hook for failure of "n2" cannot be run: /);
 });
