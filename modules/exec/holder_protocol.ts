@@ -16,6 +16,7 @@
  */
 
 import * as v from "valibot";
+import { jobsPidFile } from "../shared/state_folder.ts";
 import { JobOrderSchema, JobSchema, KillOrderSchema, LogsOrderSchema } from "./order.ts";
 
 /** Versions that this program speaks. */
@@ -26,7 +27,7 @@ export const HOLDER_SOCKET = "jobs";
 
 /** Where its files are. */
 export function holderPaths(folder: string): { readonly pid: string; readonly records: string } {
-  return { pid: `${folder}/jobs.pid`, records: `${folder}/jobs.json` };
+  return { pid: jobsPidFile(folder), records: `${folder}/jobs.json` };
 }
 
 const Version = v.pipe(v.number(), v.integer(), v.minValue(1));

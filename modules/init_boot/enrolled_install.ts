@@ -31,7 +31,7 @@ import { parseMeshFile } from "../shared/mesh_file.ts";
 import { isWrittenByBoot, type NodeFile, ownNodeKey } from "../shared/node_folder.ts";
 import { makePrivateFolder, readPrivateFile } from "../shared/private_folder.ts";
 import { renewalAt } from "../shared/renewal.ts";
-import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
+import { statePaths, SYSTEM_STATE_ROOT } from "../shared/state_folder.ts";
 import { refuseBooted } from "./booted_node.ts";
 import { writeFiles } from "./install_files.ts";
 import { planInstall, type PlannedFile } from "./install_plan.ts";
@@ -160,7 +160,7 @@ async function open(
     key: await ownNodeKey(env, folder),
     issuerKey: await wantedIssuerKey(env, primitives, {
       folder,
-      stateFolder: statePaths(installedStateRoot(env), mesh, name).folder,
+      stateFolder: statePaths(SYSTEM_STATE_ROOT, mesh, name).folder,
     }),
     certificate,
     file: file && new TextDecoder().decode(file),

@@ -36,7 +36,11 @@ export const installOptions = {
   dryRun: DRY_RUN,
 };
 /** Of `minime init uninstall`. */
-export const uninstallOptions = { ...MANAGER, dryRun: DRY_RUN };
+export const uninstallOptions = {
+  ...MANAGER,
+  keepJobs: flag("Let background jobs of the node run on; default: they are ended"),
+  dryRun: DRY_RUN,
+};
 /** Of `minime init status`. */
 export const serviceStatusOptions = { ...MANAGER, ...JSON_OUTPUT };
 
@@ -74,7 +78,9 @@ export const init = group({
     command({
       name: "uninstall",
       brief: "Stop the node of this machine, and let it start no more",
-      description: "Keys and state stay; the last line says how to remove them.",
+      description:
+        "Background jobs that run there are ended, unless they are to be kept. Keys and state stay; " +
+        "the last line says how to remove them.",
       examples: [["minime init uninstall", "the only node that is installed here"]],
       options: uninstallOptions,
       load: () => import("./uninstall_command.ts").then((m) => m.runUninstall),

@@ -11,5 +11,11 @@ export const HOST_BACKOFF_MS_MIN = 1_000;
 export const HOST_BACKOFF_MS_MAX = 30_000;
 /** Tokens that a registrar keeps at once; each is a few hundred bytes. */
 export const TOKENS_MAX = 10_000;
+/** A process that holds background jobs ends them within some seconds, by SIGTERM and then SIGKILL. */
+export const HOLDER_END_MS_MAX = 15_000;
+/** The kernel takes its time where a disk hangs. */
+export const HOLDER_KILL_MS_MAX = 5_000;
+/** Between two looks whether it is gone. */
+export const HOLDER_CHECK_MS = 50;
 /** What is kept of the output of a program of the system. */
 export const PROGRAM_TEXT_CHARACTERS_MAX = 64 * 1024;

@@ -21,7 +21,8 @@ const SOCKET_PATH_BYTES_MAX = 107;
 /** The daemon's own. */
 const SOCKET = "sock";
 
-const SYSTEM_STATE_ROOT = "/var/lib/minime";
+/** Of daemons that the service manager of a machine starts. */
+export const SYSTEM_STATE_ROOT = "/var/lib/minime";
 
 /** Where the parts of one daemon's state are. */
 export interface StatePaths {
@@ -30,8 +31,15 @@ export interface StatePaths {
   readonly log: string;
   /** A folder. */
   readonly audit: string;
+  /** There while a process holds background jobs of the node (modules/exec/holder.ts). */
+  readonly jobsPid: string;
   /** Says where the socket lies when it does not lie in the folder. */
   readonly socketPointer: string;
+}
+
+/** In a state folder: see {@link StatePaths.jobsPid}. */
+export function jobsPidFile(folder: string): string {
+  return `${folder}/jobs.pid`;
 }
 
 /** Of all daemons of this user; throws when neither XDG_STATE_HOME nor HOME is set. */
@@ -59,6 +67,7 @@ export function statePaths(root: string, mesh: string, node: string): StatePaths
     pid: `${folder}/pid`,
     log: `${folder}/log`,
     audit: `${folder}/audit`,
+    jobsPid: jobsPidFile(folder),
     socketPointer: socketPointer(folder, SOCKET),
   };
 }

@@ -260,9 +260,32 @@ systemTest(
     );
     assert.match(again.stdout, /^All files are as they should be$/m);
     assert.match(again.stdout, /^minime-lab runs already, as process \d+$/m);
+    // They were left to run without a word, and so was the process that held them.
+    await mesh.local.must("exec", "-w", "n1", "--bg", "sleep", "1000");
+    // Nobody reaps there, and a zombie has no command line.
+    const lives = async (pid: string) =>
+      (await machine.run(["cat", `/proc/${pid}/cmdline`])).stdout !== "";
+    const kept = await minime("init", "uninstall", "--sysv", "--keep-jobs");
+    assert.equal(kept.code, 0, kept.stderr);
+    const [, holder = ""] = /"n1" run on, held by process (\d+); to end them: kill \1$/m
+      .exec(kept.stderr) ?? [];
+    assert.equal(await lives(holder), true, kept.stderr);
+    await minime("init", "install", "--config", "/etc/minime/lab/mesh.toml", "--sysv");
+    const dry = await minime("init", "uninstall", "--sysv", "--dry-run");
+    assert.match(
+      dry.stdout,
+      new RegExp(`^# background jobs of "n1", which process ${holder} holds`),
+    );
     const gone = await minime("init", "uninstall", "--sysv");
     assert.equal(gone.code, 0, gone.stderr);
     assert.match(gone.stdout, /^minime-lab is stopped$/m);
+    assert.match(
+      gone.stdout,
+      new RegExp(`^Background jobs of "n1", which process ${holder} held, are ended$`, "m"),
+    );
+    assert.equal(await lives(holder), false);
+    const left = await machine.run(["pgrep", "-f", "sleep 1000"]);
+    assert.equal(left.stdout, "");
     assert.equal((await mesh.local.run("nodes")).code, 4);
   },
 );
