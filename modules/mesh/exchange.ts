@@ -38,6 +38,7 @@ import {
   FETCH_BYTES_MAX,
   FETCH_KEYS_MAX,
   FETCH_MS_MAX,
+  FIRST_SYNC_MS,
   NODES_MAX,
   RETRY_MS,
   SUMMARY_NODES_MAX,
@@ -113,9 +114,18 @@ export class Exchange {
 
   linkUp(link: Link): void {
     const stopping = new AbortController();
-    this.#neighbours.set(link, { link, lacking: new Map(), stopping, asking: false });
+    const neighbour = { link, lacking: new Map(), stopping, asking: false };
+    this.#neighbours.set(link, neighbour);
+    const { self, table, clock } = this.#options;
+    const { keyId } = link.peer.identity;
     // One comparison serves both.
-    if (this.#options.self < link.peer.identity.keyId) this.sync(link);
+    if (self > keyId) return;
+    // What we know of one that was here before may be stale, and is put right at once.
+    if (table.get(keyId) !== undefined) return this.sync(link);
+    this.#run(neighbour, async () => {
+      await clock.sleep(FIRST_SYNC_MS, { signal: stopping.signal });
+      await this.#sync(neighbour);
+    });
   }
 
   linkDown(link: Link): void {

@@ -39,6 +39,11 @@ export const ADVERT_INTERVAL_MS_PER_NODE = 1;
 export const UNHURRIED_ADVERT_MS = 1_000;
 /** So much longer for each node that is up: all together say fifty of these a second at most. */
 export const UNHURRIED_ADVERT_MS_PER_NODE = 20;
+/**
+ * Who meets a stranger compares with it so much later: in a boot all are strangers, and by then each has
+ * told of its first links, so that what it said before them, which nobody needs, travels no further.
+ */
+export const FIRST_SYNC_MS = 2 * ADVERT_DELAY_MS;
 /** After some quiet, so many may follow each other at once: a newcomer is seen soon. */
 export const ADVERTS_AT_ONCE_MAX = 4;
 /** News for one neighbour are gathered so long, so that a wave of adverts becomes few messages. */

@@ -17,7 +17,7 @@ const LARGE_NODES = 64;
  * itself. The task "simulate" has the same.
  */
 const V8_FLAGS = "--v8-flags=--single-threaded-gc,--max-old-space-size=16384," +
-  "--min-semi-space-size=64,--max-semi-space-size=64";
+  "--min-semi-space-size=256,--max-semi-space-size=256";
 
 export interface ShardOptions {
   readonly first: number;

@@ -4,7 +4,7 @@ import { CallError, type Link, type Self } from "../../../core/mod.ts";
 import { newCounts } from "../../../modules/mesh/counts.ts";
 import { Exchange } from "../../../modules/mesh/exchange.ts";
 import { Intake } from "../../../modules/mesh/intake.ts";
-import { CHAIN_TRUSTED_MS_MAX, NODES_MAX } from "../../../modules/mesh/limits.ts";
+import { CHAIN_TRUSTED_MS_MAX, FIRST_SYNC_MS, NODES_MAX } from "../../../modules/mesh/limits.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { quiet } from "../../support/wait.ts";
@@ -25,9 +25,11 @@ class End {
   /** Chains that it verified. */
   verified = 0;
 
+  readonly clock = new ManualClock();
+
   constructor(readonly self: Self) {
     const host = hostOf(keys, self);
-    const clock = new ManualClock();
+    const { clock } = this;
     this.#intake = new Intake({
       host: {
         ...host,
@@ -92,6 +94,7 @@ async function compare(a: End, b: End): Promise<void> {
   };
   const links = new Map([[a, linkTo(a, b)], [b, linkTo(b, a)]]);
   for (const end of [a, b]) end.exchange.linkUp(links.get(end) as Link);
+  for (const end of [a, b]) await end.clock.advance(FIRST_SYNC_MS);
   for (let quiet = 0; quiet < 5; quiet = underWay === 0 ? quiet + 1 : 0) {
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
@@ -123,6 +126,30 @@ Deno.test("exchange: two that have the same say no more than that", async () => 
   for (const end of [a, b]) end.learn(people.map((_, index) => index % 3));
   await compare(a, b);
   assert.deepEqual([...a.asked, ...b.asked], ["mesh.sync"]);
+});
+
+// In a boot all are strangers, and what each said before its first links went to everybody for nothing.
+Deno.test("exchange: a stranger is compared with a little later, one that was here before at once", async () => {
+  const byKey = people.toSorted((a, b) => a.identity.keyId < b.identity.keyId ? -1 : 1);
+  // Of two the one with the smaller key begins.
+  const [self, peer] = [byKey.at(0), byKey.at(-1)] as [Self, Self];
+  for (const isKnown of [false, true]) {
+    const end = new End(self);
+    end.learn(people.map((one) => isKnown && one === peer ? 1 : 0));
+    const asked: string[] = [];
+    const link = {
+      peer: { identity: peer.identity },
+      request: (verb: string) => {
+        asked.push(verb);
+        return Promise.reject(new CallError("refused", "Not answered here"));
+      },
+    };
+    end.exchange.linkUp(link as unknown as Link);
+    assert.deepEqual(asked, isKnown ? ["mesh.sync"] : []);
+    await end.clock.advance(FIRST_SYNC_MS);
+    assert.deepEqual(asked, ["mesh.sync"]);
+    await end.exchange.stop();
+  }
 });
 
 Deno.test("exchange: a chain that was verified lately is not verified again", async () => {
