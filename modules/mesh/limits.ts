@@ -109,6 +109,11 @@ export const FIRST_VIEW_MS_MAX = 2_000;
 export const STATES_DELAY_MS = 20;
 /** So much longer for each node: what a change costs grows with them, its share of the time must not. */
 export const STATES_DELAY_MS_PER_NODE = 0.1;
+/**
+ * Who was gone, and seems to be back by nothing but old adverts, is shown as up after so long: what the
+ * newer ones need to come, by offers over a few hops, and more than a round trip between continents.
+ */
+export const HEARSAY_MS = 600;
 /** A node that was never reachable is not shown as down before its neighbours can have spoken. */
 export const NEWCOMER_MS = 2_000;
 

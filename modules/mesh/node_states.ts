@@ -6,7 +6,7 @@
  */
 
 import type { MeshChange, MeshView, NodeState, NodeView } from "../shared/mesh_view.ts";
-import { NEWCOMER_MS } from "./limits.ts";
+import { HEARSAY_MS, NEWCOMER_MS } from "./limits.ts";
 import { placesOfLoss } from "./losses.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
 import { Reach } from "./reach.ts";
@@ -34,6 +34,8 @@ export class NodeStates {
   #links: readonly string[] = [];
   /** Not reached yet, and not shown as down yet. */
   readonly #newcomers = new Set<string>();
+  /** Gone, and reached again by hearsay alone: since when, in monotonic ms. */
+  readonly #returning = new Map<string, number>();
 
   constructor(table: NodeTable, self: string) {
     this.#table = table;
@@ -62,6 +64,8 @@ export class NodeStates {
         continue;
       }
       this.#newcomers.delete(keyId);
+      if (way && this.#isHearsay(entry, now.monotonic)) continue;
+      this.#returning.delete(keyId);
       judge(entry, way, now.now);
       if (entry.state !== "up" && this.#hasSuccessor(entry)) entry.forgotten = true;
       if (entry.forgotten) {
@@ -73,6 +77,7 @@ export class NodeStates {
     for (const { keyId, view } of this.#table.dropOldest()) {
       this.#reach.claim(keyId, undefined);
       this.#newcomers.delete(keyId);
+      this.#returning.delete(keyId);
       if (view === undefined) continue;
       forgotten.push(keyId);
       reshaped = true;
@@ -89,7 +94,14 @@ export class NodeStates {
     for (const keyId of changed) this.#claim(keyId);
     this.#claim(this.#self);
     const { gained, lost } = this.#reach.settle();
-    const keyIds = new Set([...changed, ...gained, ...lost, ...this.#newcomers, this.#self]);
+    const keyIds = new Set([
+      ...changed,
+      ...gained,
+      ...lost,
+      ...this.#newcomers,
+      ...this.#returning.keys(),
+      this.#self,
+    ]);
     const entries = new Set<NodeEntry>();
     for (const keyId of keyIds) {
       const entry = this.#table.get(keyId);
@@ -133,6 +145,17 @@ export class NodeStates {
       monotonic - firstAt < NEWCOMER_MS;
   }
 
+  /**
+   * The way back to it is made of what was said before it was gone. When a partition has healed, the news
+   * that would say otherwise may be under way: a node that died meanwhile is not up for that long.
+   */
+  #isHearsay({ keyId, state, stale }: NodeEntry, monotonic: number): boolean {
+    if (!stale || state === "up" || this.#links.includes(keyId)) return false;
+    const since = this.#returning.get(keyId) ?? monotonic;
+    this.#returning.set(keyId, since);
+    return monotonic - since < HEARSAY_MS;
+  }
+
   /** Whether a later certificate carries its name. */
   #hasSuccessor({ identity: { name, certificate } }: NodeEntry): boolean {
     return this.#table.named(name)
@@ -153,15 +176,14 @@ export class NodeStates {
   }
 
   #againInMs(monotonic: number): number | undefined {
-    let again: number | undefined;
+    const ends = [...this.#returning.values()].map((since) => since + HEARSAY_MS);
     for (const keyId of this.#newcomers) {
       const entry = this.#table.get(keyId);
-      if (entry === undefined) continue;
-      // At least 1: what rounding leaves would be waited for again and again, without end.
-      const left = Math.max(1, entry.firstAt + NEWCOMER_MS - monotonic);
-      again = Math.min(again ?? Infinity, left);
+      if (entry !== undefined) ends.push(entry.firstAt + NEWCOMER_MS);
     }
-    return again;
+    if (ends.length === 0) return undefined;
+    // At least 1: what rounding leaves would be waited for again and again, without end.
+    return Math.max(1, ends.reduce((first, end) => Math.min(first, end)) - monotonic);
   }
 }
 
@@ -171,6 +193,7 @@ function judge(entry: NodeEntry, way: boolean, now: number): void {
   if (state === "up") entry.forgotten = false;
   if (state === entry.state) return;
   if (state !== "down") entry.lostAt = undefined;
+  entry.stale ||= state !== "up";
   entry.state = state;
   entry.since = now;
 }

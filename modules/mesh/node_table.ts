@@ -25,6 +25,8 @@ export interface NodeEntry {
   /** Monotonic ms: when we first heard of the key. */
   readonly firstAt: number;
   forgotten: boolean;
+  /** It was gone since its advert came. */
+  stale: boolean;
   /** Undefined: not judged yet. */
   state: NodeState | undefined;
   /** Unix ms: when we noticed its state. */
@@ -94,6 +96,7 @@ export class NodeTable {
       urgent: old === undefined || this.isSmall || isGateway(identity) || isUrgent(advert, old),
       firstAt: old === undefined || old.forgotten ? now : old.firstAt,
       forgotten,
+      stale: false,
       state: old?.forgotten ? undefined : old?.state,
       since: old?.since ?? 0,
       lostAt: old?.lostAt,

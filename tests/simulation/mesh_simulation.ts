@@ -22,7 +22,7 @@ import { simulationPrimitives } from "./remembering_primitives.ts";
 import type { RunOptions } from "./scheduler.ts";
 import { groupsOf, type Place, SimulatedNode } from "./simulated_node.ts";
 
-/** How often agreement is looked for, in virtual time. */
+/** How often agreement is looked for, in virtual ms. */
 const LOOK_MS = 50;
 /** Longest pause between two dials is 30 s; a few of them may be needed. */
 const AGREE_MS_MAX = 120_000;
@@ -211,17 +211,20 @@ export class MeshSimulation {
     return simulation.now - begun;
   }
 
-  /** Runs until it holds, as seen every {@link LOOK_MS}; rejects after `maxMs`. */
+  /** Runs until it holds, as seen every so many ms; rejects after `maxMs`. */
   async runUntil(
     holds: () => boolean,
-    { maxMs = AGREE_MS_MAX }: { readonly maxMs?: number } = {},
+    { maxMs = AGREE_MS_MAX, everyMs = LOOK_MS }: {
+      readonly maxMs?: number;
+      readonly everyMs?: number;
+    } = {},
   ): Promise<void> {
     const end = this.simulation.now + maxMs;
     while (!holds()) {
       if (this.simulation.now >= end) {
         throw new Error(`Not reached in ${maxMs} ms: ${this.disagreement() ?? "but they agree"}`);
       }
-      await this.run({ forMs: LOOK_MS });
+      await this.run({ forMs: everyMs });
     }
   }
 

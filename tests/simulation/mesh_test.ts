@@ -106,3 +106,22 @@ Deno.test("simulated mesh: a node that comes back with a new key takes over its 
   }
   await mesh.stopAll();
 });
+
+// By old adverts of both ends there was a way to it, until the newer ones had come.
+Deno.test("simulated mesh: who died during a partition is not up when it heals, not for a moment", async () => {
+  const mesh = await MeshSimulation.start({ seed: 5, nodes: 8, path: { delayMs: 20 } });
+  await mesh.untilAgreed();
+  const [left, right] = [mesh.nodes.slice(0, 4), mesh.nodes.slice(4)];
+  mesh.simulation.partition(left.map(({ name }) => name), right.map(({ name }) => name));
+  await mesh.run({ forMs: 10_000 });
+  mesh.powerOff(mesh.node("n8"));
+  await mesh.run({ forMs: 10_000 });
+  mesh.simulation.heal();
+  const seen = new Set<string>();
+  await mesh.runUntil(() => {
+    for (const { running } of left) seen.add(`${running?.picture?.byName("n8")?.state}`);
+    return mesh.disagreement() === undefined;
+  }, { everyMs: 1 });
+  assert.deepEqual([...seen], ["down"]);
+  await mesh.stopAll();
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Self } from "../../../core/mod.ts";
 import type { Advert } from "../../../modules/mesh/advert.ts";
-import { NEWCOMER_MS } from "../../../modules/mesh/limits.ts";
+import { HEARSAY_MS, NEWCOMER_MS } from "../../../modules/mesh/limits.ts";
 import { NodeStates } from "../../../modules/mesh/node_states.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
 import { advertOf, NOW_MS, seededKeys } from "./adverts.ts";
@@ -78,6 +78,35 @@ Deno.test("node states: a forged claim of a link does not make anybody reachable
   scene.advert("c", "ab");
   scene.monotonic = NEWCOMER_MS;
   assert.equal(scene.update("b"), "a:up b:up c:down");
+});
+
+// After a partition the news of who died in the other half come later than the link to it.
+Deno.test("node states: who is back by old adverts alone is up a little later", () => {
+  const scene = new Scene("abcd");
+  scene.edges("ab bc cd");
+  scene.update("b");
+  assert.equal(scene.update(""), "a:up b:down c:down d:down");
+  assert.equal(scene.update("b"), "a:up b:up c:down d:down", "a link of ours is no hearsay");
+  assert.equal(scene.last?.againInMs, HEARSAY_MS);
+  scene.advert("c", "b");
+  assert.equal(scene.update("b"), "a:up b:up c:up d:down", "c says that it has lost d");
+  scene.monotonic = HEARSAY_MS - 1;
+  scene.advert("c", "bd");
+  assert.equal(scene.update("b"), "a:up b:up c:up d:down", "waited for anew");
+  scene.monotonic += HEARSAY_MS - 1;
+  assert.equal(scene.update("b"), "a:up b:up c:up d:down");
+  scene.monotonic += 1;
+  assert.equal(scene.update("b"), "a:up b:up c:up d:up", "nobody has said otherwise");
+  assert.equal(scene.last?.againInMs, undefined);
+});
+
+Deno.test("node states: who is back and says something new is up at once", () => {
+  const scene = new Scene("abc");
+  scene.edges("ab bc");
+  scene.update("b");
+  assert.equal(scene.update(""), "a:up b:down c:down");
+  scene.advert("c", "b");
+  assert.equal(scene.update("b"), "a:up b:up c:up");
 });
 
 Deno.test("node states: our own links count as we see them, not as we said last", () => {
