@@ -55,6 +55,13 @@ export const RESEND_MS = 50;
 /** Ways that the origin tries to a target, the first one included. */
 export const ATTEMPTS_MAX = 4;
 
+/**
+ * A target that has been down for less may only have changed its links, and be back at once: it is
+ * sent to again as if it were up. One that has died costs a call a third of a second by that, and only
+ * in this first moment.
+ */
+export const FLAP_MS = 200;
+
 /** Text of one failure. */
 export const REASON_CHARACTERS_MAX = 500;
 /** Buckets of a histogram; above it they are made twice as wide. */

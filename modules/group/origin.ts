@@ -59,7 +59,7 @@ export async function* originate(
 ): AsyncGenerator<GroupPart, GroupReply, void> {
   const { clock, picture } = station;
   const begunAt = clock.monotonic();
-  if (args.targets === "") await station.settled(context.signal);
+  if (asksMesh(args.targets)) await station.settled(context.signal);
   const names = await station.firstView.choose(() => freeze(args.targets, picture), context);
   const work = workOf(args, station.env);
   const targets = new Map(names.entries());
@@ -106,6 +106,11 @@ export async function* originate(
     resender.stop();
     if (!complete) operation.cancel();
   }
+}
+
+/** Who is meant depends on who is there: all, groups, patterns. */
+function asksMesh(targets: string): boolean {
+  return targets === "" || /[@*?]/.test(targets);
 }
 
 /** The list that all indices mean from now on. Throws CallError "invalid". */

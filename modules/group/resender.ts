@@ -6,7 +6,7 @@
 
 import type { Clock, Timer } from "../../core/mod.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
-import { ATTEMPTS_MAX, AVOID_EDGES_MAX, RESEND_MS } from "./limits.ts";
+import { ATTEMPTS_MAX, AVOID_EDGES_MAX, FLAP_MS, RESEND_MS } from "./limits.ts";
 import type { Detail } from "./partial.ts";
 import type { Edge } from "./tree.ts";
 
@@ -64,7 +64,10 @@ export class Resender {
 
   #worthwhile(name: string, attempt: number): boolean {
     const { clock, picture, startBy } = this.#options;
-    return attempt < ATTEMPTS_MAX && picture.byName(name)?.state === "up" && clock.now() <= startBy;
+    const node = picture.byName(name);
+    const now = clock.now();
+    if (node === undefined || attempt >= ATTEMPTS_MAX || now > startBy) return false;
+    return node.state === "up" || (node.state === "down" && now - node.since < FLAP_MS);
   }
 
   #remember(indices: readonly number[], { by, at, ran }: Detail): void {

@@ -176,5 +176,6 @@ function isUrgent(advert: Advert, { advert: before, state, forgotten }: NodeEntr
     advert.segment !== before.segment || advert.endpoints.join() !== before.endpoints.join()
   ) return true;
   const links = new Set(advert.links);
-  return before.links.some((keyId) => !links.has(keyId));
+  // The same links again: whoever says so has something else to say, as that its certificate is new.
+  return links.size === before.links.length || before.links.some((keyId) => !links.has(keyId));
 }

@@ -42,14 +42,12 @@ export class Trimmer {
 
   /** Links or the graph are others now. */
   update(): void {
-    const { clock, self, links, isKept } = this.#options;
+    const { self, links, isKept } = this.#options;
     const surplus = new Set(
       links().filter(({ peer }) => self < peer.identity.keyId && !isKept(peer.identity.keyId)),
     );
     for (const link of [...this.#dueAt.keys()]) if (!surplus.has(link)) this.#dueAt.delete(link);
-    const earliest = clock.now() + SURPLUS_MS;
-    const wait = Math.ceil(earliest / SURPLUS_AGAIN_MS) * SURPLUS_AGAIN_MS - clock.now();
-    const dueAt = clock.monotonic() + wait;
+    const dueAt = this.#turnAfter(SURPLUS_MS);
     for (const link of surplus) if (!this.#dueAt.has(link)) this.#dueAt.set(link, dueAt);
     this.#sleep();
   }
@@ -74,13 +72,23 @@ export class Trimmer {
     this.#timer = clock.after(Math.max(0, wait), () => this.#trim());
   }
 
+  /** Monotonic ms: the first moment at which all ask, after so long. */
+  #turnAfter(ms: number): number {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const turn = Math.ceil((now + ms) / SURPLUS_AGAIN_MS) * SURPLUS_AGAIN_MS;
+    return clock.monotonic() + turn - now;
+  }
+
   /** All that are due: one advert tells of all of them. */
   #trim(): void {
     const { clock, isWhole } = this.#options;
     const now = clock.monotonic();
+    // Timers are late, and clocks are set: from this turn to the next it need not be exactly as long.
+    const again = this.#turnAfter(SURPLUS_AGAIN_MS / 2);
     for (const [link, dueAt] of this.#dueAt) {
       if (dueAt > now) continue;
-      this.#dueAt.set(link, now + SURPLUS_AGAIN_MS);
+      this.#dueAt.set(link, again);
       if (isWhole() && link.underWay === 0) void this.#ask(link);
     }
     this.#sleep();

@@ -59,6 +59,8 @@ export class OnDemandPool {
   readonly #used = new Map<string, number>();
   readonly #sent = new Map<string, number>();
   readonly #asked = new Set<Promise<void>>();
+  /** Closed to make room; closing may take a moment. */
+  readonly #leaving = new WeakSet<Link>();
   readonly #stopping = new AbortController();
   #timer: Timer | undefined;
 
@@ -162,22 +164,33 @@ export class OnDemandPool {
     });
   }
 
-  /** The longest idle one of those that we dialled goes. Throws CallError when none is idle. */
+  /**
+   * The longest idle ones of those that we dialled go, so that there is room for what is being dialled
+   * as well. Throws CallError when too few are idle.
+   */
   #makeRoom(): void {
     const { clock } = this.#options;
-    const dialled = this.#dialled();
-    if (dialled.length < ON_DEMAND_MAX) return;
+    const now = clock.monotonic();
     const usedAt = (link: Link) => this.#used.get(link.peer.identity.keyId) ?? 0;
-    const oldest = dialled.reduce((a, b) => usedAt(a) <= usedAt(b) ? a : b);
-    if (clock.monotonic() - usedAt(oldest) < ON_DEMAND_LOOK_MS) {
+    const dialled = this.#dialled();
+    const tooMany = dialled.length + this.#dials.size + 1 - ON_DEMAND_MAX;
+    if (tooMany <= 0) return;
+    const idle = dialled.filter((link) => now - usedAt(link) >= ON_DEMAND_LOOK_MS)
+      .sort((a, b) => usedAt(a) - usedAt(b)).slice(0, tooMany);
+    if (idle.length < tooMany) {
       throw new CallError("busy", `All ${ON_DEMAND_MAX} conduits on demand are in use`);
     }
-    this.counts.closedIdle++;
-    void oldest.close("another one is needed more");
+    for (const link of idle) {
+      this.counts.closedIdle++;
+      this.#leaving.add(link);
+      void link.close("another one is needed more");
+    }
   }
 
+  /** Those that stay. */
   #dialled(): Link[] {
-    return this.#options.onDemand.list().filter(({ dialled }) => dialled);
+    return this.#options.onDemand.list()
+      .filter((link) => link.dialled && !this.#leaving.has(link));
   }
 
   #remember(keyId: string, text: string): void {

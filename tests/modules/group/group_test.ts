@@ -45,14 +45,17 @@ Deno.test("group: equal answers of all nodes fold into one", async () => {
 
 Deno.test("group: a call for all begins when the daemon knows the others, one for names at once", async () => {
   const names = ["n1", "n2", "n3"];
-  await using mesh = await startMesh(names);
+  await using mesh = await startMesh(names, fullMesh(names), { groups: { n3: ["gpu"] } });
   const { promise, resolve } = Promise.withResolvers<void>();
   mesh.board.settling = promise;
-  const all = group(mesh, "n1", { targets: "", steps: say });
+  const all = ["", "*", "n1,@gpu", "n?"].map((targets) =>
+    group(mesh, "n1", { targets, steps: say })
+  );
   await group(mesh, "n1", { targets: "n2", steps: say });
   assert.deepEqual(mesh.daemons.map(({ probe }) => probe.ran.length), [0, 1, 0]);
   resolve();
-  assert.equal((await all).counts.answered, 3);
+  const results = await Promise.all(all);
+  assert.deepEqual(results.map(({ counts }) => counts.answered), [3, 3, 2, 3]);
 });
 
 Deno.test("group: relays carry a call along a line, and each node answers for itself", async () => {

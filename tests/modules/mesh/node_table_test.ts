@@ -37,6 +37,7 @@ Deno.test("node table: only that a node has more links than before is not urgent
   assert.equal(next({}), false);
   assert.equal(next({ links: [A] }), true, "a link is gone");
   assert.equal(next({}), false);
+  assert.equal(next({}), true, "it has the same links, and another certificate");
   assert.equal(next({ endpoints: ["tcp:10.0.0.2:7117"] }), true, "it is elsewhere");
   assert.equal(next({}), true, "and back");
   assert.equal(next({ segment: "other" }), true, "it is of another segment");

@@ -1,6 +1,7 @@
 /** Meshes that are no full graph: many nodes, or segments with gateways. */
 
 import assert from "node:assert/strict";
+import type { Module, ModuleHost } from "../../../core/mod.ts";
 import { SILENCE_MS_MAX, SURPLUS_MS } from "../../../modules/mesh/limits.ts";
 import { standingLinks } from "../../../modules/mesh/topology.ts";
 import type { NodeView } from "../../../modules/shared/mesh_view.ts";
@@ -77,6 +78,34 @@ Deno.test("sparse mesh: a silent machine is down for all within five seconds", a
   await mesh.simulation.run({ forMs: 5_000 });
   assert.ok(SILENCE_MS_MAX < 5_000);
   assert.equal(await mesh.states(mesh.names.filter((name) => name !== "n4")), "19 up, 1 down");
+});
+
+Deno.test("sparse mesh: a loss makes others tell at once of links that they were in no hurry to tell of", async () => {
+  const hosts = new Map<string, ModuleHost>();
+  const spy = (name: string): Module => ({
+    name: "spy",
+    verbs: {},
+    start: (host) => Promise.resolve(void hosts.set(name, host)),
+    stop: () => Promise.resolve(),
+  });
+  await using mesh = await booted({ seed: "hurry", nodes: 20, modules: (name) => [spy(name)] });
+  await mesh.simulation.run({ forMs: TRIM_MS });
+  const up = await upAt(mesh, "n1");
+  const n1 = up.find(({ name }) => name === "n1") as NodeView;
+  // None of these is linked with n1.
+  const [stranger, watcher, victim] = up.filter(({ keyId }) =>
+    keyId !== n1.keyId && !n1.links.includes(keyId)
+  ) as [NodeView, NodeView, NodeView];
+  const knows = async () => (await mesh.node(watcher.name, "n1"))?.links.includes(stranger.keyId);
+  const dialled = hosts.get("n1")?.links.dial(stranger.endpoints[0] as string, {
+    expect: { keyId: stranger.keyId },
+  });
+  await mesh.simulation.finish(dialled as Promise<unknown>);
+  await mesh.simulation.run({ forMs: 500 });
+  assert.equal(await knows(), false, "nobody hurries without need");
+  mesh.simulation.kill(victim.name);
+  await mesh.simulation.run({ forMs: 500 });
+  assert.equal(await knows(), true);
 });
 
 Deno.test("sparse mesh: halves find each other after any time", async () => {

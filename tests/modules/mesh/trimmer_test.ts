@@ -69,6 +69,25 @@ Deno.test("trimmer: all ask at the same moments, whenever their links became nee
   trimmer.stop();
 });
 
+Deno.test("trimmer: a late timer, or a clock that is set, moves nobody's turn for ever", async () => {
+  const { clock, state, trimmer, take } = scene("x");
+  state.spare = false;
+  await clock.advance(SURPLUS_MS - 1);
+  clock.jump(3_000);
+  await clock.advance(0);
+  assert.deepEqual(take(), ["mesh.spare x"]);
+  clock.skew(2_000);
+  await clock.advance(SURPLUS_AGAIN_MS);
+  take();
+  for (let turn = 0; turn < 3; turn++) {
+    await clock.advance(SURPLUS_AGAIN_MS - 1 - (clock.now() % SURPLUS_AGAIN_MS));
+    assert.deepEqual(take(), []);
+    await clock.advance(1);
+    assert.deepEqual(take(), ["mesh.spare x"]);
+  }
+  trimmer.stop();
+});
+
 Deno.test("trimmer: a link that is wanted again in time stays", async () => {
   const { clock, state, trimmer, take } = scene("x");
   await clock.advance(SURPLUS_MS - 1);

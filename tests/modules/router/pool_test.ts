@@ -142,6 +142,24 @@ Deno.test("pool: so many at once; the longest idle one goes, none that is used",
   await scene.pool.stop();
 });
 
+Deno.test("pool: what is being dialled counts as well, and no conduit goes in vain", async () => {
+  const scene = new Scene();
+  for (let i = 0; i < ON_DEMAND_MAX - 1; i++) await scene.pool.dial(`n${i}-`);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const name of ["x1", "x2", "x3"]) scene.answers.set(`a${name}-1`, promise);
+  const last = scene.pool.dial("ax1-");
+  await assert.rejects(scene.pool.dial("ax2-"), /conduits on demand are in use/);
+  assert.deepEqual(scene.closed, []);
+  await scene.clock.advance(ON_DEMAND_LOOK_MS);
+  scene.pool.used("n1-", true);
+  const more = ["ax2-", "ax3-"].map((keyId) => scene.pool.dial(keyId));
+  resolve();
+  await Promise.all([last, ...more]);
+  assert.deepEqual(scene.closed.map((line) => line.split(":")[0]), ["n0-", "n2-"]);
+  assert.equal(scene.links.size, ON_DEMAND_MAX);
+  await scene.pool.stop();
+});
+
 Deno.test("pool: so many dials at once, and a stop ends them", async () => {
   const scene = new Scene();
   const dials: Promise<unknown>[] = [];
