@@ -7,11 +7,12 @@
 import { CallError, type Clock, type Timer } from "../../core/mod.ts";
 import type { Put, PutReply, Sender } from "./letter.ts";
 import { PART_MS_MAX } from "./limits.ts";
-import type { Mailboxes, Patience } from "./mailboxes.ts";
+import type { Mailboxes, Parcel, Patience } from "./mailboxes.ts";
 
 interface Unfinished {
   readonly tag: string;
   readonly total: number;
+  readonly parcel: Parcel;
   readonly chunks: Uint8Array[];
   received: number;
   timer: Timer;
@@ -37,16 +38,18 @@ export class Assembly implements Disposable {
     const { tag, total, data } = part;
     if (data.length > total || (data.length === 0 && total > 0)) throw this.#misfit(part);
     if (this.#unfinished.has(key)) throw this.#misfit(part);
-    const full = await this.#mailboxes.reserve(tag, total, patience);
+    const parcel = { tag, bytes: total, sender: from.keyId };
+    const full = await this.#mailboxes.reserve(parcel, patience);
     if (full !== undefined) return { kept: false, full };
     // Another first part of this letter may have waited for room as well.
     if (this.#unfinished.has(key)) {
-      this.#mailboxes.release(tag, total);
+      this.#mailboxes.release(parcel);
       throw this.#misfit(part);
     }
     const begun: Unfinished = {
       tag,
       total,
+      parcel,
       // The request that it came in must not stay in memory because of it.
       chunks: [data.slice()],
       received: data.length,
@@ -100,7 +103,7 @@ export class Assembly implements Disposable {
     if (begun === undefined) return;
     begun.timer.cancel();
     this.#unfinished.delete(key);
-    this.#mailboxes.release(begun.tag, begun.total);
+    this.#mailboxes.release(begun.parcel);
   }
 
   #misfit({ offset, data, total }: Put): CallError {

@@ -48,13 +48,17 @@ export const PutSchema = v.strictObject({
 });
 export type Put = v.InferOutput<typeof PutSchema>;
 
-/** How full a mailbox is, or all mailboxes of its node. */
+/**
+ * How full a mailbox is, or all mailboxes of its node. `own`: there is room, but not for this sender,
+ * who has so much of it already.
+ */
 export const FullnessSchema = v.object({
   of: v.picklist(["tag", "node"]),
   bytes: v.number(),
   bytesMax: v.number(),
   messages: v.number(),
   messagesMax: v.number(),
+  own: v.optional(v.object({ bytes: v.number(), messages: v.number() })),
 });
 export type Fullness = Readonly<v.InferOutput<typeof FullnessSchema>>;
 

@@ -10,6 +10,11 @@ export const TAG_LETTERS_MAX = 1_024;
 /** Unread in one daemon, all tags together: what a small host can spare. */
 export const NODE_BYTES_MAX = 4 * (LETTER_BYTES_MAX + LETTER_WEIGHT_BYTES);
 export const NODE_LETTERS_MAX = 4_096;
+/**
+ * A sender that has something unread gets more room while it has at most so many times what it leaves
+ * free: alone two thirds, so that also the largest message is not the last one.
+ */
+export const SENDER_SHARE = 2;
 /** One signed request carries so much of a message: a few milliseconds of a link's time. */
 export const PART_BYTES_MAX = 512 * 1024;
 /** The next part of a message must come within this, or what came is forgotten. */
@@ -22,6 +27,8 @@ export const ROOM_RETRY_MS = 1_000;
 export const PUT_MS_MAX = 10_000;
 /** Requests that wait for room, each with the first part of its message. */
 export const WAITERS_MAX = 64;
+/** Of these from one sender: others want to wait, too. */
+export const SENDER_WAITERS_MAX = WAITERS_MAX / 2;
 /** Readers that wait, each with an open call: several for each processor of a large host. */
 export const READERS_MAX = 1_024;
 /** Messages on their way out from programs of this host, all together, in bytes. */

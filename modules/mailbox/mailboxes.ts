@@ -1,29 +1,33 @@
 /**
  * The mailboxes of one daemon, one for each tag, made by their first letter and gone with the last. All
- * in memory and bounded, by tag and in all: who sends learns that there is no room, and may wait for it
- * in turn. Room is reserved for a whole letter before its first byte is kept, so that letters which come
+ * in memory and bounded, by tag and in all, and of each no sender gets all: who sends learns that there
+ * is no room, and may wait for it in turn. Room is reserved for a whole letter before its first byte is kept, so that letters which come
  * in parts never wait for each other.
  */
 
 import { CallError, type Clock, type Timer } from "../../core/mod.ts";
 import { type Fullness, isFrom, type Letter } from "./letter.ts";
 import {
-  LETTER_WEIGHT_BYTES,
   NODE_BYTES_MAX,
   NODE_LETTERS_MAX,
   READERS_MAX,
+  SENDER_WAITERS_MAX,
   TAG_BYTES_MAX,
   TAG_LETTERS_MAX,
   WAITERS_MAX,
 } from "./limits.ts";
+import { Room } from "./room.ts";
 
-/** Bytes and letters that are there, or for which room is reserved. */
-interface Account {
-  bytes: number;
-  letters: number;
+/** What room is reserved for. */
+export interface Parcel {
+  readonly tag: string;
+  readonly bytes: number;
+  /** By key. */
+  readonly sender: string;
 }
 
-interface Mailbox extends Account {
+interface Mailbox {
+  readonly room: Room;
   readonly unread: Letter[];
 }
 
@@ -33,9 +37,7 @@ interface Reader {
   give(letter: Letter): void;
 }
 
-interface Writer {
-  readonly tag: string;
-  readonly bytes: number;
+interface Writer extends Parcel {
   wake(): void;
 }
 
@@ -49,7 +51,11 @@ export interface Patience {
 export class Mailboxes {
   readonly #clock: Clock;
   readonly #boxes = new Map<string, Mailbox>();
-  readonly #all: Account = { bytes: 0, letters: 0 };
+  readonly #all = new Room({
+    of: "node",
+    bytesMax: NODE_BYTES_MAX,
+    lettersMax: NODE_LETTERS_MAX,
+  });
   /** In the order in which they came. */
   readonly #readers = new Set<Reader>();
   readonly #writers = new Set<Writer>();
@@ -69,25 +75,24 @@ export class Mailboxes {
    * Reserves room for one letter: {@link add} fills it, {@link release} gives it back. Resolves with
    * how full it is when there was no room in time. Rejects with the signal's reason.
    */
-  async reserve(tag: string, bytes: number, patience: Patience): Promise<Fullness | undefined> {
-    const mayWait = patience.ms > 0 && this.#writers.size < WAITERS_MAX;
-    // Nobody overtakes one who waits under the same tag.
-    const isFirst = ![...this.#writers].some((writer) => writer.tag === tag);
-    let full = this.#fullness(tag, bytes);
-    if (full === undefined && isFirst) return this.#reserve(tag, bytes);
-    if (!mayWait) return full ?? this.#fullnessOf(tag);
-    const writer: Writer = { tag, bytes, wake: () => {} };
+  async reserve(parcel: Parcel, patience: Patience): Promise<Fullness | undefined> {
+    const writer: Writer = { ...parcel, wake: () => {} };
+    const mayWait = patience.ms > 0 && this.#mayWait(parcel.sender);
     this.#writers.add(writer);
     try {
-      await wait(this.#clock, patience, (resolve) => writer.wake = resolve);
-      full = this.#writers.has(writer) ? this.#fullnessOf(tag) : undefined;
-      return full;
+      this.#wakeWriters();
+      if (mayWait && this.#writers.has(writer)) {
+        await wait(this.#clock, patience, (resolve) => writer.wake = resolve);
+      }
+      if (!this.#writers.has(writer)) return undefined;
+      return this.#lack(parcel) ?? this.#box(parcel.tag).room.fullness;
     } catch (error) {
       // Room came in the very moment in which nobody wanted it any more.
-      if (!this.#writers.has(writer)) this.release(tag, bytes);
+      if (!this.#writers.has(writer)) this.release(parcel);
       throw error;
     } finally {
       if (this.#writers.delete(writer)) this.#wakeWriters();
+      this.#tidy(parcel.tag);
     }
   }
 
@@ -96,20 +101,16 @@ export class Mailboxes {
     for (const reader of this.#readers) {
       if (reader.tag !== tag || !isFrom(letter, reader.from)) continue;
       this.#readers.delete(reader);
-      this.release(tag, letter.bytes);
+      this.release(parcelOf(tag, letter));
       return reader.give(letter);
     }
     this.#box(tag).unread.push(letter);
   }
 
   /** What was reserved is not needed, or its letter was read. */
-  release(tag: string, bytes: number): void {
-    const box = this.#box(tag);
-    for (const account of [box, this.#all]) {
-      account.bytes -= bytes + LETTER_WEIGHT_BYTES;
-      account.letters--;
-    }
-    if (box.letters === 0) this.#boxes.delete(tag);
+  release({ tag, sender, bytes }: Parcel): void {
+    for (const room of [this.#box(tag).room, this.#all]) room.release(sender, bytes);
+    this.#tidy(tag);
     this.#wakeWriters();
   }
 
@@ -154,7 +155,7 @@ export class Mailboxes {
       this.#readers.delete(reader);
       return reader.give(letter);
     }
-    this.#reserve(tag, letter.bytes);
+    this.#take(parcelOf(tag, letter));
     this.#box(tag).unread.unshift(letter);
   }
 
@@ -163,65 +164,62 @@ export class Mailboxes {
     const index = box?.unread.findIndex((letter) => isFrom(letter, from)) ?? -1;
     if (box === undefined || index < 0) return undefined;
     const [letter] = box.unread.splice(index, 1) as [Letter];
-    this.release(tag, letter.bytes);
+    this.release(parcelOf(tag, letter));
     return letter;
   }
 
-  #reserve(tag: string, bytes: number): undefined {
-    for (const account of [this.#box(tag), this.#all]) {
-      account.bytes += bytes + LETTER_WEIGHT_BYTES;
-      account.letters++;
-    }
+  #take({ tag, sender, bytes }: Parcel): void {
+    for (const room of [this.#box(tag).room, this.#all]) room.take(sender, bytes);
   }
 
-  /** Whose turn it is: under each tag the one who came first. */
+  #mayWait(sender: string): boolean {
+    const own = [...this.#writers].filter((writer) => writer.sender === sender).length;
+    return this.#writers.size < WAITERS_MAX && own < SENDER_WAITERS_MAX;
+  }
+
+  /**
+   * Whose turn it is: under each tag the one who came first. Who waits only because it has its share
+   * already holds up nobody but itself.
+   */
   #wakeWriters(): void {
     const waiting = new Set<string>();
     for (const writer of this.#writers) {
-      const { tag, bytes } = writer;
-      if (waiting.has(tag) || this.#fullness(tag, bytes) !== undefined) {
-        waiting.add(tag);
+      const { tag, sender } = writer;
+      const line = `${tag} ${sender}`;
+      if (waiting.has(tag) || waiting.has(line)) continue;
+      const lack = this.#lack(writer);
+      if (lack !== undefined) {
+        waiting.add(lack.own === undefined ? tag : line);
         continue;
       }
       this.#writers.delete(writer);
-      this.#reserve(tag, bytes);
+      this.#take(writer);
       writer.wake();
     }
   }
 
-  /** Undefined when there is room for so much. */
-  #fullness(tag: string, bytes: number): Fullness | undefined {
-    const room = (account: Account, bytesMax: number, lettersMax: number) =>
-      account.letters < lettersMax && account.bytes + bytes + LETTER_WEIGHT_BYTES <= bytesMax;
-    const box = this.#boxes.get(tag) ?? { bytes: 0, letters: 0 };
-    if (!room(box, TAG_BYTES_MAX, TAG_LETTERS_MAX)) return this.#fullnessOf(tag);
-    if (room(this.#all, NODE_BYTES_MAX, NODE_LETTERS_MAX)) return undefined;
-    const { bytes: taken, letters } = this.#all;
-    return {
-      of: "node",
-      bytes: taken,
-      bytesMax: NODE_BYTES_MAX,
-      messages: letters,
-      messagesMax: NODE_LETTERS_MAX,
-    };
-  }
-
-  #fullnessOf(tag: string): Fullness {
-    const { bytes, letters } = this.#boxes.get(tag) ?? { bytes: 0, letters: 0 };
-    return {
-      of: "tag",
-      bytes,
-      bytesMax: TAG_BYTES_MAX,
-      messages: letters,
-      messagesMax: TAG_LETTERS_MAX,
-    };
+  /** Undefined when there is room for it. */
+  #lack({ tag, sender, bytes }: Parcel): Fullness | undefined {
+    return this.#box(tag).room.lack(sender, bytes) ?? this.#all.lack(sender, bytes);
   }
 
   #box(tag: string): Mailbox {
     let box = this.#boxes.get(tag);
-    if (box === undefined) this.#boxes.set(tag, box = { bytes: 0, letters: 0, unread: [] });
+    if (box === undefined) {
+      const limits = { bytesMax: TAG_BYTES_MAX, lettersMax: TAG_LETTERS_MAX };
+      box = { room: new Room({ of: "tag", ...limits }), unread: [] };
+      this.#boxes.set(tag, box);
+    }
     return box;
   }
+
+  #tidy(tag: string): void {
+    if (this.#boxes.get(tag)?.room.isEmpty) this.#boxes.delete(tag);
+  }
+}
+
+function parcelOf(tag: string, { bytes, from }: Letter): Parcel {
+  return { tag, bytes, sender: from.keyId };
 }
 
 /** Resolves when `begin`'s resolve was called, or the time is over. Rejects with the signal's reason. */

@@ -80,11 +80,14 @@ export function parsePutReply(value: unknown): PutReply {
 
 /** `Mailbox "jobs" of "n2" is full: 31.9 MB of 33.6 MB, 12 of 1024 messages are unread`. */
 export function fullText(full: Fullness, { node, tag }: { node: string; tag: string }): string {
-  const what = full.of === "tag"
-    ? `Mailbox "${tag}" of "${node}" is`
-    : `Mailboxes of "${node}" are`;
-  return `${what} full: ${formatSize(full.bytes)} of ${formatSize(full.bytesMax)}, ` +
-    `${full.messages} of ${full.messagesMax} messages are unread`;
+  const what = full.of === "tag" ? `Mailbox "${tag}" of "${node}"` : `Mailboxes of "${node}"`;
+  const verb = full.of === "tag" ? "is" : "are";
+  const state = full.own === undefined ? "full" : "full for you";
+  const text = `${what} ${verb} ${state}: ${formatSize(full.bytes)} of ` +
+    `${formatSize(full.bytesMax)}, ${full.messages} of ${full.messagesMax} messages are unread`;
+  if (full.own === undefined) return text;
+  const { bytes, messages } = full.own;
+  return `${text}; ${formatSize(bytes)} and ${messages} of them are yours, the rest is for others`;
 }
 
 function errorOf({ name, set, reason, ran }: NodeFailure): CallError {

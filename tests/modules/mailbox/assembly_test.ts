@@ -14,6 +14,9 @@ function part(total: number, offset: number, length: number, change: Partial<Put
   return { tag: "t", id: "0".repeat(32), total, offset, data, waitMs: 0, ...change };
 }
 
+/** The largest that others may send; two fill the mailbox. */
+const LARGEST = ["bob", "carol"].map((sender) => ({ tag: "t", bytes: LETTER_BYTES_MAX, sender }));
+
 function make() {
   const clock = new ManualClock();
   const mailboxes = new Mailboxes(clock);
@@ -25,8 +28,8 @@ function make() {
   };
   /** Whether all room is there again: two of the largest fit. */
   const isEmpty = async () => {
-    for (let i = 0; i < 2; i++) {
-      if (await mailboxes.reserve("t", LETTER_BYTES_MAX, NOW) !== undefined) return false;
+    for (const parcel of LARGEST) {
+      if (await mailboxes.reserve(parcel, NOW) !== undefined) return false;
     }
     return true;
   };
@@ -115,11 +118,11 @@ Deno.test("assembly: a letter that is begun twice is not kept twice", async () =
 
 Deno.test("assembly: of two beginnings that wait for room one is refused, and keeps none", async () => {
   const { assembly, mailboxes, take, isEmpty } = make();
-  for (let i = 0; i < 2; i++) await mailboxes.reserve("t", LETTER_BYTES_MAX, NOW);
+  for (const parcel of LARGEST) await mailboxes.reserve(parcel, NOW);
   const begin = () => assembly.put(part(2, 0, 1), ALICE, { ...NOW, ms: Infinity });
   const [first, second] = [begin(), begin()];
   const refused = assert.rejects(second, { class: "invalid" });
-  for (let i = 0; i < 2; i++) mailboxes.release("t", LETTER_BYTES_MAX);
+  for (const parcel of LARGEST) mailboxes.release(parcel);
   assert.deepEqual(await first, KEPT);
   await refused;
   await assembly.put(part(2, 1, 1), ALICE, NOW);
@@ -129,7 +132,7 @@ Deno.test("assembly: of two beginnings that wait for room one is refused, and ke
 
 Deno.test("assembly: without room nothing is kept, and the sender learns how full it is", async () => {
   const { put, mailboxes, clock } = make();
-  for (let i = 0; i < 2; i++) await mailboxes.reserve("t", LETTER_BYTES_MAX, NOW);
+  for (const parcel of LARGEST) await mailboxes.reserve(parcel, NOW);
   const { kept, full } = await put(part(2, 0, 1));
   assert.deepEqual([kept, full?.of, full?.messages], [false, "tag", 2]);
   await assert.rejects(put(part(2, 1, 1)), /Message is forgotten/);

@@ -196,23 +196,32 @@ Deno.test("mailbox: --json says from whom a message is, --from picks", async () 
 });
 
 Deno.test("mailbox: a mailbox that nobody reads is full some day, and its senders are told", async () => {
-  await using mesh = await start();
-  const half = "x".repeat(LETTER_BYTES_MAX);
-  assert.equal((await send(mesh, "n2 t", half)).code, 0);
-  assert.equal((await send(mesh, "n2 t", half)).code, 0);
-  const refused = await send(mesh, "n2 t", "y");
+  await using mesh = await start(nodesMaySend());
+  const large = "x".repeat(LETTER_BYTES_MAX);
+  assert.equal((await send(mesh, "n2 t", large)).code, 0);
+  const refused = await send(mesh, "n2 t", large);
   assert.deepEqual(refused, {
     code: 1,
     stdout: "",
-    stderr: 'Message was not sent: Mailbox "t" of "n2" is full: 33.6 MB of 33.6 MB, ' +
-      "2 of 1024 messages are unread\n",
+    stderr: 'Message was not sent: Mailbox "t" of "n2" is full for you: 16.8 MB of 33.6 MB, ' +
+      "1 of 1024 messages are unread; 16.8 MB and 1 of them are yours, the rest is for others\n",
   });
+  // For the node n1 there is as much room again, and then for nobody.
+  const program = mesh.get("n1").daemon.caller("mailbox");
+  const data = new Uint8Array(LETTER_BYTES_MAX);
+  const kept = await program.request("mailbox.send", { node: "n2", tag: "t", data });
+  assert.deepEqual(kept, { kept: true, full: null });
+  assert.match(
+    (await send(mesh, "n2 t", "y")).stderr,
+    /^Message was not sent: Mailbox "t" of "n2" is full: 33.6 MB of 33.6 MB, 2 of 1024 messages/,
+  );
   const late = await send(mesh, "n2 t", "y", { wait: true, timeout: 50, class: "high" });
   assert.equal(late.code, 124);
   const waiting = send(mesh, "n2 t", "z", { wait: true });
   await recv(mesh, "t", { node: "n2" });
   assert.deepEqual(await waiting, OK);
-  assert.equal((await recv(mesh, "t", { node: "n2", count: 2 })).stdout, `${half}z`);
+  const rest = (await recv(mesh, "t", { node: "n2", count: 2 })).stdout;
+  assert.deepEqual([rest.length, rest.at(-1)], [LETTER_BYTES_MAX + 1, "z"]);
 });
 
 Deno.test("mailbox: whose reader cannot be streamed to, keeps its messages", async () => {

@@ -4,10 +4,11 @@ import {
   LETTER_BYTES_MAX,
   NODE_LETTERS_MAX,
   READERS_MAX,
+  SENDER_WAITERS_MAX,
   TAG_LETTERS_MAX,
   WAITERS_MAX,
 } from "../../../modules/mailbox/limits.ts";
-import { Mailboxes, type Patience } from "../../../modules/mailbox/mailboxes.ts";
+import { Mailboxes, type Parcel, type Patience } from "../../../modules/mailbox/mailboxes.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { outcome, quiet } from "../../support/wait.ts";
 
@@ -38,9 +39,21 @@ async function inMailboxes(
   assert.equal(clock.timers, 0);
 }
 
+/** A letter that nobody has written yet. */
+function parcel(tag: string, bytes: number, sender = "alice"): Parcel {
+  return { tag, bytes, sender };
+}
+
+/** Two senders, who fill a tag. */
+async function fillWithLargest(mailboxes: Mailboxes, tag = "a"): Promise<void> {
+  for (const name of ["alice", "bob"]) {
+    assert.equal(await mailboxes.reserve(parcel(tag, LETTER_BYTES_MAX, name), NOW), undefined);
+  }
+}
+
 async function post(mailboxes: Mailboxes, tag: string, ...letters: Letter[]): Promise<void> {
   for (const each of letters) {
-    assert.equal(await mailboxes.reserve(tag, each.bytes, NOW), undefined);
+    assert.equal(await mailboxes.reserve(parcel(tag, each.bytes, each.from.keyId), NOW), undefined);
     mailboxes.add(tag, each);
   }
 }
@@ -96,7 +109,7 @@ Deno.test("mailboxes: who stops waiting gets nothing, and nothing is lost", () =
     const reading = mailboxes.take("a", undefined, { ms: Infinity, signal: stop.signal });
     const refused = assert.rejects(reading, /enough/);
     await quiet();
-    assert.equal(await mailboxes.reserve("a", 1, NOW), undefined);
+    assert.equal(await mailboxes.reserve(parcel("a", 1), NOW), undefined);
     // The letter comes in the very turn in which the reader goes.
     stop.abort(new Error("enough"));
     mailboxes.add("a", letter("1"));
@@ -119,8 +132,10 @@ Deno.test("mailboxes: what is put back is the oldest again, or goes to who waits
 
 Deno.test("mailboxes: a full tag takes no more, says how full it is, and harms no other", () =>
   inMailboxes(async (mailboxes) => {
-    for (let i = 0; i < TAG_LETTERS_MAX; i++) await post(mailboxes, "a", letter(""));
-    assert.deepEqual(await mailboxes.reserve("a", 0, NOW), {
+    for (let i = 0; i < TAG_LETTERS_MAX; i++) {
+      await post(mailboxes, "a", letter("", sender(`user-${i}`)));
+    }
+    assert.deepEqual(await mailboxes.reserve(parcel("a", 0), NOW), {
       of: "tag",
       bytes: 256 * TAG_LETTERS_MAX,
       bytesMax: 2 * (LETTER_BYTES_MAX + 256),
@@ -129,32 +144,34 @@ Deno.test("mailboxes: a full tag takes no more, says how full it is, and harms n
     });
     await post(mailboxes, "b", letter("1"));
     await mailboxes.take("a", undefined, NOW);
-    assert.equal(await mailboxes.reserve("a", 0, NOW), undefined);
+    assert.equal(await mailboxes.reserve(parcel("a", 0), NOW), undefined);
   }));
 
 Deno.test("mailboxes: two of the largest letters fit under a tag, four in a node, and not a byte more", () =>
   inMailboxes(async (mailboxes) => {
-    for (const tag of ["a", "a", "b", "b"]) {
-      assert.equal(await mailboxes.reserve(tag, LETTER_BYTES_MAX, NOW), undefined);
+    await fillWithLargest(mailboxes, "a");
+    for (const name of ["carol", "dora"]) {
+      assert.equal(await mailboxes.reserve(parcel("b", LETTER_BYTES_MAX, name), NOW), undefined);
     }
-    assert.equal((await mailboxes.reserve("a", 0, NOW))?.of, "tag");
-    const full = await mailboxes.reserve("c", 0, NOW);
+    assert.equal((await mailboxes.reserve(parcel("a", 0), NOW))?.of, "tag");
+    const full = await mailboxes.reserve(parcel("c", 0), NOW);
     assert.deepEqual([full?.of, full?.messages, full?.messagesMax], ["node", 4, NODE_LETTERS_MAX]);
-    mailboxes.release("b", LETTER_BYTES_MAX);
-    assert.equal(await mailboxes.reserve("c", LETTER_BYTES_MAX, NOW), undefined);
+    mailboxes.release(parcel("b", LETTER_BYTES_MAX, "carol"));
+    const next = await mailboxes.reserve(parcel("c", LETTER_BYTES_MAX, "eve"), NOW);
+    assert.equal(next, undefined);
   }));
 
 Deno.test("mailboxes: senders wait for room in turn, and a small one does not overtake", () =>
   inMailboxes(async (mailboxes, clock) => {
     const patience = { ms: 1_000, signal: new AbortController().signal };
-    assert.equal(await mailboxes.reserve("a", LETTER_BYTES_MAX, NOW), undefined);
-    assert.equal(await mailboxes.reserve("a", 10, NOW), undefined);
-    const large = mailboxes.reserve("a", LETTER_BYTES_MAX, patience);
-    const small = mailboxes.reserve("a", 1, patience);
+    assert.equal(await mailboxes.reserve(parcel("a", LETTER_BYTES_MAX), NOW), undefined);
+    assert.equal(await mailboxes.reserve(parcel("a", 10), NOW), undefined);
+    const large = mailboxes.reserve(parcel("a", LETTER_BYTES_MAX, "bob"), patience);
+    const small = mailboxes.reserve(parcel("a", 1), patience);
     assert.equal((await outcome(small)).state, "pending");
-    assert.equal((await mailboxes.reserve("a", 1, NOW))?.of, "tag");
-    assert.equal(await mailboxes.reserve("b", 1, patience), undefined);
-    mailboxes.release("a", 10);
+    assert.equal((await mailboxes.reserve(parcel("a", 1), NOW))?.of, "tag");
+    assert.equal(await mailboxes.reserve(parcel("b", 1), patience), undefined);
+    mailboxes.release(parcel("a", 10));
     assert.equal(await large, undefined);
     assert.equal((await outcome(small)).state, "pending");
     await clock.advance(1_000);
@@ -164,26 +181,63 @@ Deno.test("mailboxes: senders wait for room in turn, and a small one does not ov
 Deno.test("mailboxes: a sender that stops waiting makes way, and leaves no room reserved", () =>
   inMailboxes(async (mailboxes) => {
     const stop = new AbortController();
-    for (let i = 0; i < 2; i++) await mailboxes.reserve("a", LETTER_BYTES_MAX, NOW);
-    const gone = mailboxes.reserve("a", LETTER_BYTES_MAX, { ms: Infinity, signal: stop.signal });
-    const next = mailboxes.reserve("a", 0, { ...NOW, ms: Infinity });
+    await fillWithLargest(mailboxes);
+    const gone = mailboxes.reserve(parcel("a", LETTER_BYTES_MAX, "carol"), {
+      ms: Infinity,
+      signal: stop.signal,
+    });
+    const next = mailboxes.reserve(parcel("a", 0), { ...NOW, ms: Infinity });
     const refused = assert.rejects(gone, /enough/);
     // Room comes in the very turn in which nobody wants it any more.
     stop.abort(new Error("enough"));
-    mailboxes.release("a", LETTER_BYTES_MAX);
+    mailboxes.release(parcel("a", LETTER_BYTES_MAX));
     await refused;
     assert.equal(await next, undefined);
-    assert.equal((await mailboxes.reserve("a", LETTER_BYTES_MAX, NOW))?.messages, 2);
+    assert.equal((await mailboxes.reserve(parcel("a", LETTER_BYTES_MAX), NOW))?.messages, 2);
   }));
 
 Deno.test("mailboxes: so many may wait for room, the next one is told at once", () =>
   inMailboxes(async (mailboxes, clock) => {
     const patience = { ms: 1_000, signal: new AbortController().signal };
-    for (let i = 0; i < 2; i++) await mailboxes.reserve("a", LETTER_BYTES_MAX, NOW);
-    const waiting = Array.from({ length: WAITERS_MAX }, () => mailboxes.reserve("a", 1, patience));
-    assert.equal((await mailboxes.reserve("a", 1, patience))?.of, "tag");
+    await fillWithLargest(mailboxes);
+    const waiting = Array.from(
+      { length: WAITERS_MAX },
+      (_, i) =>
+        mailboxes.reserve(parcel("a", 1, i < SENDER_WAITERS_MAX ? "alice" : `${i}`), patience),
+    );
+    assert.equal((await mailboxes.reserve(parcel("a", 1, "late"), patience))?.of, "tag");
     await clock.advance(1_000);
     assert.ok((await Promise.all(waiting)).every((full) => full?.of === "tag"));
+  }));
+
+Deno.test("mailboxes: one sender cannot fill a tag, a node, or the line of those who wait, for all", () =>
+  inMailboxes(async (mailboxes, clock) => {
+    const patience = { ms: 1_000, signal: new AbortController().signal };
+    const fill = async (tag: string, name: string) => {
+      for (let count = 0;; count++) {
+        const full = await mailboxes.reserve(parcel(tag, 0, name), NOW);
+        if (full !== undefined) return [count, full.of, full.own?.messages];
+      }
+    };
+    // Two thirds, and of what is left the next one gets two thirds.
+    const [most, next] = [682, 228];
+    assert.ok(most <= TAG_LETTERS_MAX * 2 / 3 && next <= (TAG_LETTERS_MAX - most) * 2 / 3);
+    assert.deepEqual(await fill("a", "alice"), [most, "tag", most]);
+    assert.deepEqual(await fill("a", "bob"), [next, "tag", next]);
+    for (const tag of ["b", "c"]) assert.deepEqual(await fill(tag, "alice"), [most, "tag", most]);
+    const all = Math.floor((NODE_LETTERS_MAX - next) * 2 / 3);
+    assert.deepEqual(await fill("d", "alice"), [all - 3 * most, "node", all]);
+    // Who waits for its share holds up nobody else, but for what it sends itself.
+    const waiting = Array.from(
+      { length: SENDER_WAITERS_MAX },
+      () => mailboxes.reserve(parcel("a", 0), patience),
+    );
+    assert.equal((await mailboxes.reserve(parcel("a", 0), patience))?.own?.messages, most);
+    assert.equal(await mailboxes.reserve(parcel("a", 0, "carol"), NOW), undefined);
+    for (let i = 0; i < 160; i++) mailboxes.release(parcel("a", 0));
+    assert.equal((await outcome(waiting[0] as Promise<unknown>)).state, "resolved");
+    await clock.advance(1_000);
+    assert.equal((await waiting.at(-1))?.of, "tag");
   }));
 
 Deno.test("mailboxes: so many may wait for a letter, the next one is told at once", () =>
