@@ -149,7 +149,7 @@ Deno.test("pool: what is being dialled counts as well, and no conduit goes in va
   for (const name of ["x1", "x2", "x3"]) scene.answers.set(`a${name}-1`, promise);
   const last = scene.pool.dial("ax1-");
   await assert.rejects(scene.pool.dial("ax2-"), /conduits on demand are in use/);
-  assert.deepEqual(scene.closed, []);
+  assert.equal(scene.closed.length, 0);
   await scene.clock.advance(ON_DEMAND_LOOK_MS);
   scene.pool.used("n1-", true);
   const more = ["ax2-", "ax3-"].map((keyId) => scene.pool.dial(keyId));
