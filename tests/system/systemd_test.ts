@@ -14,6 +14,8 @@ const UNIT = "minime-lab";
 const PROGRAM = "/usr/local/bin/minime";
 const FOLDER = "/root/keys";
 const INSTALLED = "/etc/minime/lab";
+/** CAP_NET_ADMIN, CAP_SYS_MODULE, CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG, as the manual does it. */
+const TAKEN_AWAY = [12n, 16n, 21n, 22n, 34n];
 /** For what the mesh does by itself, on a machine that does much else. */
 const PATIENCE = { timeoutMs: 120_000 };
 
@@ -27,8 +29,8 @@ async function runSystemd(test: Deno.TestContext): Promise<void> {
   await using programs = await Programs.make(built);
   await makeKeys(rig);
   await using machines = new AsyncDisposableStack();
-  const boot = async (name: string) => machines.use(await SystemdMachine.boot(rig.host(name)));
-  const booting = [boot("n1"), boot("n2")] as const;
+  const start = async (name: string) => machines.use(await SystemdMachine.boot(rig.host(name)));
+  const booting = [start("n1"), start("n2")] as const;
   await Promise.allSettled(booting);
   const [one, two] = await Promise.all(booting);
   const minime = (...words: readonly string[]) => one.run(["minime", ...words]);
@@ -56,18 +58,33 @@ async function runSystemd(test: Deno.TestContext): Promise<void> {
     if (!await test.step(name, run)) throw new Error("The steps after it stand on it");
   };
 
+  const boot = async (...words: readonly string[]) =>
+    await rig.minime(["boot", "--hosts", "mesh.toml", "--install", "--timeout", "2m", ...words], {
+      timeoutMs: 180_000,
+    });
   await step("install: it runs, says how it is, and starts with the machine", async () => {
+    await Deno.copyFile(built.path, one.path(PROGRAM));
+    const keys = `${rig.origin.folder}/root/nodes/n1`;
+    const copy = new Deno.Command("cp", { args: ["-a", keys, one.path(FOLDER)] });
+    assert.ok((await copy.output()).success);
+    const { code, stdout, stderr } = await minime(
+      ...["init", "install", "--config", `${FOLDER}/mesh.toml`],
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^minime-lab runs, and starts with the machine$/m);
+    // The other one by ssh, and again without a change.
     for (const machine of [one, two]) {
-      await Deno.copyFile(built.path, machine.path(PROGRAM));
-      const keys = `${rig.origin.folder}/root/nodes/${machine.host.name}`;
-      const copy = new Deno.Command("cp", { args: ["-a", keys, machine.path(FOLDER)] });
-      assert.ok((await copy.output()).success);
-      const { code, stdout, stderr } = await machine.run([
-        ...["minime", "init", "install", "--config", `${FOLDER}/mesh.toml`],
-      ]);
-      assert.equal(code, 0, stderr);
-      assert.match(stdout, /^minime-lab runs, and starts with the machine$/m);
+      await machine.takeLogins();
+      // As if somebody had copied it there by scp.
+      await Deno.copyFile(built.path, machine.path("/root/minime"));
     }
+    const first = await boot("-w", "n2");
+    assert.equal(first.code, 0, first.stdout + first.stderr);
+    assert.match(first.stdout, /^n2 {2}up in .*: minime-lab runs, and starts with the machine$/m);
+    const life = await property(two, "MainPID");
+    const again = await boot("-w", "n2");
+    assert.match(again.stdout, /^n2 {2}up in .*: nothing to change, minime-lab runs, and starts/m);
+    assert.equal(await property(two, "MainPID"), life);
     await settled("up");
     const status = await minime("init", "status");
     assert.equal(status.code, 0, status.stdout);
@@ -118,19 +135,39 @@ async function runSystemd(test: Deno.TestContext): Promise<void> {
       return /Watchdog timeout/.test(await journal(one));
     });
     await Deno.remove(one.path(impatient));
-    await one.must(["systemctl", "daemon-reload"]);
-    await unit("restart");
-    await settled("up");
   });
+
+  await step(
+    "hardened: what the manual takes away is taken from programs, and all works",
+    async () => {
+      const lines = await documentedDropIn();
+      await Deno.writeTextFile(
+        one.path(`/etc/systemd/system/${UNIT}.service.d/override.conf`),
+        lines,
+      );
+      const verified = await one.run(["systemd-analyze", "verify", `${UNIT}.service`]);
+      assert.deepEqual([verified.code, verified.stdout, verified.stderr], [0, "", ""]);
+      await one.must(["systemctl", "daemon-reload"]);
+      await unit("restart");
+      await settled("up");
+      const exec = (...words: readonly string[]) =>
+        rig.minime(["exec", "-w", "n1", "-N", ...words]);
+      const { stdout } = await exec("grep", "CapBnd", "/proc/self/status");
+      const bounding = BigInt(`0x${stdout.trim().split(/\s+/)[1]}`);
+      for (const capability of TAKEN_AWAY) assert.equal((bounding >> capability) & 1n, 0n, stdout);
+      assert.notEqual((await exec("mount", "-t", "tmpfs", "tmpfs", "/mnt")).code, 0);
+      assert.equal((await exec("-l", "nobody", "id", "-un")).stdout, "nobody\n");
+    },
+  );
 
   await step(
     "mesh file: what is wrong in it is told, and a running node keeps the old one",
     async () => {
       const file = one.path(`${INSTALLED}/mesh.toml`);
       const good = await Deno.readTextFile(file);
-      await Deno.writeTextFile(file, `${good}[[hosts]]\nnames = "n3"\naddress = "10.77.0.99"\n`);
+      await Deno.writeTextFile(file, `${good}[[hosts]]\nnames = "n4"\naddress = "10.77.0.99"\n`);
       assert.equal((await unit("reload")).code, 0);
-      await journalHas(/n3 added/);
+      await journalHas(/n4 added/);
       await Deno.writeTextFile(file, `${good}nonsense =\n`);
       assert.equal((await unit("reload")).code, 1);
       assert.equal((await unit("is-active")).stdout, "active\n");
@@ -173,6 +210,11 @@ async function runSystemd(test: Deno.TestContext): Promise<void> {
       await settled("up");
       assert.deepEqual(await Promise.all(lasting.map((name) => property(one, name))), before);
       assert.match((await minime("version")).stdout, /^minime 0\.1\.1$/m);
+      // Only so: an installation leaves what runs as it is.
+      const older = await boot("-w", "n1");
+      assert.equal(older.code, 3, older.stdout);
+      assert.match(older.stdout, /^n1 {2}not installed: minime 0\.1\.1 runs on this machine, and/m);
+      assert.equal(await property(one, "MainPID"), before[0]);
       await jobIs(/^job +n1 +runs/m);
       await until("the new program says that it lives", async () => await watched() > told);
     },
@@ -211,13 +253,32 @@ async function runSystemd(test: Deno.TestContext): Promise<void> {
     await settled("left");
     assert.equal((await minime("init", "status")).stdout, "No node is installed here (systemd)\n");
   });
+
+  await step("token: the machine is a node again, another one, by one command", async () => {
+    await one.must(["rm", "-r", INSTALLED]);
+    const { stdout: token } = await rig.minime(["token", "create", "--name", "n3"]);
+    await Deno.writeTextFile(one.path("/root/token"), token, { mode: 0o600 });
+    const config = one.path("/root/mesh.toml");
+    await Deno.copyFile(`${rig.origin.folder}/root/mesh.toml`, config);
+    const { code, stdout, stderr } = await minime(
+      ...["init", "install", "--config", "/root/mesh.toml", "--token-file", "/root/token"],
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^"n3" has joined mesh "lab"; its keys were made in \/etc\/minime\/lab$/m);
+    assert.match(stdout, /^minime-lab runs, and starts with the machine$/m);
+    await until("n3 is up", async () => (await states())["n3"] === "up", PATIENCE);
+  });
 }
 
-/** On the origin: keys of both nodes in /root/nodes, and a policy for another user's programs. */
+/** On the origin: keys of n1 in /root/nodes, and a policy for another user's programs. */
 async function makeKeys(rig: Rig): Promise<void> {
-  const hosts = NODES.map((name) =>
-    `[[hosts]]\nnames = "${name}"\naddress = "${rig.host(name).address}"\nport = 7117\n`
-  );
+  const host = (name: string, on: string, more: string) =>
+    `[[hosts]]\nnames = "${name}"\naddress = "${rig.host(on).address}"\n${more}\n`;
+  const hosts = [
+    host("n1", "n1", "port = 7117"),
+    host("n2", "n2", 'port = 7117\ngroups = ["registrar"]'),
+    host("n3", "n1", "port = 7118"),
+  ];
   await rig.origin.writeFile(
     "/root/mesh.toml",
     `name = "lab"\n${hosts.join("")}[[policy.allow]]\nwho = ["group:ops"]\nverbs = ["*"]\n` +
@@ -226,7 +287,7 @@ async function makeKeys(rig: Rig): Promise<void> {
   for (
     const words of [
       ["mesh", "init", "--config", "mesh.toml"],
-      ["mesh", "provision", NODES.join(","), "--out", "nodes"],
+      ["mesh", "provision", "n1", "--out", "nodes"],
     ]
   ) {
     const { code, stderr } = await rig.minime(words);
@@ -242,4 +303,12 @@ async function property(machine: SystemdMachine, name: string): Promise<string> 
 /** All that the journal has of the unit. */
 function journal(machine: SystemdMachine, ...more: readonly string[]): Promise<string> {
   return machine.must(["journalctl", "--no-pager", "-o", "cat", "-u", UNIT, ...more]);
+}
+
+/** What docs/admin.md says to put into "systemctl edit". */
+async function documentedDropIn(): Promise<string> {
+  const manual = await Deno.readTextFile(new URL("../../docs/admin.md", import.meta.url));
+  const found = /^# systemctl edit minime-lab\n([^`]+)^```$/m.exec(manual)?.[1];
+  assert.ok(found !== undefined);
+  return found;
 }

@@ -12,6 +12,14 @@ const SCRIPT = new URL("systemd_machine.sh", import.meta.url);
 const INIT = "/lib/systemd/systemd";
 const LOGIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** A locked account is let in by no key. sshd leaves for the background before it listens. */
+const SSHD = `set -eu
+sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow
+mkdir -p /run/sshd
+/usr/sbin/sshd -f /etc/rig/sshd_config -E /var/log/sshd.log
+while [ ! -s /run/sshd.pid ]; do sleep 0.01; done
+`;
+
 /** What this machine lacks besides what a rig needs, in words. */
 export function systemdRequirements(): string[] {
   const missing: string[] = [];
@@ -93,6 +101,23 @@ export class SystemdMachine implements AsyncDisposable {
   /** As {@link run}; rejects unless the program exits with 0. Resolves to its stdout. */
   must(argv: readonly string[]): Promise<string> {
     return this.host.must(this.#inside(argv), { cwd: "/" });
+  }
+
+  /** From now on ssh to the host leads to root's logins here; a reboot ends that. */
+  async takeLogins(): Promise<void> {
+    const { folder } = this.host;
+    const rig = folder.slice(0, folder.lastIndexOf("/"));
+    await this.host.stopSshd();
+    const etc = this.path("/etc/rig");
+    await Deno.mkdir(etc);
+    await Deno.copyFile(`${folder}/host_key`, `${etc}/host_key`);
+    await Deno.chmod(`${etc}/host_key`, 0o600);
+    await Deno.copyFile(`${rig}/authorized/root`, `${etc}/root`);
+    const config = await Deno.readTextFile(`${folder}/sshd_config`);
+    const here = config.replace(`${folder}/host_key`, "/etc/rig/host_key")
+      .replace(`${rig}/authorized/`, "/etc/rig/");
+    await Deno.writeTextFile(`${etc}/sshd_config`, here);
+    await this.must(["sh", "-c", SSHD]);
   }
 
   #inside(argv: readonly string[]): string[] {
