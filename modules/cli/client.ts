@@ -15,6 +15,7 @@ import {
   type Primitives,
   Scratch,
   type Self,
+  type SignedBytes,
   signForModule,
   signRequest,
   TcpFront,
@@ -179,10 +180,13 @@ export class Client implements MeshClient {
     });
   }
 
-  async signBytes(domain: string, bytes: Uint8Array): Promise<Uint8Array> {
+  async signBytes(
+    domain: string,
+    signed: Pick<SignedBytes, "bytes" | "content">,
+  ): Promise<Uint8Array> {
     const { self, primitives } = await this.#user.load();
     const seed = self.signSeed;
-    return signForModule(primitives, { domain, bytes, seed, scratch: this.#scratch });
+    return signForModule(primitives, { domain, ...signed, seed, scratch: this.#scratch });
   }
 
   close(): Promise<void> {

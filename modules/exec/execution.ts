@@ -162,7 +162,7 @@ export class Execution {
       ...order,
       run: this.#run,
       nodeset: foldNodeset(this.#options.nodes),
-      ...(stdin === undefined ? {} : { stdin: "signed" }),
+      ...(stdin === undefined ? {} : { stdin: "hashed" }),
     }, { targets: nodes, as, ttlMs: connectMs });
     const patientUntil = clock.monotonic() + connectMs;
     for (;;) {

@@ -107,10 +107,10 @@ export const RunOrderSchema = v.strictObject({
   /** From asking to killing. */
   killAfterMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(RUN_MS_MAX))),
   /**
-   * What the program reads: `bound`, items of bytes in a session of the user's own; `signed`, items
-   * that the user has signed, whoever brings them (see modules/shared/signed_input.ts). @default nothing
+   * What the program reads: `bound`, items of bytes in a session of the user's own; `hashed`, items
+   * whose hashes the user has signed, whoever brings them (see modules/shared/signed_input.ts). @default nothing
    */
-  stdin: v.optional(v.picklist(["bound", "signed"])),
+  stdin: v.optional(v.picklist(["bound", "hashed"])),
   /** Run it on a terminal, in a session: its input is bytes and, now and then, a window's size. */
   terminal: v.optional(TerminalSchema),
   /** Keep this much of each of stdout and stderr for the reply, instead of streaming. */

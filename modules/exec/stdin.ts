@@ -33,10 +33,7 @@ export class Stdin {
 /** Ends with the piece that says that it is the end. */
 export function signedPieces(
   input: AsyncIterable<Uint8Array>,
-  options: {
-    readonly run: string;
-    readonly sign: (domain: string, bytes: Uint8Array) => Promise<Uint8Array>;
-  },
+  options: Parameters<typeof signPieces>[1],
 ): AsyncGenerator<SignedPiece, void, void> {
   return signPieces(cut(input), options);
 }

@@ -25,8 +25,8 @@ export const WriteOrderSchema = v.strictObject({
   path: Path,
   /** One thing is copied, which may get a new name. */
   single: v.boolean(),
-  /** `bound`: in a session of the user's own; `signed`: piece by piece, whoever brings them. */
-  input: v.picklist(["bound", "signed"]),
+  /** `bound`: in a session of the user's own; `hashed`: each piece's hash is signed, whoever brings it. */
+  input: v.picklist(["bound", "hashed"]),
   stalledMs,
 });
 export type WriteOrder = v.InferOutput<typeof WriteOrderSchema>;

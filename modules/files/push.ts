@@ -33,7 +33,7 @@ export async function pushToAll(
   { nodes, as, connectMs, source, ...options }: PushOptions,
 ): Promise<Account> {
   const run = toHex(env.random.bytes(16));
-  const order: WriteOrder = { ...options.order, run, input: "signed" };
+  const order: WriteOrder = { ...options.order, run, input: "hashed" };
   const signed = await client.sign("files.write", order, { targets: nodes, as, ttlMs: connectMs });
   const needs = new Needs(nodes);
   const pieces = sendFiles({ ...source(), needs: (batch) => needs.of(batch) });

@@ -12,7 +12,7 @@
  *   export async function runUptime(c: CommandContext, o: OptionsOf<typeof upOptions>) {…}
  */
 
-import type { Caller, Environment } from "../../core/mod.ts";
+import type { Caller, Environment, SignedBytes } from "../../core/mod.ts";
 import type { MeshHome, MeshHomes } from "./mesh_home.ts";
 import { type Completion, flag, list, type Options, type OptionsOf } from "./option.ts";
 import type { Output } from "./output.ts";
@@ -95,7 +95,7 @@ export interface MeshClient extends Caller, AsyncDisposable {
    */
   sign(verb: string, args: unknown, options: SignOptions): Promise<Uint8Array>;
   /** The user's signature over a module's document, which ModuleHost.verify verifies. */
-  signBytes(domain: string, bytes: Uint8Array): Promise<Uint8Array>;
+  signBytes(domain: string, signed: Pick<SignedBytes, "bytes" | "content">): Promise<Uint8Array>;
   /** Idempotent. */
   close(): Promise<void>;
 }

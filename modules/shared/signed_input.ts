@@ -4,20 +4,13 @@
  * user, in its place and for its run, the end too: a relay can read it, but whatever it adds, drops or
  * cuts off is noticed at the target before a program (which may be a shell) or a disk gets to see it.
  *
- *   signature   Ed25519 over "minime-input-v1\0" | run 16 | u64 place | bytes; no bytes: the end
+ *   signature   Ed25519 over "minime-input-v2\0" | run 16 | u64 place | SHA-256 of bytes; no bytes: the end
  */
 
-import {
-  ByteWriter,
-  CallError,
-  type Context,
-  fromHex,
-  Scratch,
-  type SignedBytes,
-} from "../../core/mod.ts";
+import { ByteWriter, CallError, type Context, fromHex, type SignedBytes } from "../../core/mod.ts";
 
 /** For ModuleHost.verify and MeshClient.signBytes. */
-export const INPUT_DOMAIN = "minime-input-v1";
+export const INPUT_DOMAIN = "minime-input-v2";
 
 const RUN_BYTES = 16;
 const PLACE_BYTES = 8;
@@ -25,21 +18,22 @@ const PLACE_BYTES = 8;
 /** As it travels: bytes and signature. */
 export type SignedPiece = readonly [bytes: Uint8Array, signature: Uint8Array];
 
+/** What is signed, or to be verified, of a piece. */
+type Signed = Omit<SignedBytes, "publicKey" | "signature">;
+
 /** What is signed of one input, piece by piece. */
 export class InputBytes {
   readonly #run: Uint8Array;
-  readonly #scratch = new Scratch();
   #place = 0;
 
   constructor(run: string) {
     this.#run = fromHex(run);
   }
 
-  /** Of the next piece; valid until the one after it. */
-  next(bytes: Uint8Array): Uint8Array {
-    const head = new ByteWriter("Input", RUN_BYTES + PLACE_BYTES)
+  next(content: Uint8Array): Signed {
+    const bytes = new ByteWriter("Input", RUN_BYTES + PLACE_BYTES)
       .fixed(this.#run, RUN_BYTES, "run").u64(this.#place++, "place").finish();
-    return this.#scratch.join(head, bytes);
+    return { bytes, content };
   }
 }
 
@@ -48,7 +42,7 @@ export async function* signPieces(
   pieces: AsyncIterable<Uint8Array>,
   options: {
     readonly run: string;
-    readonly sign: (domain: string, bytes: Uint8Array) => Promise<Uint8Array>;
+    readonly sign: (domain: string, signed: Signed) => Promise<Uint8Array>;
   },
 ): AsyncGenerator<SignedPiece, void, void> {
   const { run, sign } = options;
@@ -72,8 +66,7 @@ export async function* signedInput(
   const signedBytes = new InputBytes(options.run);
   for await (const item of input) {
     const [bytes, signature] = pieceOf(item);
-    const signed = { bytes: signedBytes.next(bytes), signature };
-    if (!options.verify(INPUT_DOMAIN, signed)) {
+    if (!options.verify(INPUT_DOMAIN, { ...signedBytes.next(bytes), signature })) {
       throw new CallError("refused", "The input is not what the user has signed");
     }
     if (bytes.length === 0) return;

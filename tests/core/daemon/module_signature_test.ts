@@ -15,6 +15,21 @@ Deno.test("module signature: verifies in its own domain alone", () => {
   assert.ok(!primitives.verify(publicKey, bytes, signature));
 });
 
+Deno.test("module signature: of content that follows, the hash is signed, behind the bytes", () => {
+  const domain = "minime-input-v2";
+  const content = new TextEncoder().encode("much of it");
+  const signature = signForModule(primitives, { domain, bytes, content, seed });
+  const verifies = (signed: { bytes: Uint8Array; content?: Uint8Array }) =>
+    verifyForModule(primitives, { domain, publicKey, ...signed, signature });
+  assert.ok(verifies({ bytes, content }));
+  assert.ok(!verifies({ bytes }));
+  assert.ok(!verifies({ bytes, content: bytes }));
+  assert.ok(!verifies({ bytes: content, content: bytes }));
+  const whole = new TextEncoder().encode(`${domain}\0what a module says`);
+  const message = new Uint8Array([...whole, ...primitives.sha256(content)]);
+  assert.ok(primitives.verify(publicKey, message, signature));
+});
+
 const REFUSED = [
   "minime-cert-v1",
   "minime-req-v1",

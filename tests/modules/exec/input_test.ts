@@ -1,11 +1,12 @@
 /** What reaches a program's stdin, and what does not. */
 
 import assert from "node:assert/strict";
+import { signForModule } from "../../../core/mod.ts";
 import { testPrimitives } from "../../support/mesh_keys.ts";
 import { quiet } from "../../support/wait.ts";
 import { INPUT_DOMAIN, InputBytes } from "../../../modules/shared/signed_input.ts";
 import { SharedInput } from "../../../modules/exec/shared_input.ts";
-import { inDomain, makeScene, RUN_ID, type Scene } from "./scene.ts";
+import { makeScene, RUN_ID, type Scene } from "./scene.ts";
 
 type Piece = [Uint8Array, Uint8Array];
 
@@ -15,8 +16,8 @@ async function pieces(scene: Scene, texts: readonly string[], run = RUN_ID): Pro
   const input = new InputBytes(run);
   return [...texts, ""].map((text) => {
     const bytes = new TextEncoder().encode(text);
-    const message = inDomain(INPUT_DOMAIN, input.next(bytes));
-    return [bytes, primitives.sign(scene.user.signSeed, message)];
+    const signed = { domain: INPUT_DOMAIN, ...input.next(bytes), seed: scene.user.signSeed };
+    return [bytes, signForModule(primitives, signed)];
   });
 }
 
@@ -25,7 +26,7 @@ async function* sent(items: Iterable<unknown>): AsyncGenerator<unknown> {
 }
 
 function cat(scene: Scene, items: Iterable<unknown>) {
-  return scene.run(["cat"], { run: RUN_ID, stdin: "signed", input: sent(items) });
+  return scene.run(["cat"], { run: RUN_ID, stdin: "hashed", input: sent(items) });
 }
 
 Deno.test("input: signed pieces arrive in order, with their end", async () => {

@@ -7,6 +7,7 @@ import {
   type ModuleHost,
   type Principal,
   type Self,
+  verifyForModule,
 } from "../../../core/mod.ts";
 import type { RunEnd, RunOrder } from "../../../modules/exec/order.ts";
 import { type Chunk, STDERR, STDOUT } from "../../../modules/exec/program.ts";
@@ -53,8 +54,7 @@ export async function makeScene(given: Partial<Environment> = {}): Promise<Scene
     self: keys.person({ name: "n2" }).identity,
     stopping: stopping.signal,
     log: () => {},
-    verify: (domain, { publicKey, bytes, signature }) =>
-      primitives.verify(publicKey, inDomain(domain, bytes), signature),
+    verify: (domain, signed) => verifyForModule(primitives, { domain, ...signed }),
   } satisfies Pick<ModuleHost, "env" | "log" | "self" | "stopping" | "verify">;
   const programs = new Programs(host);
   let runs = 0;
@@ -114,14 +114,6 @@ export function userName(): string {
     each.split(":")[2] === uid
   );
   return line?.split(":")[0] as string;
-}
-
-export function inDomain(domain: string, bytes: Uint8Array): Uint8Array {
-  const start = new TextEncoder().encode(`${domain}\0`);
-  const whole = new Uint8Array(start.length + bytes.length);
-  whole.set(start);
-  whole.set(bytes, start.length);
-  return whole;
 }
 
 /** Whether a process is there and has not ended. */

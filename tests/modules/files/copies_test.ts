@@ -9,6 +9,8 @@ import {
   decodeValue,
   type Environment,
   type Principal,
+  signForModule,
+  verifyForModule,
 } from "../../../core/mod.ts";
 import { Copies } from "../../../modules/files/copies.ts";
 import { AGENTS_OF_ONE_MAX, STALLED_MS_MIN } from "../../../modules/files/limits.ts";
@@ -22,7 +24,7 @@ import { type SignedPiece, signPieces } from "../../../modules/shared/signed_inp
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { until } from "../../support/wait.ts";
-import { inDomain, userName } from "../exec/scene.ts";
+import { userName } from "../exec/scene.ts";
 import { Mail, temporaryFolder } from "./scene.ts";
 
 type Signed = Extract<Principal, { kind: "signed" }>;
@@ -54,8 +56,7 @@ async function makeScene(given: Partial<Environment> = {}): Promise<Scene> {
     env,
     self: keys.person({ name: "n2" }).identity,
     stopping: new AbortController().signal,
-    verify: (domain, { publicKey, bytes, signature }) =>
-      primitives.verify(publicKey, inDomain(domain, bytes), signature),
+    verify: (domain, signed) => verifyForModule(primitives, { domain, ...signed }),
   });
   const context: Scene["context"] = (options, principal = {}) => ({
     principal: {
@@ -87,10 +88,13 @@ async function makeScene(given: Partial<Environment> = {}): Promise<Scene> {
         startSha256: () => primitives.startSha256(),
         needs: async () => [await needs.next()],
       });
-      const sign = (domain: string, bytes: Uint8Array) =>
-        Promise.resolve(primitives.sign(user.signSeed, inDomain(domain, bytes)));
-      const input = way(signPieces(pieces, { run: RUN, sign }));
-      const order = { run: RUN, path: to, single: true, input: "signed", stalledMs } as const;
+      const seed = user.signSeed;
+      const input = way(signPieces(pieces, {
+        run: RUN,
+        sign: (domain, signed) =>
+          Promise.resolve(signForModule(primitives, { domain, ...signed, seed })),
+      }));
+      const order = { run: RUN, path: to, single: true, input: "hashed", stalledMs } as const;
       const given = context({ input, ...(signal === undefined ? {} : { signal }) }, principal);
       const writing = copies.write(order, given);
       for (;;) {

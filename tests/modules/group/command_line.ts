@@ -127,8 +127,8 @@ export function clientOver(
       const names = { kind: "names", names: targets } as const;
       return Promise.resolve(keys.sign(user, { verb, args, as: own, targets: names, ...bind }));
     },
-    signBytes: (domain, bytes) =>
-      Promise.resolve(signForModule(keys.primitives, { domain, bytes, seed: user.signSeed })),
+    signBytes: (domain, signed) =>
+      Promise.resolve(signForModule(keys.primitives, { domain, ...signed, seed: user.signSeed })),
     close,
     [Symbol.asyncDispose]: close,
   };
