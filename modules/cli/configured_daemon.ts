@@ -146,7 +146,7 @@ export async function runConfigured(
       revocations,
     });
     for (const endpoint of await ownEndpoints(env, host)) await place.bind(endpoint);
-    const told = toldEndpoints(file, { bound: place.endpoints, network: env.network });
+    const told = () => toldEndpoints(file, { bound: place.endpoints, network: env.network });
     const registrar = issuer && await openRegistrar(env, primitives, {
       issuer,
       mesh: mesh.name,

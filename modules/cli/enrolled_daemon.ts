@@ -87,7 +87,7 @@ async function runDaemon(context: CommandContext, options: EnrolOptions): Promis
       place,
       logging: await startLog(env, fileTarget(env, paths.log)),
       modules: {
-        mesh: { segment, endpoints, peers, incarnation },
+        mesh: { segment, endpoints: () => endpoints, peers, incarnation },
         upgrade: { folder: paths.folder, goOnAs: (next) => replacement.goOnAs(next) },
       },
       journal,

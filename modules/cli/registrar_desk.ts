@@ -73,7 +73,7 @@ export async function openRegistrar(
     readonly issuer: RegistrarIssuer;
     readonly mesh: string;
     readonly keyId: string;
-    readonly endpoints: readonly string[];
+    readonly endpoints: () => readonly string[];
     /** As of openIssuer. */
     readonly stateFolder: string;
   },

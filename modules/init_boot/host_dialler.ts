@@ -20,6 +20,7 @@ import {
   HOST_BACKOFF_MS_MIN,
   HOST_DIAL_MS_MAX,
   HOST_DIALS_MAX,
+  HOST_REASONS_MAX,
   HOSTS_CHECK_MS,
 } from "./limits.ts";
 
@@ -46,8 +47,8 @@ interface Target {
   /** Monotonic ms: not dialled before. */
   dueAt: number;
   dialling: boolean;
-  /** What was logged last, so that each reason is logged once. */
-  problem: string | undefined;
+  /** What was logged since it was up, so that each reason is logged once for each endpoint. */
+  readonly told: Set<string>;
 }
 
 /** Runs from the first {@link HostDialler.update} to {@link HostDialler.stop}. */
@@ -73,7 +74,7 @@ export class HostDialler {
       const known = before.get(host.name);
       const same = known !== undefined &&
         known.host.endpoints.join() === host.endpoints.join();
-      const fresh = { host, attempts: 0, dueAt: 0, dialling: false, problem: undefined };
+      const fresh = { host, attempts: 0, dueAt: 0, dialling: false, told: new Set<string>() };
       return [host.name, same ? known : fresh];
     }));
     this.#check();
@@ -97,7 +98,7 @@ export class HostDialler {
       if (target.dialling) continue;
       if (this.#options.isUp(target.host.name)) {
         target.attempts = 0;
-        target.problem = undefined;
+        target.told.clear();
         continue;
       }
       if (target.dueAt > now) continue;
@@ -139,8 +140,9 @@ export class HostDialler {
 
   #report(target: Target, endpoint: string, error: unknown): void {
     const text = `Cannot reach "${target.host.name}" at ${endpoint}: ${errorText(error)}`;
-    if (text === target.problem) return;
-    target.problem = text;
+    if (target.told.has(text)) return;
+    if (target.told.size >= HOST_REASONS_MAX) target.told.clear();
+    target.told.add(text);
     this.#options.log(error instanceof AuthenticationError ? "warning" : "info", text);
   }
 

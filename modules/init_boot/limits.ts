@@ -9,6 +9,8 @@ export const HOST_DIAL_MS_MAX = 10_000;
 /** Between two attempts at one host: half to the whole of this, doubled each time. */
 export const HOST_BACKOFF_MS_MIN = 1_000;
 export const HOST_BACKOFF_MS_MAX = 30_000;
+/** Reasons why a host cannot be reached that are remembered as told: some for each of its endpoints. */
+export const HOST_REASONS_MAX = 64;
 /** Tokens that a registrar keeps at once; each is a few hundred bytes. */
 export const TOKENS_MAX = 10_000;
 /** A process that holds background jobs ends them within some seconds, by SIGTERM and then SIGKILL. */

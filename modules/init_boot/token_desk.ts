@@ -32,8 +32,8 @@ export interface DeskOptions {
   readonly mesh: string;
   /** Of this node. */
   readonly keyId: string;
-  /** Where newcomers find this node. */
-  readonly endpoints: readonly string[];
+  /** Where newcomers find this node now. */
+  readonly endpoints: () => readonly string[];
   /** The file of tokens. */
   readonly path: string;
 }
@@ -105,7 +105,7 @@ export class TokenDesk {
       expiresMs,
       mesh,
       name,
-      endpoints,
+      endpoints: endpoints(),
     });
   }
 

@@ -30,7 +30,6 @@ import { Flooding } from "./flooding.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import {
-  ADVERT_ENDPOINTS_MAX,
   ADVERT_INTERVAL_MS,
   ADVERT_INTERVAL_MS_PER_NODE,
   SILENCE_MS_MAX,
@@ -53,8 +52,8 @@ import { Watchers } from "./watchers.ts";
 export interface MeshOptions {
   /** Nodes of one segment can dial each other directly. */
   readonly segment: string;
-  /** Where others reach this node, best first. @default what the daemon listens on by tcp */
-  readonly endpoints?: readonly string[];
+  /** Where others reach this node now, best first. @default what the daemon listens on by tcp */
+  readonly endpoints?: () => readonly string[];
   /** Nodes to link with before anybody spoke of them; dialled for ever. @default none */
   readonly peers?: readonly Seed[];
   /** Others are to be expected, though not as `peers`: from the mesh file, or by looking around. */
@@ -131,8 +130,7 @@ export class Mesh {
       host,
       log,
       segment: () => this.#shape.self.segment,
-      endpoints: (options.endpoints ?? reachableEndpoints(host.endpoints(), network))
-        .slice(0, ADVERT_ENDPOINTS_MAX),
+      endpoints: () => options.endpoints?.() ?? reachableEndpoints(host.endpoints(), network),
       incarnation: options.incarnation ?? 1,
       links: () => links().map(({ peer }) => peer.identity.keyId),
       intervalMs: () => ADVERT_INTERVAL_MS + ADVERT_INTERVAL_MS_PER_NODE * this.#table.size,
@@ -357,13 +355,14 @@ export class Mesh {
     this.#trimmer.update();
   }
 
-  /** With one neighbour by chance. */
+  /** With one neighbour by chance; and whether this machine has other addresses meanwhile. */
   #syncLater(): void {
     const { clock, random } = this.#host.env;
     this.#syncTimer = clock.after(SYNC_MS * (0.5 + chance(random)), () => {
       const links = this.links();
       const link = links[Math.floor(chance(random) * links.length)];
       if (link !== undefined) this.#exchange.sync(link);
+      this.#own.look();
       this.#syncLater();
     });
   }

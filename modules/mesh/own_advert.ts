@@ -11,6 +11,7 @@ import { type Log, type ModuleHost, type Timer, toHex, VERSION } from "../../cor
 import { ADVERT_DOMAIN, compareVersions, encodeAdvert, type ReceivedAdvert } from "./advert.ts";
 import {
   ADVERT_DELAY_MS,
+  ADVERT_ENDPOINTS_MAX,
   ADVERT_LINKS_MAX,
   ADVERTS_AT_ONCE_MAX,
   TWIN_JUMPS_MAX,
@@ -23,7 +24,8 @@ export interface OwnAdvertOptions {
   readonly log: Log;
   /** Where we are now. */
   readonly segment: () => string;
-  readonly endpoints: readonly string[];
+  /** Where others reach us now: a machine may be given other addresses. */
+  readonly endpoints: () => readonly string[];
   readonly incarnation: number;
   /** Key ids of the nodes that we have links to now. */
   readonly links: () => Iterable<string>;
@@ -41,6 +43,8 @@ export class OwnAdvert {
   readonly #options: OwnAdvertOptions;
   #incarnation: number;
   #sequence = 0;
+  /** As said last. */
+  #endpoints: readonly string[] = [];
   /** How many may be said at once, as of `#creditAt`. */
   #credit = ADVERTS_AT_ONCE_MAX;
   #creditAt: number;
@@ -77,6 +81,14 @@ export class OwnAdvert {
     this.#timer?.cancel();
     this.#dueAt = dueAt;
     this.#timer = clock.after(dueAt - now, () => this.#say(false));
+  }
+
+  /** Whether others reach us elsewhere by now. */
+  look(): void {
+    const endpoints = this.#endpointsNow();
+    if (endpoints.join() === this.#endpoints.join()) return;
+    this.#options.log("info", `Others reach this node at ${endpoints.join(", ")} from now on`);
+    this.changed();
   }
 
   /** What waits without hurry, if anything does, is to be told now. */
@@ -126,8 +138,13 @@ export class OwnAdvert {
     else onTwin(text);
   }
 
+  #endpointsNow(): readonly string[] {
+    return this.#options.endpoints().slice(0, ADVERT_ENDPOINTS_MAX);
+  }
+
   #say(leaving: boolean): void {
-    const { host, segment, endpoints, links, publish } = this.#options;
+    const { host, segment, links, publish } = this.#options;
+    this.#endpoints = this.#endpointsNow();
     this.#dueAt = Infinity;
     this.#credit--;
     this.#sequence++;
@@ -140,7 +157,7 @@ export class OwnAdvert {
       leaving,
       version: VERSION,
       segment: segment(),
-      endpoints,
+      endpoints: this.#endpoints,
       // More could not be read by anybody; the rest is left out, and so not used, by all alike.
       links: [...links()].sort().slice(0, ADVERT_LINKS_MAX),
     };

@@ -99,7 +99,7 @@ Deno.test("verbs: every verb has an action class, and it is the one that was dec
     primitives,
     trust: keys.trust(),
     self: keys.person({ name: "n1" }),
-    modules: createModules({ mesh: { segment: "default", endpoints: [], peers: [] } }),
+    modules: createModules({ mesh: { segment: "default", endpoints: () => [], peers: [] } }),
     listen: [],
     auditFolder: folder,
     log: () => () => {},

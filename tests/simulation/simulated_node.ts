@@ -131,7 +131,7 @@ export class SimulatedNode {
     const take = (id: string, item: Uint8Array) => onTaken.get(id)?.(item);
     const mesh = {
       segment: this.place.segment,
-      endpoints: [this.endpoint],
+      endpoints: () => [this.endpoint],
       peers: peers.filter(({ keyId }) => keyId !== this.keyId),
       incarnation: ++this.#incarnation,
       pool: this.#world.pool,

@@ -59,6 +59,8 @@ Deno.test("host dialler: who is not up is dialled for ever, by name, at every en
   ]);
   // Less often as time goes by, and never less than that.
   await hosts.forMs(600_000);
+  // Each reason once for each endpoint: two of them took turns in the log.
+  assert.equal(hosts.logged.length, 2);
   for (let i = 0; i < 3; i++) {
     assert.ok((await hosts.forMs(HOST_BACKOFF_MS_MAX + 1_000)).length >= 2);
   }

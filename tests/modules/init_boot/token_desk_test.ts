@@ -59,7 +59,7 @@ class Office implements AsyncDisposable {
       }),
       mesh: "lab",
       keyId: "ab".repeat(32),
-      endpoints: ["tcp:10.0.0.7:7117"],
+      endpoints: () => ["tcp:10.0.0.7:7117"],
       path: `${this.folder}/tokens.json`,
     });
   }

@@ -19,11 +19,12 @@ function scene(instance?: Uint8Array, simulation = new Simulation({ seed: "own" 
   const logs: string[] = [];
   const twins: string[] = [];
   const links: string[] = [];
+  const addresses = ["10.0.0.1"];
   const own = new OwnAdvert({
     host: { ...hostOf(keys, self), env: simulation.host("me") },
     log: (level, text) => logs.push(`${level}: ${text}`),
     segment: () => "default",
-    endpoints: ["tcp:10.0.0.1:7117"],
+    endpoints: () => addresses.map((address) => `tcp:${address}:7117`),
     incarnation: 1,
     links: () => links,
     intervalMs: () => ADVERT_INTERVAL_MS,
@@ -34,7 +35,7 @@ function scene(instance?: Uint8Array, simulation = new Simulation({ seed: "own" 
   own.start();
   const versions = () =>
     said.map(({ advert }) => `${advert.incarnation}.${advert.sequence}`).join(" ");
-  return { own, self, said, logs, twins, links, simulation, versions };
+  return { own, self, said, logs, twins, links, addresses, simulation, versions };
 }
 
 const NEWS = { forgotten: false };
@@ -48,6 +49,22 @@ Deno.test("own advert: changes that come together are said once", async () => {
   await simulation.run();
   assert.equal(versions(), "1.1 1.2");
   assert.deepEqual(said[1]?.advert.links, [...links].sort());
+});
+
+// It told the address of its start for as long as it ran.
+Deno.test("own advert: a machine that was given another address says so, once", async () => {
+  const { own, said, logs, addresses, simulation } = scene();
+  own.look();
+  addresses[0] = "192.0.2.7";
+  own.look();
+  await simulation.run();
+  own.look();
+  await simulation.run();
+  assert.deepEqual(said.map(({ advert }) => advert.endpoints), [
+    ["tcp:10.0.0.1:7117"],
+    ["tcp:192.0.2.7:7117"],
+  ]);
+  assert.deepEqual(logs, ["info: Others reach this node at tcp:192.0.2.7:7117 from now on"]);
 });
 
 Deno.test("own advert: changes that never end are said now and then", async () => {
