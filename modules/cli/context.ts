@@ -1,7 +1,8 @@
 /** Makes what a command gets: see CommandContext in modules/shared/command.ts. */
 
-import { type Environment, UsageError } from "../../core/mod.ts";
+import { ConnectionError, type Environment, UsageError } from "../../core/mod.ts";
 import type { CommandContext, ConnectOptions, MeshClient } from "../shared/command.ts";
+import { livingLocalMesh } from "../shared/local_daemon.ts";
 import { type MeshHome, MeshHomes } from "../shared/mesh_home.ts";
 import type { Output } from "../shared/output.ts";
 import type { StandardInput, Terminal } from "../shared/terminal.ts";
@@ -40,7 +41,7 @@ export function createContext(parts: ContextParts): CommandContext {
   const { env, out, terminal, signal, meshName } = parts;
   const homes = new MeshHomes(env);
   let chosen: Promise<MeshHome> | undefined;
-  const home = () => chosen ??= chooseHome(homes, out, meshName);
+  const home = () => chosen ??= chooseHome(homes, parts);
   const warned = new Set<string>();
   const warnOnce = (topic: string, text: string) => {
     if (!warned.has(topic)) out.warn(text);
@@ -80,10 +81,19 @@ export function createContext(parts: ContextParts): CommandContext {
 
 async function chooseHome(
   homes: MeshHomes,
-  out: Output,
-  meshName: string | undefined,
+  { env, out, meshName }: Pick<ContextParts, "env" | "out" | "meshName">,
 ): Promise<MeshHome> {
-  const { home, others } = await homes.choose(meshName);
+  let choice: { readonly home: MeshHome; readonly others: number };
+  try {
+    choice = await homes.choose(meshName);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    // On a node its daemon answers those who own it, whether they have certificates or not.
+    const mesh = await livingLocalMesh(env, meshName);
+    if (mesh === undefined) throw error;
+    return homes.of(mesh);
+  }
+  const { home, others } = choice;
   if (others > 0) {
     out.note(`Mesh "${home.name}": made or booted last of ${others + 1}; another one: --mesh NAME`);
   }

@@ -11,6 +11,7 @@ import {
   type Primitives,
   type Self,
   type Trust,
+  UsageError,
 } from "../../core/mod.ts";
 import { needsNow } from "../shared/authority.ts";
 import { loadUser } from "../shared/credentials.ts";
@@ -31,6 +32,12 @@ export async function loadLivingUser(
   primitives: Primitives,
   home: MeshHome,
 ): Promise<LivingUser> {
+  if (await home.load("user.cert") === undefined) {
+    throw new UsageError(`You have no certificate of mesh "${home.name}" on this machine`, {
+      hint: 'Ask for one by "minime user enroll" on a login node, or copy your home of the mesh ' +
+        `from another machine to "${home.folder}"`,
+    });
+  }
   const needs = needsNow(env, primitives);
   const load = () => loadUser(home, needs);
   let user: LivingUser | undefined;

@@ -134,7 +134,7 @@ async function enrolAndInstall(context: CommandContext, wanted: Wanted): Promise
   const isKept = present.file !== undefined && !isWrittenByBoot(present.file);
   return [
     ...(how === "start" ? ["nothing to change"] : []),
-    ...(isKept ? ["its mesh file was edited there and stays"] : []),
+    ...(isKept ? ["the mesh file there was not written by boot and stays"] : []),
     // A restart says first that it stopped what did not run.
     ...lines.map((line) => line.split("\n").at(-1)),
   ].join(", ");

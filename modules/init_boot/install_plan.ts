@@ -252,6 +252,8 @@ async function readText({ files }: Needs, path: string): Promise<string> {
     return await files.readText(path);
   } catch (cause) {
     if (!(cause instanceof NotFoundError)) throw cause;
-    throw new UsageError(`There is no mesh file "${path}"`);
+    throw new UsageError(`There is no mesh file "${path}"`, {
+      hint: "Name one: --config mesh.toml",
+    });
   }
 }

@@ -10,6 +10,7 @@ import {
   UsageError,
 } from "../../core/mod.ts";
 import type { Output } from "./output.ts";
+import { livingProcess } from "./pid_file.ts";
 import { findSocket, type LocalNode, localNodes, stateRoots } from "./state_folder.ts";
 
 /** A frozen daemon accepts a connection and never answers. */
@@ -50,6 +51,25 @@ export async function localMeshes(
     for (const name of (await env.files.list(root)).filter(isName)) names.add(name);
   }
   return [...names].sort();
+}
+
+/**
+ * The mesh of which a daemon of this user runs here; of that name, where one is given. Undefined when
+ * there is none. @throws UsageError when there are several
+ */
+export async function livingLocalMesh(
+  env: LocalNeeds["env"],
+  meshName: string | undefined,
+): Promise<string | undefined> {
+  const found: string[] = [];
+  for (const mesh of meshName === undefined ? await localMeshes(env) : [meshName]) {
+    const pids = (await localNodes(env, mesh)).map(({ paths }) => livingProcess(env, paths.pid));
+    if ((await Promise.all(pids)).some((each) => each !== undefined)) found.push(mesh);
+  }
+  if (found.length <= 1) return found[0];
+  throw new UsageError(`Daemons of several meshes run on this machine: ${found.join(", ")}`, {
+    hint: `Say which: --mesh ${found[0]}`,
+  });
 }
 
 /** The one daemon that is meant: of that name, or the only one. @throws UsageError, ConnectionError */

@@ -162,6 +162,11 @@ export class MeshHomes {
     return { home, others: names.length - 1 };
   }
 
+  /** Its home, which need not be there: the daemon of this machine is reached without one. */
+  of(name: string): MeshHome {
+    return this.#home(name);
+  }
+
   /** A home that cannot be read is no reason not to find the others: it counts as never booted. */
   async #bootedAt(home: MeshHome, of: number): Promise<number> {
     if (of === 1) return 0;

@@ -308,6 +308,25 @@ Deno.test("init daemon: a reload moves a node, sets its log level and brings doc
   await daemons[0]?.line(/The mesh file stays as it was: /);
 });
 
+Deno.test("init daemon: whoever owns it asks it on its machine without keys, and changes nothing", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"] });
+  await mesh.start("n1").line(RUNNING);
+  const homeless = { XDG_CONFIG_HOME: `${mesh.local.folder}/nothing`, MINIME_MESH: "" };
+  const run = (...words: readonly string[]) => mesh.local.runWith(homeless, ...words);
+  for (const words of [["status"], ["uptime"], ["nodes"], ["--mesh", "lab", "nodes"]]) {
+    const { code, stdout, stderr } = await run(...words);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /n1/);
+  }
+  const refused = await run("exec", "-a", "true");
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.stderr,
+    /You have no certificate of mesh "lab" on this machine\n.*user enroll/,
+  );
+  assert.equal((await run("--mesh", "other", "nodes")).code, 4);
+});
+
 Deno.test("init daemon: a program of the administrator's is run when nodes join, fail and leave", async () => {
   await using mesh = await InstalledMesh.prepare({ nodes: ["n1", "n2"] });
   const told = `${mesh.local.folder}/told`;
