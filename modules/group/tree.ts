@@ -61,7 +61,7 @@ export function split(targets: ReadonlyMap<number, string>, options: SplitOption
       else part.push(index);
       continue;
     }
-    const detail = lossOf(node, selfName, back);
+    const detail = goneLink(node, options) ?? lossOf(node, selfName, back);
     const key = `${detail.reason} ${detail.since} ${detail.at}`;
     const same = lost.get(key);
     if (same === undefined) lost.set(key, { indices: [index], detail });
@@ -74,6 +74,22 @@ export function split(targets: ReadonlyMap<number, string>, options: SplitOption
     parts: chunks(all, options.fanoutMax ?? FANOUT_MAX, linked),
     lost: [...lost.values()],
   };
+}
+
+/**
+ * The picture has a way that begins with a link which is not there: an advert is late, or a lie. The
+ * origin, who sees its own links, is told to go around it.
+ */
+function goneLink(
+  node: NodeView | undefined,
+  { picture, selfName, via, linked }: SplitOptions,
+): Detail | undefined {
+  if (node?.state !== "up" || via.length === 0) return undefined;
+  const next = picture.wayTo(node.keyId)?.next;
+  if (next === undefined || linked(next)) return undefined;
+  const at = picture.byKey(next)?.name ?? next;
+  const reason = `Link from "${selfName}" to "${at}" is gone`;
+  return { reason, ran: "never", by: selfName, at, lost: true };
 }
 
 function lossOf(node: NodeView | undefined, selfName: string, back: boolean): Detail {

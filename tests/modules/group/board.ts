@@ -21,6 +21,8 @@ export class Board {
   readonly #left = new Set<string>();
   readonly #since = new Map<string, { state: NodeView["state"]; since: number }>();
   readonly #watchers = new Set<() => void>();
+  /** Names of who claims a link and with whom, though there is none. */
+  readonly #lies: (readonly [from: string, to: string])[] = [];
   #claims = new Map<string, Claim>();
   #frozen = false;
   /** Until it resolves nobody says that all nodes are there. */
@@ -89,6 +91,12 @@ export class Board {
     };
   }
 
+  /** From now on one node claims a link with the other, which it does not have. */
+  lie(from: string, to: string): void {
+    this.#lies.push([from, to]);
+    this.#refresh();
+  }
+
   /** It said goodbye. */
   leave(name: string): void {
     for (const { self } of this.#hosts.values()) if (self.name === name) this.#left.add(self.keyId);
@@ -108,10 +116,20 @@ export class Board {
         version: "test",
         instance,
         incarnation: 1,
-        links: links.list().map(({ peer }) => peer.identity.keyId),
+        links: [
+          ...links.list().map(({ peer }) => peer.identity.keyId),
+          ...this.#claimedBy(self.name),
+        ],
       }]),
     );
     for (const wake of this.#watchers) wake();
+  }
+
+  #claimedBy(name: string): string[] {
+    const hosts = [...this.#hosts.values()];
+    return this.#lies.filter(([from]) => from === name).flatMap(([, to]) =>
+      hosts.filter(({ self }) => self.name === to).map(({ self }) => self.keyId)
+    );
   }
 
   #viewOf({ self, env }: ModuleHost): MeshView {

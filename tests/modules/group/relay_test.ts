@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { callGroup } from "../../../modules/shared/group_client.ts";
 import { evil } from "./evil.ts";
-import { isCallError, line, startMesh } from "./daemons.ts";
+import { isCallError, line, startMesh, told } from "./daemons.ts";
 
 const N3 = ["n1", "n2", "n3"];
 const say = [{ verb: "probe.say" }];
@@ -60,6 +60,51 @@ Deno.test("group: a relay that swallows what it carries costs the time, and its 
     });
   }
   swallowed.resolve({});
+});
+
+/** n1 - e1 - e2 - n4 is the shortest way, n1 - h1 - h2 - h3 - n4 the honest one. */
+const TWO_WAYS = [
+  ["n1", "e1"],
+  ["e2", "n4"],
+  ["n1", "h1"],
+  ["h1", "h2"],
+  ["h2", "h3"],
+  ["h3", "n4"],
+] as const;
+const ALL = ["n1", "n4", "e1", "e2", "h1", "h2", "h3"];
+
+Deno.test("group: a link that one end claims and the other denies leads nobody astray", async () => {
+  await using mesh = await startMesh(ALL, TWO_WAYS);
+  mesh.board.lie("e1", "e2");
+  await told();
+  const result = await callGroup(mesh.get("n1").group, { targets: "", steps: say });
+  assert.equal(result.answered.size, ALL.length);
+  for (const { name, probe } of mesh.daemons) assert.deepEqual(probe.ran, ["say"], name);
+});
+
+Deno.test("group: a link which both ends claim and which is not there is gone around", async () => {
+  await using mesh = await startMesh(ALL, TWO_WAYS);
+  for (const [from, to] of [["e1", "e2"], ["e2", "e1"]] as const) mesh.board.lie(from, to);
+  await told();
+  const result = await callGroup(mesh.get("n1").group, { targets: "", steps: say });
+  assert.equal(result.answered.size, ALL.length, JSON.stringify([...result.failures]));
+  for (const { name, probe } of mesh.daemons) assert.deepEqual(probe.ran, ["say"], name);
+});
+
+Deno.test("group: two that lie of their link and of what they carry cost their targets an error, and soon", async () => {
+  const answer = { unreachable: [[[0, 1], { reason: "No way to it", ran: "never", lost: true }]] };
+  await using mesh = await startMesh(ALL, TWO_WAYS, {
+    group: (name) => name === "e1" ? evil((args) => args, () => answer) : undefined,
+  });
+  for (const [from, to] of [["e1", "e2"], ["e2", "e1"]] as const) mesh.board.lie(from, to);
+  await told();
+  // Not when the time is over: that would be another set.
+  const { failures } = await callGroup(mesh.get("n1").group, { targets: "e2,n4", steps: say });
+  for (const name of ["e2", "n4"]) {
+    const { set, reason, ran } = failures.get(name) ?? {};
+    assert.deepEqual([set, reason, ran], ["unreachable", "No way to it", "never"]);
+    assert.deepEqual(mesh.get(name).probe.ran, []);
+  }
 });
 
 Deno.test("group: a relay takes only whole and well-formed work", async () => {

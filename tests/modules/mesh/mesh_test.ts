@@ -235,6 +235,46 @@ Deno.test("mesh: a claim of links that the others do not have makes nobody reach
   }));
 });
 
+Deno.test("mesh: two that lie together win each other, and nobody else who does not claim them", async () => {
+  const people = new Map<string, Self>();
+  const keyIds = (names: readonly string[], mesh: RealMesh) =>
+    names.map((name) => (people.get(name) ?? mesh.self(name)).identity.keyId).sort();
+  /** As the node itself says, at its best. */
+  const say = (mesh: RealMesh, name: string, links: readonly string[], sequence = 1) =>
+    mesh.advert(people.get(name) ?? mesh.self(name), { links: keyIds(links, mesh), sequence })
+      .bytes;
+  const truth = (mesh: RealMesh) => [
+    say(mesh, "mate", ["evil", "honest", "friend"]),
+    say(mesh, "honest", []),
+    // This one is linked with the mate indeed, somewhere behind a cut.
+    say(mesh, "friend", ["mate"]),
+  ];
+  await withPuppet(async (mesh, link) => {
+    for (const name of ["mate", "honest", "friend"]) people.set(name, mesh.keys.person({ name }));
+    const adverts = [say(mesh, "evil", ["n1", "mate", "honest"], 5), ...truth(mesh)];
+    await link.request("mesh.flood", { adverts, forgotten: [] });
+    const picture = await until(
+      mesh.get("n1"),
+      (nodes) =>
+        nodes.length === 5 &&
+        nodes.some(({ name, state }) => name === "honest" && state === "down"),
+    );
+    assert.equal(states(picture.nodes), "evil:up friend:up honest:down mate:up n1:up");
+    await link.close("done");
+    // Without the one that we are linked with, all that hung on its word is gone.
+    await until(
+      mesh.get("n1"),
+      (nodes) => states(nodes) === "evil:down friend:down honest:down mate:down n1:up",
+    );
+  }, (mesh) => ({
+    nodes: ["mate", "honest", "friend"].map((name, index) => ({
+      advert: truth(mesh)[index],
+      chain: people.get(name)?.identity.chain,
+      forgotten: false,
+    })),
+  }));
+});
+
 Deno.test("mesh: whoever shows a certificate of its own for another's key loses its link", async () => {
   let victim: Self | undefined;
   await withPuppet(async (mesh, link) => {

@@ -16,6 +16,7 @@ import { openSession } from "../../../../modules/router/routed/session.ts";
 import { inWorld, type World, type WorldNode } from "../../../core/daemon/world.ts";
 import { numbered } from "../../../core/conduit/messages.ts";
 import { Board } from "../../group/board.ts";
+import type { EvilRouter } from "../evil_router.ts";
 import type { Plan } from "../router_world.ts";
 
 const PORT = 7117;
@@ -78,8 +79,20 @@ function verbsOf(taken: Uint8Array[]): Record<string, Verb> {
   };
 }
 
+/** Nodes that are no honest ones. */
+export interface Foes {
+  /** By name: what they have instead of a router. */
+  readonly routers: Readonly<Record<string, EvilRouter>>;
+  /** Links that are claimed, and are not there: who claims it, and with whom. */
+  readonly lies: readonly (readonly [from: string, to: string])[];
+}
+
 /** Runs a scenario with the nodes of a plan started and linked. */
-export async function inMesh(plan: Plan, run: (mesh: Mesh) => Promise<void>): Promise<void> {
+export async function inMesh(
+  plan: Plan,
+  run: (mesh: Mesh) => Promise<void>,
+  { routers, lies }: Foes = { routers: {}, lies: [] },
+): Promise<void> {
   await inWorld(async (world) => {
     const segments = new Map<string, string>();
     const board: Board = new Board((name) => ({
@@ -90,11 +103,12 @@ export async function inMesh(plan: Plan, run: (mesh: Mesh) => Promise<void>): Pr
     for (const [segment, names] of Object.entries(plan.segments)) {
       for (const name of names) {
         segments.set(name, segment);
-        nodes.set(name, await start(world, board, name));
+        nodes.set(name, await start(world, board, { name, evil: routers[name] }));
       }
     }
     const get = (name: string) => nodes.get(name) as MeshNode;
     for (const [a, b] of plan.links) await world.dial(get(a), get(b));
+    for (const [from, to] of lies) board.lie(from, to);
     const settle = () => world.pass(SETTLE_MS);
     await settle();
     const opened: Session[] = [];
@@ -108,12 +122,19 @@ export async function inMesh(plan: Plan, run: (mesh: Mesh) => Promise<void>): Pr
   });
 }
 
-async function start(world: World, board: Board, name: string): Promise<MeshNode> {
+async function start(
+  world: World,
+  board: Board,
+  { name, evil }: { readonly name: string; readonly evil: EvilRouter | undefined },
+): Promise<MeshNode> {
   const taken: Uint8Array[] = [];
   let router: Router | undefined;
   const node = await world.start(name, {
     self: world.keys.person({ name, groups: name.startsWith("g") ? ["gateway"] : [] }),
-    modules: [board.module(), createRouter((host) => router = new Router(host))],
+    modules: [
+      board.module(),
+      evil?.module() ?? createRouter((host) => router = new Router(host)),
+    ],
     verbs: verbsOf(taken),
   });
   // Getters of the world's own node must stay getters.
