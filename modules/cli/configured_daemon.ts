@@ -4,6 +4,7 @@
  */
 
 import {
+  type AuthenticationError,
   choosePrimitives,
   type Environment,
   errorText,
@@ -108,6 +109,7 @@ export async function runConfigured(
     target,
     options.logLevel ?? host.logLevel ?? LOG_LEVEL_DEFAULT,
   );
+  let revoked: AuthenticationError | undefined;
   try {
     const reload = new FileReload({ ...options, env, keys: folder, logging, file });
     const state = await NodeState.open(env, place.paths.folder);
@@ -172,7 +174,10 @@ export async function runConfigured(
           folder: place.paths.folder,
           goOnAs: (next) => replacement.goOnAs(next),
         },
-        documents: { keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes) },
+        documents: {
+          keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes),
+          onRevoked: (error) => revoked = error,
+        },
         hooks: {
           mesh: mesh.name,
           ...(mesh.hooks === undefined ? {} : { hooks: mesh.hooks }),
@@ -214,6 +219,8 @@ export async function runConfigured(
     await logging.close();
     await place.leave();
   }
+  // So a service manager shows it as one that needs a person, and why.
+  if (revoked !== undefined) throw revoked;
   if (!context.signal.aborted) await replacement.run();
   return EXIT.ok;
 }

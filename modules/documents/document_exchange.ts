@@ -21,20 +21,27 @@ import {
 } from "../shared/document_verbs.ts";
 import { DOCUMENT_BYTES_MAX, EXCHANGE_MS_MAX, RETRY_MS } from "./limits.ts";
 
-type Keep = (kind: DocumentKind, bytes: Uint8Array) => Promise<void>;
+/** What a daemon does with documents besides believing them. */
+export interface DocumentsOptions {
+  /** Keeps it for the next start; may reject. @default nowhere */
+  readonly keep?: (kind: DocumentKind, bytes: Uint8Array) => Promise<void>;
+  /** Our own key was revoked, and the daemon stops for it. @default nobody needs to know */
+  readonly onRevoked?: (error: AuthenticationError) => void;
+}
+
 type Document = v.InferOutput<typeof DocumentSchema>;
 
 /** From the module's start to its stop. */
 export class DocumentExchange {
   readonly #host: ModuleHost;
-  readonly #keep: Keep | undefined;
+  readonly #wanted: DocumentsOptions;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #subscription: Disposable;
 
-  constructor(host: ModuleHost, keep: Keep | undefined) {
+  constructor(host: ModuleHost, options: DocumentsOptions) {
     this.#host = host;
-    this.#keep = keep;
+    this.#wanted = options;
     this.#subscription = host.links.watch((change) => {
       if (change.kind === "up") this.#linkUp(change.link);
     });
@@ -91,7 +98,8 @@ export class DocumentExchange {
     documents.adopt(kind, bytes);
     const whose = from === undefined ? "a user" : `"${from.peer.identity.name}"`;
     log("info", `Version ${documents.current(kind)?.version} of ${kind} counts now, from ${whose}`);
-    if (this.#keep !== undefined) this.#runKeep(this.#keep(kind, bytes), kind);
+    const { keep } = this.#wanted;
+    if (keep !== undefined) this.#runKeep(keep(kind, bytes), kind);
     this.#stopIfRevoked();
     return true;
   }
@@ -105,6 +113,7 @@ export class DocumentExchange {
     } catch (error) {
       if (!(error instanceof AuthenticationError) || error.reason !== "revoked") throw error;
       log("error", `${error.message}: this node stops`);
+      this.#wanted.onRevoked?.(error);
       shutdown("our key is revoked", { forGood: true });
     }
   }

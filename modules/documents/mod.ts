@@ -5,30 +5,19 @@
  */
 
 import * as v from "valibot";
-import {
-  CallError,
-  type DocumentKind,
-  type Module,
-  type ModuleHost,
-  type Peer,
-  verb,
-} from "../../core/mod.ts";
+import { CallError, type Module, type ModuleHost, type Peer, verb } from "../../core/mod.ts";
 import {
   DocumentSchema,
   GetSchema,
   OfferedSchema,
   VersionsSchema,
 } from "../shared/document_verbs.ts";
-import { DocumentExchange } from "./document_exchange.ts";
+import { DocumentExchange, type DocumentsOptions } from "./document_exchange.ts";
+
+export type { DocumentsOptions } from "./document_exchange.ts";
 
 /** They have shown a certificate, or own the daemon; modules carry for others (SECURITY.md 3). */
 const MAY_HOLD_SECRETS: readonly Peer["kind"][] = ["node", "user", "local"];
-
-/** What a daemon does with documents besides believing them. */
-export interface DocumentsOptions {
-  /** Keeps it for the next start; may reject. @default nowhere */
-  readonly keep?: (kind: DocumentKind, bytes: Uint8Array) => Promise<void>;
-}
 
 /** One for each daemon. */
 export function createDocuments(options: DocumentsOptions): Module {
@@ -73,7 +62,7 @@ export function createDocuments(options: DocumentsOptions): Module {
     },
     start(given) {
       host = given;
-      exchange = new DocumentExchange(given, options.keep);
+      exchange = new DocumentExchange(given, options);
       return Promise.resolve();
     },
     async stop() {

@@ -48,14 +48,14 @@ export async function requireReplaceable(
   if (present === undefined || equalBytes(present, await env.files.read(executable))) return;
   const version = await versionOf(env, PROGRAM_PATH);
   if (isRemote && await isInUse(env, kind)) {
-    const which = version === undefined
-      ? "Another program"
+    const runs = version === undefined
+      ? `Another program runs on this machine, and this is ${VERSION}`
       : version === VERSION
-      ? `Another build of minime ${version}`
-      : `minime ${version}`;
+      ? `Another build of minime ${version} runs on this machine`
+      : `minime ${version} runs on this machine, and this is ${VERSION}`;
     throw new MinimeError(
-      `${which} runs on this machine, and this is ${VERSION}: "minime upgrade" tries it and takes ` +
-        "one node after the other, --replace takes it at once",
+      `${runs}: "minime upgrade" tries it and takes one node after the other, --replace takes it ` +
+        "at once",
     );
   }
   if (version === undefined || !isOlder(VERSION, version)) return;

@@ -37,15 +37,15 @@ function check({ processes: { uid } }: Needs, path: string, facts: FileFacts): v
   if (facts.kind === "other") return;
   if (facts.uid !== 0 && facts.uid !== uid) {
     throw new UsageError(
-      `"${path}" belongs to user ${facts.uid}, who could change what this daemon does`,
-      { hint: `If you trust what is in it: chown ${uid} ${shellQuoted(path)}` },
+      `"${path}" belongs to user ${facts.uid}, who could change what this daemon does: if you trust ` +
+        `what is in it, run: chown ${uid} ${shellQuoted(path)}`,
     );
   }
   const isSticky = facts.kind === "folder" && (facts.mode & STICKY) !== 0;
   if ((facts.mode & OTHERS_WRITE) === 0 || isSticky) return;
   const mode = facts.mode.toString(8).padStart(4, "0");
   throw new UsageError(
-    `"${path}" can be changed by others (mode ${mode}), and with it what this daemon does`,
-    { hint: `If you trust what is in it: chmod go-w ${shellQuoted(path)}` },
+    `"${path}" can be changed by others (mode ${mode}), and so what this daemon does: if you trust ` +
+      `what is in it, run: chmod go-w ${shellQuoted(path)}`,
   );
 }
