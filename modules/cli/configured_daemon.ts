@@ -135,6 +135,7 @@ export async function runConfigured(
     };
     await using presence = new Presence(env, {
       ...(options.pidFile === undefined ? {} : { pidFile: options.pidFile }),
+      waiting: place.paths.waiting,
       goesOn: () => replacement.next !== undefined,
     });
     const waits = (text: string) => presence.waits(text);

@@ -2,7 +2,7 @@
  * What a daemon shows to those who manage it, once it is clear that it will go on, until it stops: its
  * pid file, for init scripts, and its word with a service manager. One that has to wait for something
  * before it can run is there already, for a manager ends what is not there after a minute; for what it
- * waits is in its status, and in a file beside the pid file.
+ * waits is in its status, in a file beside the pid file, and in its state folder, for commands.
  */
 
 import type { Environment } from "../../core/mod.ts";
@@ -14,6 +14,8 @@ type Needs = Pick<Environment, "clock" | "files" | "processes">;
 export interface PresenceOptions {
   /** @default none */
   readonly pidFile?: string;
+  /** In the state folder: says for what it waits. */
+  readonly waiting: string;
   /** Whether the process goes on as another program when this one ends. */
   readonly goesOn: () => boolean;
 }
@@ -32,16 +34,15 @@ export class Presence implements AsyncDisposable {
 
   /** It does not run yet: `text` says for what it waits, in a line. */
   async waits(text: string): Promise<void> {
-    const { pidFile } = this.#options;
     // First: who sees the pid file looks here for more.
-    if (pidFile !== undefined) await this.#write(waitingFile(pidFile), text);
+    const { files } = this.#env;
+    for (const [path, mode] of this.#waitingFiles) await files.write(path, `${text}\n`, { mode });
     await this.#show(() => Promise.resolve(text));
   }
 
   /** It runs; `status` says how, in a line. */
   async runs(status: () => Promise<string>): Promise<void> {
-    const { pidFile } = this.#options;
-    if (pidFile !== undefined) await this.#env.files.remove(waitingFile(pidFile));
+    for (const [path] of this.#waitingFiles) await this.#env.files.remove(path);
     await this.#show(status);
   }
 
@@ -50,25 +51,27 @@ export class Presence implements AsyncDisposable {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#supervision?.[Symbol.dispose]();
+    if (this.#supervision === undefined) return;
     const { pidFile } = this.#options;
-    if (pidFile === undefined || this.#supervision === undefined) return;
-    for (const path of [pidFile, waitingFile(pidFile)]) await this.#env.files.remove(path);
+    for (const [path] of this.#waitingFiles) await this.#env.files.remove(path);
+    if (pidFile !== undefined) await this.#env.files.remove(pidFile);
+  }
+
+  /** The init script reads the one beside the pid file (init_boot/sysv_script.ts), for anybody. */
+  get #waitingFiles(): readonly (readonly [path: string, mode: number])[] {
+    const { pidFile, waiting } = this.#options;
+    const own = [waiting, 0o600] as const;
+    return pidFile === undefined ? [own] : [own, [`${pidFile}.waiting`, 0o644]];
   }
 
   async #show(status: () => Promise<string>): Promise<void> {
     if (this.#supervision !== undefined) return this.#supervision.turnTo(status);
     const { pidFile, goesOn } = this.#options;
-    if (pidFile !== undefined) await this.#write(pidFile, String(this.#env.processes.pid));
+    if (pidFile !== undefined) {
+      const { files, processes } = this.#env;
+      // Other users' programs read it.
+      await files.write(pidFile, `${processes.pid}\n`, { mode: 0o644 });
+    }
     this.#supervision = new Supervision(this.#env, status, goesOn);
   }
-
-  /** Other users' programs read it. */
-  async #write(path: string, line: string): Promise<void> {
-    await this.#env.files.write(path, `${line}\n`, { mode: 0o644 });
-  }
-}
-
-/** The init script reads it (init_boot/sysv_script.ts). */
-function waitingFile(pidFile: string): string {
-  return `${pidFile}.waiting`;
 }

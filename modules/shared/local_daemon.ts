@@ -11,6 +11,7 @@ import {
 } from "../../core/mod.ts";
 import type { Output } from "./output.ts";
 import { livingProcess } from "./pid_file.ts";
+import { readPrivateFile } from "./private_folder.ts";
 import { findSocket, type LocalNode, localNodes, stateRoots } from "./state_folder.ts";
 
 /** A frozen daemon accepts a connection and never answers. */
@@ -87,6 +88,8 @@ export async function onlyLocalDaemon(
   if (first !== undefined && found.length === 1) return first;
   for (const { calls } of found) void calls.close("client is done");
   if (first === undefined) {
+    const waiting = await waitingDaemon(env, { meshes, node });
+    if (waiting !== undefined) throw new ConnectionError("other", waiting);
     const what = node === undefined ? "No daemon" : `No daemon "${node}"`;
     const where = meshName === undefined ? "" : ` in mesh "${meshName}"`;
     throw new ConnectionError(
@@ -98,6 +101,24 @@ export async function onlyLocalDaemon(
   throw new UsageError(`Several daemons run on this machine: ${names}`, {
     hint: `Say which: --name ${first.name}, --mesh ${first.mesh}`,
   });
+}
+
+/** What one that lives and does not run yet says of that; undefined when there is none. */
+async function waitingDaemon(
+  env: LocalNeeds["env"],
+  { meshes, node }: { readonly meshes: readonly string[]; readonly node: string | undefined },
+): Promise<string | undefined> {
+  for (const mesh of meshes) {
+    for (const { name, paths } of await localNodes(env, mesh)) {
+      if (node !== undefined && name !== node) continue;
+      if (await livingProcess(env, paths.pid) === undefined) continue;
+      const text = await readPrivateFile(env, paths.waiting);
+      if (text === undefined) continue;
+      const what = new TextDecoder().decode(text).trim();
+      return `The daemon "${name}" of this machine is not in mesh "${mesh}" yet: ${what}`;
+    }
+  }
+  return undefined;
 }
 
 async function reach(

@@ -31,6 +31,8 @@ export interface StatePaths {
   readonly log: string;
   /** A folder. */
   readonly audit: string;
+  /** There while the daemon waits for something before it can run; says for what. */
+  readonly waiting: string;
   /** There while a process holds background jobs of the node (modules/exec/holder.ts). */
   readonly jobsPid: string;
   /** Says where the socket lies when it does not lie in the folder. */
@@ -67,6 +69,7 @@ export function statePaths(root: string, mesh: string, node: string): StatePaths
     pid: `${folder}/pid`,
     log: `${folder}/log`,
     audit: `${folder}/audit`,
+    waiting: `${folder}/waiting`,
     jobsPid: jobsPidFile(folder),
     socketPointer: socketPointer(folder, SOCKET),
   };

@@ -54,8 +54,16 @@ async function waitForRegistrar(mesh: InstalledMesh): Promise<void> {
   const first = await start();
   first.kill("SIGTERM");
   assert.equal((await first.status).code, 0);
-  assert.deepEqual([await read(pidFile), await read(`${pidFile}.waiting`)], ["", ""]);
+  const inState = `${mesh.local.stateFolder("n2")}/waiting`;
+  const files = [pidFile, `${pidFile}.waiting`, inState];
+  assert.deepEqual(await Promise.all(files.map(read)), ["", "", ""]);
   const second = await start();
+  const reload = await mesh.local.run("reload");
+  assert.equal(reload.code, 4);
+  assert.match(
+    reload.stderr,
+    /The daemon "n2" of this machine is not in mesh ".*" yet: Waiting for a new certificate/,
+  );
   mesh.start("reg");
   await second.line(RUNNING);
   await mesh.settled("reg", "n2");

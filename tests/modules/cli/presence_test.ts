@@ -28,7 +28,7 @@ function makeMachine() {
   return { env, told, files, done };
 }
 
-const OPTIONS = { pidFile: "/run/it.pid", goesOn: () => false };
+const OPTIONS = { pidFile: "/run/it.pid", waiting: "/lib/waiting", goesOn: () => false };
 
 Deno.test("presence: one that waits is there, says for what, and then that it runs", async () => {
   const { env, told, files, done } = makeMachine();
@@ -39,9 +39,10 @@ Deno.test("presence: one that waits is there, says for what, and then that it ru
   assert.deepEqual(Object.fromEntries(files), {
     "/run/it.pid": "42\n",
     "/run/it.pid.waiting": "Waiting for b\n",
+    "/lib/waiting": "Waiting for b\n",
   });
   // Who sees the pid file looks for the other one.
-  assert.deepEqual(done.slice(0, 2), ["/run/it.pid.waiting", "/run/it.pid"]);
+  assert.deepEqual(done.slice(0, 3), ["/lib/waiting", "/run/it.pid.waiting", "/run/it.pid"]);
   assert.deepEqual([told[0], told.at(-1)], ["READY=1", "STATUS=Waiting for b"]);
   await presence.runs(() => Promise.resolve("2 links"));
   await quiet();
