@@ -23,6 +23,7 @@ export {
   ByteReader,
   ByteWriter,
   compareBytes,
+  concatBytes,
   equalBytes,
   fromHex,
   Scratch,

@@ -1,6 +1,6 @@
 /** Our stdin: what is there of it, and as pieces that the user has signed (see signed_input.ts). */
 
-import { type SignedPiece, signPieces } from "../shared/signed_input.ts";
+import { signPieces } from "../shared/signed_input.ts";
 import { INPUT_PIECE_BYTES_MAX } from "./limits.ts";
 
 /** Begins to read at once, so that an empty stdin is known to be empty when it is asked for. */
@@ -34,7 +34,7 @@ export class Stdin {
 export function signedPieces(
   input: AsyncIterable<Uint8Array>,
   options: Parameters<typeof signPieces>[1],
-): AsyncGenerator<SignedPiece, void, void> {
+): AsyncGenerator<Uint8Array, void, void> {
   return signPieces(cut(input), options);
 }
 

@@ -4,11 +4,12 @@
  * the daemon, and the files of a copy are in nobody's memory but its own.
  *
  *   to it     an order, then pieces; an empty one is the end
- *   from it   0 and a piece; 3 when it has done with one thing it got (order, piece, end)
+ *   from it   0 and a piece; 3 and a u32: with how many of what it got (order, pieces, end) it has done
  *             last 1 and the reply, or 2 and [class, message]
  */
 
 import {
+  ByteReader,
   CALL_ERROR_CLASSES,
   CallError,
   type CallErrorClass,
@@ -88,7 +89,7 @@ export async function* runAgent(
     if (signal.aborted) stop();
     for await (const frame of readFrames(chunksOf(output))) {
       const body = frame.subarray(1);
-      if (frame[0] === FROM_AGENT.taken) stall.taken();
+      if (frame[0] === FROM_AGENT.taken) stall.taken(takenOf(body));
       else if (frame[0] === FROM_AGENT.piece) {
         stall.hold(true);
         yield body;
@@ -138,6 +139,13 @@ async function feed(
     await write(framer.frame(piece));
   }
   await write(framer.frame());
+}
+
+function takenOf(body: Uint8Array): number {
+  const reader = new ByteReader(body, "What was taken");
+  const count = reader.u32("count");
+  reader.end();
+  return count;
 }
 
 async function* chunksOf(

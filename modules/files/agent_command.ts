@@ -2,8 +2,10 @@
 
 import * as v from "valibot";
 import {
+  ByteWriter,
   CallError,
   choosePrimitives,
+  type Clock,
   decodeValue,
   encodeCanonical,
   errorText,
@@ -12,6 +14,7 @@ import {
   MinimeError,
   type Primitives,
   ProtocolError,
+  type Timer,
 } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { FROM_AGENT } from "./agent.ts";
@@ -24,6 +27,7 @@ import { Problems } from "./problems.ts";
 import { receiveFiles } from "./receiver.ts";
 import { encodeNeed, type NeedRecord, readNeed } from "./records.ts";
 import { sendFiles } from "./sender.ts";
+import { TAKEN_MS } from "./limits.ts";
 import type { Summary } from "./summary.ts";
 
 /** Ends when the copy does. What went wrong is told to the daemon, and nobody else. */
@@ -36,15 +40,17 @@ export async function runFileAgent(context: CommandContext): Promise<void> {
   const order = v.parse(AgentOrderSchema, decodeValue(first.value));
   // Before it becomes somebody who may not read what they are made from.
   const primitives = await choosePrimitives();
-  const taken = () => {
-    if (order.taken) out.write(framed(Uint8Array.of(FROM_AGENT.taken)));
-  };
+  using taken = new Taken(env.clock, (count) => {
+    if (!order.taken) return;
+    const number = new ByteWriter("Taken", 4).u32(count, "count").finish();
+    out.write(framed(Uint8Array.of(FROM_AGENT.taken), number));
+  });
   try {
     if (order.user !== undefined) env.processes.become(order.user);
     env.disk.exactModes();
     const copy = order.kind === "write"
-      ? write(context, order, { primitives, input: untilEnd(frames, taken) })
-      : read(context, order, { primitives, input: untilEnd(frames, taken) });
+      ? write(context, order, { primitives, input: untilEnd(frames, taken.add) })
+      : read(context, order, { primitives, input: untilEnd(frames, taken.add) });
     for (;;) {
       const { done, value } = await copy.next();
       const kind = done ? FROM_AGENT.reply : FROM_AGENT.piece;
@@ -134,6 +140,32 @@ async function nextNeed(
 function checkPath(path: string, { paths, rule }: Pick<AgentOrder, "paths" | "rule">): void {
   if (paths === undefined || paths.some((pattern) => matchesPath(pattern, path))) return;
   throw new CallError("refused", `Rule ${rule} does not allow "${path}"`);
+}
+
+/** Counts what was done with, and tells it now and then. */
+class Taken implements Disposable {
+  readonly #clock: Pick<Clock, "after">;
+  readonly #tell: (count: number) => void;
+  #count = 0;
+  #timer: Timer | undefined;
+
+  constructor(clock: Pick<Clock, "after">, tell: (count: number) => void) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  readonly add = (): void => {
+    this.#count++;
+    this.#timer ??= this.#clock.after(TAKEN_MS, () => {
+      this.#timer = undefined;
+      this.#tell(this.#count);
+      this.#count = 0;
+    });
+  };
+
+  [Symbol.dispose](): void {
+    this.#timer?.cancel();
+  }
 }
 
 /**

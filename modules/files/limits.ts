@@ -44,6 +44,11 @@ export const STALLED_MS_MIN = 1_000;
 export const STALLED_MS_MAX = 86_400_000;
 /** Somebody who sends or takes nothing for so long does not come back; who hashes a large file does. */
 export const IDLE_MS_MAX = 1_800_000;
+/**
+ * How often a process that copies says what it has done with: a word for each piece would cost as much as
+ * the piece. Less than the time between two looks.
+ */
+export const TAKEN_MS = 200;
 /** Looks in that time: what is measured in looks does not count time in which we ourselves stood still. */
 export const STALLED_LOOKS = 4;
 /** What a process that copies may say on stderr of what went wrong. */

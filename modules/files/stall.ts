@@ -44,9 +44,9 @@ export class Stall implements Disposable {
     this.#moved = true;
   }
 
-  /** It has done with that. */
-  taken(): void {
-    this.#owed--;
+  /** It has done with so many of those. */
+  taken(count: number): void {
+    this.#owed -= count;
     this.#moved = true;
   }
 

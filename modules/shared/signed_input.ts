@@ -4,10 +4,18 @@
  * user, in its place and for its run, the end too: a relay can read it, but whatever it adds, drops or
  * cuts off is noticed at the target before a program (which may be a shell) or a disk gets to see it.
  *
+ *   piece       bytes | signature 64
  *   signature   Ed25519 over "minime-input-v2\0" | run 16 | u64 place | SHA-256 of bytes; no bytes: the end
  */
 
-import { ByteWriter, CallError, type Context, fromHex, type SignedBytes } from "../../core/mod.ts";
+import {
+  ByteWriter,
+  CallError,
+  concatBytes,
+  type Context,
+  fromHex,
+  type SignedBytes,
+} from "../../core/mod.ts";
 
 /** For ModuleHost.verify and MeshClient.signBytes. */
 export const INPUT_DOMAIN = "minime-input-v2";
@@ -15,8 +23,7 @@ export const INPUT_DOMAIN = "minime-input-v2";
 const RUN_BYTES = 16;
 const PLACE_BYTES = 8;
 
-/** As it travels: bytes and signature. */
-export type SignedPiece = readonly [bytes: Uint8Array, signature: Uint8Array];
+const SIGNATURE_BYTES = 64;
 
 /** What is signed, or to be verified, of a piece. */
 type Signed = Omit<SignedBytes, "publicKey" | "signature">;
@@ -44,13 +51,12 @@ export async function* signPieces(
     readonly run: string;
     readonly sign: (domain: string, signed: Signed) => Promise<Uint8Array>;
   },
-): AsyncGenerator<SignedPiece, void, void> {
+): AsyncGenerator<Uint8Array, void, void> {
   const { run, sign } = options;
   const input = new InputBytes(run);
-  const signed = async (bytes: Uint8Array): Promise<SignedPiece> => [
-    bytes,
-    await sign(INPUT_DOMAIN, input.next(bytes)),
-  ];
+  // Bytes alone pass from node to node as they are, and need not be encoded anew for each.
+  const signed = async (bytes: Uint8Array) =>
+    concatBytes(bytes, await sign(INPUT_DOMAIN, input.next(bytes)));
   for await (const bytes of pieces) if (bytes.length > 0) yield await signed(bytes);
   yield await signed(new Uint8Array(0));
 }
@@ -65,7 +71,11 @@ export async function* signedInput(
 ): AsyncGenerator<Uint8Array, void, void> {
   const signedBytes = new InputBytes(options.run);
   for await (const item of input) {
-    const [bytes, signature] = pieceOf(item);
+    if (!(item instanceof Uint8Array) || item.length < SIGNATURE_BYTES) {
+      throw new CallError("invalid", "A piece of input is bytes and their signature");
+    }
+    const bytes = item.subarray(0, -SIGNATURE_BYTES);
+    const signature = item.subarray(-SIGNATURE_BYTES);
     if (!options.verify(INPUT_DOMAIN, { ...signedBytes.next(bytes), signature })) {
       throw new CallError("refused", "The input is not what the user has signed");
     }
@@ -91,12 +101,4 @@ export async function* plainInput(
 
 function noOther(): never {
   throw new CallError("invalid", "Input is no bytes");
-}
-
-function pieceOf(item: unknown): SignedPiece {
-  if (Array.isArray(item) && item.length === 2) {
-    const [bytes, signature]: unknown[] = item;
-    if (bytes instanceof Uint8Array && signature instanceof Uint8Array) return [bytes, signature];
-  }
-  throw new CallError("invalid", "A piece of input is [bytes, signature]");
 }

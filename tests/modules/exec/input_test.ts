@@ -8,16 +8,14 @@ import { INPUT_DOMAIN, InputBytes } from "../../../modules/shared/signed_input.t
 import { SharedInput } from "../../../modules/exec/shared_input.ts";
 import { makeScene, RUN_ID, type Scene } from "./scene.ts";
 
-type Piece = [Uint8Array, Uint8Array];
-
 /** As the user signs them, the end included. */
-async function pieces(scene: Scene, texts: readonly string[], run = RUN_ID): Promise<Piece[]> {
+async function pieces(scene: Scene, texts: readonly string[], run = RUN_ID): Promise<Uint8Array[]> {
   const primitives = await testPrimitives();
   const input = new InputBytes(run);
   return [...texts, ""].map((text) => {
     const bytes = new TextEncoder().encode(text);
     const signed = { domain: INPUT_DOMAIN, ...input.next(bytes), seed: scene.user.signSeed };
-    return [bytes, signForModule(primitives, signed)];
+    return new Uint8Array([...bytes, ...signForModule(primitives, signed)]);
   });
 }
 
@@ -38,9 +36,13 @@ Deno.test("input: signed pieces arrive in order, with their end", async () => {
 
 Deno.test("input: what a relay changes, adds, drops or turns around ends the program", async () => {
   await using scene = await makeScene();
-  const [one, two, end] = await pieces(scene, ["one\n", "two\n"]) as [Piece, Piece, Piece];
+  const [one, two, end] = await pieces(scene, ["one\n", "two\n"]) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
   const other = await pieces(scene, ["one\n"], "77".repeat(16));
-  const altered: Piece = [new TextEncoder().encode("rm -rf /\n"), one[1]];
+  const altered = new Uint8Array([...new TextEncoder().encode("rm -rf /\n"), ...one.slice(-64)]);
   for (const wrong of [[altered], [one, one], [two, end], [one, end], other]) {
     await assert.rejects(cat(scene, wrong), {
       class: "refused",
@@ -48,7 +50,9 @@ Deno.test("input: what a relay changes, adds, drops or turns around ends the pro
     });
   }
   await assert.rejects(cat(scene, [one]), { message: "The input broke off" });
-  await assert.rejects(cat(scene, ["text"]), { class: "invalid" });
+  for (const none of ["text", new Uint8Array(63), [one, two]]) {
+    await assert.rejects(cat(scene, [none]), { class: "invalid" });
+  }
 });
 
 Deno.test("input: what is not signed needs a session of the user's own", async () => {

@@ -20,7 +20,7 @@ import { Problems } from "../../../modules/files/problems.ts";
 import { type NeedRecord, readNeed } from "../../../modules/files/records.ts";
 import { sendFiles } from "../../../modules/files/sender.ts";
 import type { Summary } from "../../../modules/files/summary.ts";
-import { type SignedPiece, signPieces } from "../../../modules/shared/signed_input.ts";
+import { signPieces } from "../../../modules/shared/signed_input.ts";
 import { MeshKeys, testPrimitives } from "../../support/mesh_keys.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { until } from "../../support/wait.ts";
@@ -36,7 +36,7 @@ interface WriteOptions {
   readonly signal?: AbortSignal;
   readonly stalledMs?: number;
   /** What a relay does. @default nothing */
-  readonly way?: (pieces: AsyncIterable<SignedPiece>) => AsyncIterable<SignedPiece>;
+  readonly way?: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 }
 
 interface Scene extends AsyncDisposable {
@@ -132,15 +132,15 @@ Deno.test("files: what a relay changes or drops is refused, and nothing of it is
   const to = `${folder.path}/to`;
   Deno.mkdirSync(to);
   Deno.writeFileSync(from, new Uint8Array(900_000).fill(65));
-  const alter = async function* (pieces: AsyncIterable<SignedPiece>) {
+  const alter = async function* (pieces: AsyncIterable<Uint8Array>) {
     let count = 0;
-    for await (const [bytes, signature] of pieces) {
-      const other = bytes.slice();
+    for await (const piece of pieces) {
+      const other = piece.slice();
       if (++count === 4) other[50_000] = 66;
-      yield [other, signature] as const;
+      yield other;
     }
   };
-  const drop = async function* (pieces: AsyncIterable<SignedPiece>) {
+  const drop = async function* (pieces: AsyncIterable<Uint8Array>) {
     let count = 0;
     for await (const piece of pieces) if (++count !== 4) yield piece;
   };
@@ -242,7 +242,7 @@ Deno.test("files: as many at once as the rule says, and none twice to one place"
   await using scene = await makeScene();
   using folder = temporaryFolder();
   const left = new AbortController();
-  const wait = (): AsyncIterable<SignedPiece> => ({
+  const wait = (): AsyncIterable<Uint8Array> => ({
     [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
   });
   const first = scene.write({

@@ -25,7 +25,7 @@ Deno.test("stall: a process that does nothing with what it got is given up", asy
   stall.gave();
   await clock.advance(STALLED_MS);
   stall.gave();
-  stall.taken();
+  stall.taken(1);
   await clock.advance(STALLED_MS);
   assert.deepEqual(texts, []);
   await clock.advance(STALLED_MS);
@@ -49,7 +49,7 @@ Deno.test("stall: whoever waits for others, or whose words nobody takes, has muc
     const { clock, texts, stall } = makeStall();
     stall.gave();
     if (isHeld) stall.hold(true);
-    else stall.taken();
+    else stall.taken(1);
     await clock.advance(IDLE_MS_MAX - STALLED_MS);
     assert.deepEqual(texts, []);
     await clock.advance(2 * STALLED_MS);
