@@ -12,7 +12,7 @@ import type { KnownNode } from "../shared/mesh_home.ts";
 import type { MissingNodes } from "../shared/missing_nodes.ts";
 import { compareNames } from "../shared/names.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
-import { standingLinks } from "./topology.ts";
+import { allStandingLinks } from "./topology.ts";
 
 /** What `mesh.links` of one node says, as far as it matters here. */
 export const OwnLinksSchema = v.array(v.object({
@@ -205,12 +205,12 @@ function linkOf(a: NodeView, b: NodeView, told: ReadonlyMap<string, OwnLinks>): 
 /** Pairs of key ids that should be linked, as either end computes it, and are not. */
 function missingLinks(up: Up): (readonly [string, string])[] {
   const missing = new Map<string, readonly [string, string]>();
-  const nodes = [...up.values()];
-  for (const node of nodes) {
-    for (const keyId of standingLinks(nodes, node)) {
-      const other = up.get(keyId) as NodeView;
-      if (node.links.includes(keyId) && other.links.includes(node.keyId)) continue;
-      missing.set(pairKey(node.keyId, keyId), [node.keyId, keyId]);
+  for (const [keyId, wanted] of allStandingLinks([...up.values()])) {
+    const node = up.get(keyId) as NodeView;
+    for (const to of wanted) {
+      const other = up.get(to) as NodeView;
+      if (node.links.includes(to) && other.links.includes(keyId)) continue;
+      missing.set(pairKey(keyId, to), [keyId, to]);
     }
   }
   return [...missing.values()];
@@ -222,21 +222,34 @@ function withoutLinks(
   { up, oneSided }: { readonly up: Up; readonly oneSided: readonly Claim[] },
 ): Problem[] {
   const half = new Set(oneSided.map(([a, b]) => pairKey(a.keyId, b.keyId)));
-  let left = missing.filter(([a, b]) => !half.has(pairKey(a, b)));
-  const problems: Problem[] = [];
-  while (left.length > 0) {
-    const counts = new Map<string, number>();
-    for (const keyId of left.flat()) counts.set(keyId, (counts.get(keyId) ?? 0) + 1);
-    const nameOf = (keyId: string) => (up.get(keyId) as NodeView).name;
-    const [worst] = [...counts].sort(([a, x], [b, y]) =>
-      y - x || compareNames(nameOf(a), nameOf(b))
-    )[0] as [string, number];
-    const others = left.filter((pair) => pair.includes(worst))
-      .map(([a, b]) => nameOf(a === worst ? b : a));
-    problems.push({ kind: "no-link", node: nameOf(worst), to: foldNodeset(others) });
-    left = left.filter((pair) => !pair.includes(worst));
+  const left = missing.filter(([a, b]) => !half.has(pairKey(a, b)));
+  const nameOf = (keyId: string) => (up.get(keyId) as NodeView).name;
+  // By name, so that of several which lack as much the first one is told.
+  const lacks = new Map<string, Set<string>>(
+    [...new Set(left.flat())].sort((a, b) => compareNames(nameOf(a), nameOf(b)))
+      .map((keyId) => [keyId, new Set()]),
+  );
+  for (const [a, b] of left) {
+    lacks.get(a)?.add(b);
+    lacks.get(b)?.add(a);
   }
-  return problems;
+  const problems: Problem[] = [];
+  for (;;) {
+    let worst: string | undefined;
+    let most = 0;
+    for (const [keyId, others] of lacks) {
+      if (others.size > most) [worst, most] = [keyId, others.size];
+    }
+    if (worst === undefined) return problems;
+    const others = lacks.get(worst) as Set<string>;
+    problems.push({
+      kind: "no-link",
+      node: nameOf(worst),
+      to: foldNodeset([...others].map(nameOf)),
+    });
+    lacks.delete(worst);
+    for (const other of others) lacks.get(other)?.delete(worst);
+  }
 }
 
 function pairKey(a: string, b: string): string {

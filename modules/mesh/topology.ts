@@ -13,7 +13,7 @@
 
 import { isGateway, type NodeView } from "../shared/mesh_view.ts";
 import { type Gateway, gatewayNeighbours } from "./gateways.ts";
-import { besideOnRings, compareOnRing, neighboursIn } from "./graph.ts";
+import { allNeighbours, besideOnRings, compareOnRing, neighboursIn } from "./graph.ts";
 import { FULL_GRAPH_NODES_MAX, GRAPH_SLACK, SEED_RINGS } from "./limits.ts";
 
 /** A node that is known before anybody spoke of it: from the mesh file or the boot. */
@@ -74,6 +74,24 @@ export function standingLinks(
   );
   if (!self.gateway) return wanted;
   return wanted.union(gatewayNeighbours(others.filter(isGateway), self).wanted);
+}
+
+/** {@link standingLinks} of each of them. */
+export function allStandingLinks(
+  up: readonly Pick<Member, "keyId" | "segment" | "groups">[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const links = new Map<string, ReadonlySet<string>>();
+  for (const near of Map.groupBy(up, ({ segment }) => segment).values()) {
+    for (const [keyId, wanted] of allNeighbours(near.map(({ keyId }) => keyId))) {
+      links.set(keyId, wanted);
+    }
+  }
+  const gateways = up.filter(isGateway);
+  for (const gateway of gateways) {
+    const near = links.get(gateway.keyId) as ReadonlySet<string>;
+    links.set(gateway.keyId, near.union(gatewayNeighbours(gateways, gateway).wanted));
+  }
+  return links;
 }
 
 /** What `self` should be linked with, keep, and look for, as it sees the nodes. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { neighboursIn, ringsFor } from "../../../modules/mesh/graph.ts";
+import { allNeighbours, neighboursIn, ringsFor } from "../../../modules/mesh/graph.ts";
 import { FULL_GRAPH_NODES_MAX, GRAPH_SLACK, RINGS_MAX } from "../../../modules/mesh/limits.ts";
 import { figuresOf, vertexConnectivity } from "../../../tools/graph_figures.ts";
 import { keyIdOf } from "./adverts.ts";
@@ -37,6 +37,13 @@ Deno.test("graph: both ends want an edge, and nobody wants itself", () => {
       assert(!links.has(from));
       for (const to of links) assert(graph.get(to)?.has(from));
     }
+  }));
+});
+
+Deno.test("graph: for all at once it is what each of them finds", () => {
+  fc.assert(fc.property(someMesh, ({ seed, count }) => {
+    const keys = keysOf(seed, count);
+    assert.deepEqual(allNeighbours(keys), graphOf(keys));
   }));
 });
 

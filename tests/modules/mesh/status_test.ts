@@ -197,6 +197,16 @@ Deno.test("status: missing links are told by the node that lacks most, once each
   ]);
 });
 
+Deno.test("status: what thousands of nodes lack is worked out at once", () => {
+  const many = Array.from({ length: 4_096 }, (_, index) => {
+    const keyId = index.toString(16).padStart(3, "0").repeat(22).slice(0, 64);
+    return node(`n${index}`, { keyId });
+  });
+  const { problems } = statusOf(many, { links: new Map() });
+  const told = problems.filter(({ kind }) => kind === "no-link");
+  assert.ok(told.length > 1_000 && told.length < many.length, `${told.length}`);
+});
+
 Deno.test("status: a link that only one end claims is that, and not a missing one as well", () => {
   const status = statusOf(fully([node("n1"), node("n2"), node("n3")], ["n2>n3"]));
   assert.deepEqual(problemLines(status, NOW), ["n3: claims a link with n2, which does not"]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  allStandingLinks,
   type Member,
   type Self,
   standingLinks,
@@ -104,10 +105,13 @@ Deno.test("topology: what stands is what each node wants of those that are up", 
       (_, index) => node(`m${index}`, { segment: "other", ...(index < 2 ? GATEWAY : {}) }),
     ),
   ];
+  const all = allStandingLinks(nodes);
+  assert.equal(all.size, nodes.length);
   for (const one of nodes) {
     const self = selfOf(one.name, one.groups.includes("gateway"), one.segment);
     const { wanted: links, kept } = topologyOf(nodes, { self, seeds: [] });
     assert.deepEqual(new Set(links.keys()), standingLinks(nodes, one));
+    assert.deepEqual(all.get(one.keyId), standingLinks(nodes, one));
     for (const keyId of links.keys()) assert(kept.has(keyId));
   }
 });
