@@ -103,16 +103,7 @@ export class ServiceControl {
       return { installed, enabled: undefined, running: false, text: "systemd does not run here" };
     }
     const enabled = await runProgram(this.#env, "systemctl", ["is-enabled", this.name]);
-    const shown = await runProgram(this.#env, "systemctl", [
-      "show",
-      "--property=ActiveState,SubState,StatusText",
-      this.name,
-    ]);
-    const facts = new Map(
-      shown.stdout.trim().split("\n").map((line) =>
-        line.split(/=(.*)/s).slice(0, 2) as [string, string]
-      ),
-    );
+    const facts = await this.#show();
     const [active = "unknown", sub = "", status = ""] = ["ActiveState", "SubState", "StatusText"]
       .map((key) => facts.get(key));
     const text = `${active} (${sub})${status === "" ? "" : `: ${status}`}`;
@@ -130,12 +121,25 @@ export class ServiceControl {
       await this.#systemctl(how === "restart" ? how : "start", this.name);
       if (how === "reload") await this.#systemctl("reload", this.name);
     } catch (cause) {
+      const why = (await this.#show()).get("StatusText") || "it does not say why";
       throw new MinimeError(
-        `${this.name} is installed and does not start: journalctl -u ${this.name} says why`,
+        `${this.name} is installed and does not start: ${why}; more in: journalctl -u ${this.name}`,
         { cause },
       );
     }
     return [`${this.name} runs, and starts with the machine`];
+  }
+
+  /** What systemd knows of it, by property. */
+  async #show(): Promise<ReadonlyMap<string, string>> {
+    const { stdout } = await runProgram(this.#env, "systemctl", [
+      "show",
+      "--property=ActiveState,SubState,StatusText",
+      this.name,
+    ]);
+    return new Map(
+      stdout.trim().split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]),
+    );
   }
 
   #rootWords(): string[] {

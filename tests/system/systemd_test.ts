@@ -267,6 +267,21 @@ async function runSystemd(test: Deno.TestContext): Promise<void> {
     assert.match(stdout, /^"n3" has joined mesh "lab"; its keys were made in \/etc\/minime\/lab$/m);
     assert.match(stdout, /^minime-lab runs, and starts with the machine$/m);
     await until("n3 is up", async () => (await states())["n3"] === "up", PATIENCE);
+    // And taken out for good: why is said by whoever is asked.
+    assert.equal((await rig.minime(["revoke", "n3"])).code, 0);
+    const saysWhy = async () =>
+      /: failed \(failed\): Key .* of "n3" is revoked/.test(
+        (await minime("init", "status")).stdout,
+      );
+    await until("systemd says why it has stopped", saysWhy, PATIENCE);
+    const again = await minime(
+      ...["init", "install", "--config", "/root/mesh.toml", "--token-file", "/root/token"],
+    );
+    assert.equal(again.code, 1);
+    assert.match(
+      again.stderr,
+      /minime-lab is installed and does not start: Key .* is revoked; more/,
+    );
   });
 }
 
