@@ -8,15 +8,22 @@ function hostsOf(text: string) {
 }
 
 Deno.test("lasting: a host needs a port that others find, and a way to it that installs", () => {
-  requireInstallable(hostsOf('[[hosts]]\nnames = "n[1-2]"\nport = 7117\n'));
-  requireInstallable(hostsOf('[[hosts]]\nnames = "n1"\nlisten = ["tcp:10.0.0.1:7117"]\n'));
-  assert.throws(() => requireInstallable(hostsOf('[[hosts]]\nnames = "n[1-2]"\n')), {
+  const require = (text: string, options = { install: true, replace: false }) =>
+    requireInstallable(hostsOf(text), options);
+  require('[[hosts]]\nnames = "n[1-2]"\nport = 7117\n');
+  require('[[hosts]]\nnames = "n1"\nlisten = ["tcp:10.0.0.1:7117"]\n');
+  require('[[hosts]]\nnames = "n1"\n', { install: false, replace: false });
+  assert.throws(() => require('[[hosts]]\nnames = "n1"\n', { install: false, replace: true }), {
+    name: "UsageError",
+    message: "Option --replace goes with --install only",
+  });
+  assert.throws(() => require('[[hosts]]\nnames = "n[1-2]"\n'), {
     name: "UsageError",
     message: "n[1-2] would listen on any free port, where no command finds it after a start",
     hint: "Write a port into the mesh file: port = 7117",
   });
   assert.throws(
-    () => requireInstallable(hostsOf('[[hosts]]\nnames = "n1"\nlauncher = "local"\nport = 1\n')),
+    () => require('[[hosts]]\nnames = "n1"\nlauncher = "local"\nport = 1\n'),
     /Nothing can be installed by launcher "local", which n1 would take/,
   );
 });
