@@ -1,7 +1,8 @@
 /**
  * Notices links whose peer is silent: a machine without power, a frozen process, a cable cut. Each
  * end of a link says every few seconds that it is there, and takes whatever it hears for a sign of
- * life. A process that was itself stalled judges nobody: what others sent may lie unread.
+ * life. A process that was itself stalled judges nobody: what others sent may lie unread. Nor does the
+ * time count that it was stalled; the rest does, so that one that stalls again and again judges too.
  */
 
 import * as v from "valibot";
@@ -16,10 +17,12 @@ import {
 import {
   CLOCK_DOUBT_MS,
   HEARTBEAT_MS,
+  READ_MS,
   ROUND_TRIP_BEATS,
   SILENCE_MS_MAX,
   SLOW_MS,
   STALL_MS,
+  STALLS_MAX,
 } from "./limits.ts";
 
 /** Says that we are there and what our wall clock shows: an event costs one small message, no timer. */
@@ -35,6 +38,13 @@ export interface HeartbeatOptions {
   readonly onSilent: (link: Link) => void;
 }
 
+/** A time in which this process did nothing, by its own timer. */
+interface Stall {
+  /** Monotonic ms. */
+  readonly endedAt: number;
+  readonly ms: number;
+}
+
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #roundTrips = new WeakMap<Link, number>();
@@ -42,7 +52,8 @@ export class Heartbeat {
   #timer: Timer | undefined;
   #beatAt: number;
   #wakeAt = 0;
-  #judgeFrom = -Infinity;
+  /** In the order of time, as far back as the last sign of life of any link. */
+  #stalls: Stall[] = [];
   #beats = 0;
 
   constructor(options: HeartbeatOptions) {
@@ -83,20 +94,37 @@ export class Heartbeat {
   }
 
   #wake(): void {
-    const { clock, links } = this.#options;
+    const { clock, links, onSilent } = this.#options;
     const now = clock.monotonic();
-    if (now - this.#wakeAt > STALL_MS) this.#judgeFrom = now;
+    const lateMs = now - this.#wakeAt;
+    const isStalled = lateMs > STALL_MS;
+    if (isStalled) this.#stalls.push({ endedAt: now, ms: lateMs });
     if (now >= this.#beatAt) {
       this.#beat(links());
       this.#beatAt = this.#nextBeat();
     }
     let next = this.#beatAt;
+    let heardAt = now;
     for (const link of links()) {
-      const silentAt = Math.max(link.heardAt, this.#judgeFrom) + SILENCE_MS_MAX;
-      if (silentAt <= now) this.#options.onSilent(link);
-      else next = Math.min(next, silentAt);
+      const leftMs = SILENCE_MS_MAX - this.#silentMs(link, now);
+      // At least 1: what rounding leaves would be waited for again and again, without end.
+      if (leftMs > 0) next = Math.min(next, now + Math.max(1, leftMs));
+      // What has come meanwhile is read first.
+      else if (isStalled) next = Math.min(next, now + READ_MS);
+      else onSilent(link);
+      heardAt = Math.min(heardAt, link.heardAt);
     }
+    this.#stalls = this.#stalls.filter(({ endedAt }) => endedAt > heardAt).slice(-STALLS_MAX);
     this.#sleep(next);
+  }
+
+  /** How long we listened to it and heard nothing. */
+  #silentMs({ heardAt }: Link, now: number): number {
+    let ms = now - heardAt;
+    for (const stall of this.#stalls) {
+      ms -= Math.max(0, Math.min(stall.ms, stall.endedAt - heardAt));
+    }
+    return ms;
   }
 
   /** At the same time by all clocks: to wake for one beat costs far more than to read all of them. */

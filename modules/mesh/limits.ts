@@ -158,6 +158,10 @@ export const HEARTBEAT_MS = 2_200;
 export const SILENCE_MS_MAX = 4_500;
 /** Our own timer was so late: we were stalled, and what others sent may still be unread. */
 export const STALL_MS = 500;
+/** After a stall what has come is read for so long before anybody is judged. */
+export const READ_MS = 100;
+/** Stalls that are remembered: with one in each second of the longest silence that they can make. */
+export const STALLS_MAX = 64;
 /** A neighbour's clock that seems to be so far behind is asked; an answer that took longer says little. */
 export const CLOCK_DOUBT_MS = 500;
 /** Every so many beats the round-trip time is measured as well. */

@@ -177,6 +177,36 @@ Deno.test("simulated mesh: a short stall of the process costs no link", async ()
   assert.deepEqual(warnings(mesh), []);
 });
 
+// Each time it began to listen anew, so it never judged; and its claim kept the dead one in the mesh.
+Deno.test("simulated mesh: a node that stalls again and again notices a dead neighbour all the same", async () => {
+  await using mesh = await booted("stutter", 4);
+  mesh.simulation.powerOff("n4");
+  let stutters = true;
+  const stutter = () => {
+    if (!stutters) return;
+    mesh.simulation.freeze("n2");
+    mesh.simulation.after(2_000, () => mesh.simulation.thaw("n2"));
+    mesh.simulation.after(2_200, stutter);
+  };
+  stutter();
+  await mesh.simulation.run({ forMs: 60_000 });
+  stutters = false;
+  assert.equal(await mesh.states(["n1", "n3"]), "3 up, 1 down");
+});
+
+Deno.test("simulated mesh: after a long stall silence is counted from when others were heard again", async () => {
+  await using mesh = await booted("long stall", 4);
+  mesh.simulation.freeze("n2");
+  // Shorter than what makes the others give it up.
+  await mesh.simulation.run({ forMs: SILENCE_MS_MAX - 1_000 });
+  mesh.simulation.thaw("n2");
+  await mesh.simulation.run({ forMs: 1_000 });
+  assert.equal(await mesh.states(), "4 up");
+  mesh.simulation.powerOff("n4");
+  await mesh.simulation.run({ forMs: LOSS_MS_MAX });
+  assert.equal(await mesh.states(["n1", "n2", "n3"]), "3 up, 1 down");
+});
+
 Deno.test("simulated mesh: what one half forgets during a partition the other forgets after it", async () => {
   await using mesh = await booted("forget", 6);
   const [left, right] = [mesh.names.slice(0, 3), mesh.names.slice(3, 5)];
