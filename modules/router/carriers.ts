@@ -26,7 +26,7 @@ export interface Acceptor {
 
 /** What carriers need of the router, each for its own target and class. */
 export type CarrierWorld =
-  & Pick<RoutedCarrierOptions, "holds" | "transmit" | "onTrouble">
+  & Pick<RoutedCarrierOptions, "holds" | "lifeOf" | "transmit" | "onTrouble">
   & {
     readonly clock: Clock;
     readonly random: Random;
@@ -82,7 +82,8 @@ export class Carriers {
   }
 
   meshChanged(): void {
-    for (const carrier of this.#carriers.values()) carrier.meshChanged();
+    // A carrier may close itself.
+    for (const carrier of [...this.#carriers.values()]) carrier.meshChanged();
   }
 
   close(text: string): void {

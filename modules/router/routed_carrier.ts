@@ -54,10 +54,18 @@ export interface RoutedCarrierOptions {
   readonly plan: (avoided: Avoided) => readonly string[] | undefined;
   /** Whether a path that was planned still has all its hops. */
   readonly holds: (path: readonly string[], routeClass: RouteClass) => boolean;
+  /** Which life of the target is up; undefined: none that we see. Its name is for people. */
+  readonly lifeOf: (target: string) => Life | undefined;
   readonly transmit: (packet: Packet, onTaken: () => void) => void;
   /** Our own first hop has failed. */
   readonly onTrouble: (from: string, to: string) => void;
   readonly onClosed: () => void;
+}
+
+/** A node from its start to its end. */
+export interface Life {
+  readonly name: string;
+  readonly instance: string;
 }
 
 interface Route {
@@ -87,6 +95,8 @@ export class RoutedCarrier implements Carrier {
   #restUntil = 0;
   #allRefusedAt = -Infinity;
   #restMs = 0;
+  /** That has answered us, if we began. Who was asked leaves it to what runs above: that may move. */
+  #life: Life | undefined;
   #over: string | undefined;
   #resolveClosed: (text: string) => void = () => {};
 
@@ -158,6 +168,9 @@ export class RoutedCarrier implements Carrier {
 
   /** For the router alone: data of the other end. */
   receive(packet: Packet): void {
+    if (this.#life === undefined && this.#options.first === undefined) {
+      this.#life = this.#options.lifeOf(this.target);
+    }
     if (this.#follows && this.#route !== undefined && !isReverse(packet, this.#route.header)) {
       this.#take(pathOf(packet).reverse());
     }
@@ -182,6 +195,12 @@ export class RoutedCarrier implements Carrier {
 
   /** For the router alone: the mesh has changed. */
   meshChanged(): void {
+    const { instance } = this.#life ?? {};
+    const present = instance === undefined ? undefined : this.#options.lifeOf(this.target);
+    // What it knew of us is lost. One that is down may be cut off, and come back.
+    if (present !== undefined && present.instance !== instance) {
+      return this.close(`"${present.name}" was started again`);
+    }
     if (this.#route === undefined) this.#replan();
     else if (!this.#options.holds(this.#route.path, this.#options.class)) {
       this.#route = undefined;

@@ -101,6 +101,7 @@ export class Router {
       plan: (question, avoided) => this.#plan(question, avoided),
       holds: (path, routeClass) =>
         this.#picture === undefined || pathHolds(this.#picture, path, routeClass),
+      lifeOf: (keyId) => this.#lifeOf(keyId),
       transmit: (packet, onTaken) => this.#transit.send(packet, onTaken),
       onTrouble: (from, to) => this.#troubles.add(from, to),
     });
@@ -280,6 +281,14 @@ export class Router {
     const node = picture?.byKey(keyId);
     if (picture === undefined || node === undefined || node.state === "left") return undefined;
     return mayDial(picture, picture.self, keyId) ? node : undefined;
+  }
+
+  /** A node that was made anew has another key by the same name. */
+  #lifeOf(keyId: string): NodeView | undefined {
+    const node = this.#picture?.byKey(keyId);
+    if (node === undefined || node.state === "up") return node;
+    const heir = this.#picture?.byName(node.name);
+    return heir?.state === "up" ? heir : undefined;
   }
 
   #onMesh(): void {

@@ -18,6 +18,7 @@ Deno.test("carriers: the streams that a neighbour may begin are its own share, w
     random: { bytes: (length) => new Uint8Array(length) },
     plan: () => undefined,
     holds: () => true,
+    lifeOf: () => undefined,
     transmit: () => {},
     onTrouble: () => {},
   });

@@ -42,6 +42,8 @@ class Scene {
   /** Best first. */
   paths: string[][] = [[A, R, B], [A, S, B]];
   holds = true;
+  /** Of the target that is up. */
+  life: string | undefined = "first";
   planned = 0;
   readonly carrier: RoutedCarrier;
 
@@ -55,6 +57,7 @@ class Scene {
       ...(first === undefined ? {} : { first }),
       plan: (avoided) => this.#plan(avoided),
       holds: () => this.holds,
+      lifeOf: () => this.life === undefined ? undefined : { name: "b", instance: this.life },
       transmit: (packet, onTaken) => {
         this.sent.push(packet);
         this.taken.push(onTaken);
@@ -226,4 +229,39 @@ Deno.test("carrier: the end that was asked answers on the way of the last packet
   assert.deepEqual(scene.carrier.path, [A, R, B]);
   scene.carrier.receive(from([B, S, A]));
   assert.deepEqual(scene.carrier.path, [A, R, B]);
+});
+
+/** A packet from the far end. */
+function answer(): Packet {
+  const header = { kind: PACKET_KIND.data, class: "low", priority: PRIORITY.normal } as const;
+  const bytes = writeHeader({ ...header, stream: STREAM, path: [B, R, A] });
+  return readPacket(writePacket(bytes, packetOf("y"), PRIORITY.normal));
+}
+
+// Sessions with a node that was killed waited 30 s for it, though its next life was there at once.
+Deno.test("carrier: ends with the life of the target that has answered, not when it is cut off", async () => {
+  const scene = new Scene();
+  // Nobody has answered yet, so whoever comes may.
+  scene.life = "second";
+  scene.carrier.meshChanged();
+  scene.carrier.receive(answer());
+  scene.life = undefined;
+  scene.carrier.meshChanged();
+  scene.life = "second";
+  scene.carrier.meshChanged();
+  await scene.carrier.send(packetOf("x"), PRIORITY.normal);
+  scene.life = "third";
+  scene.carrier.meshChanged();
+  assert.equal(await scene.carrier.closed, '"b" was started again');
+  await assert.rejects(scene.carrier.send(packetOf("x"), PRIORITY.normal), /was started again/);
+});
+
+// What runs above may come by another daemon when its own was started again.
+Deno.test("carrier: at the end that was asked it outlives the other end's life", async () => {
+  const scene = new Scene(answer());
+  scene.carrier.receive(answer());
+  scene.life = "second";
+  scene.carrier.meshChanged();
+  await scene.carrier.send(packetOf("x"), PRIORITY.normal);
+  assert.equal(scene.sent.length, 1);
 });

@@ -88,3 +88,26 @@ Deno.test("routed conduit: to a node that went away it fails, and says so", asyn
     assert.match(text, /30 s/);
   });
 });
+
+Deno.test("routed conduit: ends as soon as its node was started again, and a new one is there at once", async () => {
+  await routed(SEGMENTS, async (mesh) => {
+    const calls = await dial(mesh, "a1", "b1");
+    const idle = await dial(mesh, "a1", "b1");
+    const asking = assert.rejects(
+      calls.request("core.hello", {}, { deadlineMs: 0 }),
+      /"b1" was started again/,
+    );
+    mesh.kill("b1");
+    await mesh.world.pass(3_000);
+    const began = mesh.simulation.now;
+    await mesh.start("b1", "right");
+    await mesh.link("g3", "b1");
+    await mesh.link("g4", "b1");
+    await asking;
+    assert.match((await idle.done).text, /"b1" was started again/);
+    const again = await dial(mesh, "a1", "b1");
+    assert.equal((await again.request("core.hello") as { name: string }).name, "b1");
+    assert.ok(mesh.simulation.now - began < 2_000, `${mesh.simulation.now - began} ms`);
+    await again.close("done");
+  });
+});
