@@ -3,6 +3,8 @@
 import { ConnectionError, type Environment, UsageError } from "../../core/mod.ts";
 import type { CommandContext, ConnectOptions, MeshClient } from "../shared/command.ts";
 import { livingLocalMesh } from "../shared/local_daemon.ts";
+import { LentChunks } from "../shared/lent_chunks.ts";
+import { LENT_BYTES_MAX } from "../shared/limits.ts";
 import { type MeshHome, MeshHomes } from "../shared/mesh_home.ts";
 import type { Output } from "../shared/output.ts";
 import type { StandardInput, Terminal } from "../shared/terminal.ts";
@@ -102,10 +104,10 @@ async function chooseHome(
 
 function standardInput(terminal: Terminal, signal: AbortSignal): StandardInput {
   let taken = false;
-  const take = (): AsyncGenerator<Uint8Array> => {
+  const take = (isLent = false): AsyncGenerator<Uint8Array> => {
     if (taken) throw new UsageError("Stdin can be read only once: use - in one place");
     taken = true;
-    return chunksUntil(signal, terminal.stdin);
+    return chunksUntil(signal, isLent ? lentSource(terminal.stdin) : source(terminal.stdin));
   };
   return {
     isTerminal: terminal.stdinIsTerminal,
@@ -113,7 +115,8 @@ function standardInput(terminal: Terminal, signal: AbortSignal): StandardInput {
       terminal.setRaw(true);
       return { [Symbol.dispose]: () => terminal.setRaw(false) };
     },
-    bytes: { [Symbol.asyncIterator]: take },
+    bytes: { [Symbol.asyncIterator]: () => take() },
+    lent: { [Symbol.asyncIterator]: () => take(true) },
     async text() {
       const decoder = new TextDecoder();
       let text = "";
@@ -123,26 +126,43 @@ function standardInput(terminal: Terminal, signal: AbortSignal): StandardInput {
   };
 }
 
-/** Somebody who waits for stdin must notice ^C. Throws the signal's reason. */
-async function* chunksUntil(
-  signal: AbortSignal,
-  stream: ReadableStream<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
+/** Where chunks come from. */
+interface Source {
+  /** Undefined at the end. */
+  next(): Promise<Uint8Array | undefined>;
+  cancel(reason: unknown): Promise<void>;
+  release(): void;
+}
+
+function source(stream: ReadableStream<Uint8Array>): Source {
   const reader = stream.getReader();
+  return {
+    next: async () => (await reader.read()).value,
+    cancel: (reason) => reader.cancel(reason),
+    release: () => reader.releaseLock(),
+  };
+}
+
+function lentSource(stream: ReadableStream<Uint8Array>): Source {
+  return new LentChunks(stream, { bytesMax: LENT_BYTES_MAX });
+}
+
+/** Somebody who waits for stdin must notice ^C. Throws the signal's reason. */
+async function* chunksUntil(signal: AbortSignal, from: Source): AsyncGenerator<Uint8Array> {
   let cancelled: Promise<void> | undefined;
-  const cancel = () => cancelled = reader.cancel(signal.reason);
+  const cancel = () => cancelled = from.cancel(signal.reason);
   signal.addEventListener("abort", cancel);
   try {
     while (true) {
       signal.throwIfAborted();
-      const { done, value } = await reader.read();
+      const chunk = await from.next();
       signal.throwIfAborted();
-      if (done) return;
-      yield value;
+      if (chunk === undefined) return;
+      yield chunk;
     }
   } finally {
     signal.removeEventListener("abort", cancel);
     await cancelled;
-    reader.releaseLock();
+    from.release();
   }
 }

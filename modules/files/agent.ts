@@ -21,6 +21,8 @@ import {
   MinimeError,
   ProtocolError,
 } from "../../core/mod.ts";
+import { LentChunks } from "../shared/lent_chunks.ts";
+import { LENT_BYTES_MAX } from "../shared/limits.ts";
 import { Framer, readFrames } from "./frames.ts";
 import { AGENT_COMPLAINT_BYTES_MAX, AGENT_END_MS, AGENT_GONE_MS } from "./limits.ts";
 import type { AgentOrder } from "./order.ts";
@@ -56,7 +58,9 @@ export async function* runAgent(
     // It must not be able to hold on to a folder that somebody wants to unmount.
     folder: "/",
   });
-  const output = (child.stdout as ReadableStream<Uint8Array>).getReader();
+  const output = new LentChunks(child.stdout as ReadableStream<Uint8Array>, {
+    bytesMax: LENT_BYTES_MAX,
+  });
   const errors = (child.stderr as ReadableStream<Uint8Array>).getReader();
   const complaint = readComplaint(errors);
   const ending = new Ending(env, child);
@@ -87,7 +91,7 @@ export async function* runAgent(
   void feed(writer, { order, input, stall }).then(close, fail);
   try {
     if (signal.aborted) stop();
-    for await (const frame of readFrames(chunksOf(output))) {
+    for await (const frame of readFrames(output)) {
       const body = frame.subarray(1);
       if (frame[0] === FROM_AGENT.taken) stall.taken(takenOf(body));
       else if (frame[0] === FROM_AGENT.piece) {

@@ -34,7 +34,7 @@ import type { Summary } from "./summary.ts";
 export async function runFileAgent(context: CommandContext): Promise<void> {
   const { env, stdin, out } = context;
   env.processes.widenPipes();
-  const frames = readFrames(stdin.bytes, { lent: true });
+  const frames = readFrames(stdin.lent, { lent: true });
   const first = await frames.next();
   if (first.done) throw new ProtocolError("There is no order");
   const order = v.parse(AgentOrderSchema, decodeValue(first.value));

@@ -106,3 +106,6 @@ export const PUBLISHED_ANSWER_MS_MAX = 2_000;
 
 /** People are told of a certificate of which less than this part of its life is left. */
 export const EXPIRY_WARNING_PART = 1 / 6;
+
+/** Memory for one read of a pipe: four times what one holds by itself, a quarter of what a wide one does. */
+export const LENT_BYTES_MAX = 256 * 1024;

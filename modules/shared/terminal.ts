@@ -25,6 +25,8 @@ export interface StandardInput {
   raw(): Disposable;
   /** As it comes. Stdin can be consumed once. */
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** The same, where a chunk is valid until the next one is asked for; the other end is a pipe or a file. */
+  readonly lent: AsyncIterable<Uint8Array>;
   /** All of it as UTF-8 text. */
   text(): Promise<string>;
 }
