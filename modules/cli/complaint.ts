@@ -61,14 +61,17 @@ export function complaintText(
   throw error instanceof ArgumentParseError ? error.exception : error;
 }
 
-/** The option that was meant, where only one can have been: a path, or nodes. */
+/** The option that was meant, where only one can have been: a mesh file, a path, a name, or nodes. */
 function placeFor(input: string, options: Readonly<Record<string, Option>>): string {
-  const wanted = input.includes("/") ? "files" : "nodes";
+  const isMeshFile = input.endsWith(".toml");
+  const wanted = isMeshFile || input.includes("/") ? "files" : "nodes";
   const fitting = Object.entries(options).filter(([, option]) =>
     option.kind !== "flag" && option.completion === wanted
-  );
-  const found = fitting.find(([name]) => name === "nodes") ?? fitting[0];
-  if (found === undefined || (wanted === "files" && fitting.length > 1)) return "";
-  const [name, { letter }] = found;
+  ).map(([name]) => name);
+  const usual = isMeshFile ? ["config", "hosts"] : wanted === "nodes" ? ["nodes", "name"] : [];
+  const name = usual.find((each) => options[each] !== undefined) ??
+    (wanted === "nodes" || fitting.length === 1 ? fitting[0] : undefined);
+  if (name === undefined) return "";
+  const letter = options[name]?.letter;
   return `: did you mean ${letter === undefined ? `--${dashed(name)}` : `-${letter}`} ${input}?`;
 }

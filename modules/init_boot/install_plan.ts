@@ -15,7 +15,7 @@ import {
 import { type MeshFile, parseMeshFile } from "../shared/mesh_file.ts";
 import { NODE_FILES } from "../shared/node_folder.ts";
 import { loadNodeKeys, ownerOf, readNodeKeys } from "../shared/node_keys.ts";
-import { readPrivateFile } from "../shared/private_folder.ts";
+import { readPrivateFile, shellQuoted } from "../shared/private_folder.ts";
 import { didYouMean } from "../shared/suggest.ts";
 import { PROGRAM_PATH, staysInPlace } from "./installed_program.ts";
 import { requireTrusted } from "../shared/trusted_file.ts";
@@ -248,6 +248,11 @@ function absolute({ processes }: Pick<Environment, "processes">, path: string): 
 }
 
 async function readText({ files }: Needs, path: string): Promise<string> {
+  if ((await files.facts(path))?.kind === "folder") {
+    throw new UsageError(`"${path}" is a folder`, {
+      hint: `Name the mesh file in it: --config ${shellQuoted(`${path}/mesh.toml`)}`,
+    });
+  }
   try {
     return await files.readText(path);
   } catch (cause) {

@@ -81,6 +81,7 @@ export async function runProvision(
   }
   await rememberNodes(home, made);
   warnOfPorts(context, config.mesh, hosts);
+  warnOfExpiry(context, config.mesh, options.valid);
   if (options.json) {
     const nodes = made.map(({ name, keyId, groups }) => ({
       name,
@@ -233,5 +234,16 @@ function warnOfPorts(
   out.warn(
     `${names} would listen on any free port, where nobody finds it: write port = 7117 into the ` +
       "mesh file",
+  );
+}
+
+/** As boot --install does. */
+function warnOfExpiry({ out }: CommandContext, { hosts }: MeshFile, validityMs: number): void {
+  if (hosts.some((host) => certificateGroups(host).includes(REGISTRAR_GROUP))) return;
+  out.warn(
+    `Nobody renews their certificates, which end after ${
+      formatDuration(validityMs)
+    }: give a host ` +
+      `groups = ["${REGISTRAR_GROUP}"], or provision anew in time`,
   );
 }

@@ -1,6 +1,7 @@
 /** Nodes as services: files for an image, and the init script on a machine of its own. */
 
 import assert from "node:assert/strict";
+import { choosePrimitives, parseCertificate } from "../../core/mod.ts";
 import { commandOf, ensureBinary } from "../../tools/binary.ts";
 import { InstalledMesh } from "../support/installed_mesh.ts";
 import { LoneMachine } from "../support/lone_machine.ts";
@@ -127,6 +128,19 @@ Deno.test("init install: keys that no daemon would take are refused, and what to
     await Deno.remove(`${folder}/${file}`);
   }
   await refused(2, /There is no node\.key, node\.cert, root\.pub and psk in ".*n1"\n/);
+});
+
+Deno.test("init install: keys whose certificate has ended are installed, since nodes renew theirs", async () => {
+  await using mesh = await InstalledMesh.prepare({ nodes: ["n1"], lives: { n1: "1s" } });
+  using primitives = await choosePrimitives();
+  const bytes = await Deno.readFile(`${mesh.keys("n1")}/node.cert`);
+  const { notAfter } = parseCertificate(primitives, bytes);
+  await until("it has ended", () => Date.now() > notAfter);
+  const root = `${mesh.local.folder}/root`;
+  const { code, stderr } = await mesh.local.run(
+    ...["init", "install", "--config", `${mesh.keys("n1")}/mesh.toml`, "--root", root, "--sysv"],
+  );
+  assert.equal(code, 0, stderr);
 });
 
 Deno.test("init install: a mesh file that stays must have the node in it", async () => {

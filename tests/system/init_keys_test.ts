@@ -70,6 +70,21 @@ Deno.test("mesh init: makes keys once, and shows them without their secrets", as
   assert.ok(!JSON.stringify(facts).includes(secret.slice(0, 16)));
 });
 
+Deno.test("mesh init: a mesh file and a name in the wrong place are put into the right one", async () => {
+  await using mesh = await prepared();
+  refused(await mesh.run("mesh", "init", "a.toml"), 2, /did you mean --config a\.toml\?/);
+  refused(await mesh.run("init", "install", "a.toml"), 2, /did you mean --config a\.toml\?/);
+  refused(await mesh.run("boot", "a.toml"), 2, /did you mean --hosts a\.toml\?/);
+  refused(await mesh.run("token", "create", "n3"), 2, /did you mean --name n3\?/);
+  refused(
+    await mesh.run("init", "install", "--config", mesh.folder, "--dry-run"),
+    2,
+    new RegExp(
+      `"${mesh.folder}" is a folder\nName the mesh file in it: --config ${mesh.folder}/mesh.toml`,
+    ),
+  );
+});
+
 Deno.test("mesh init: the mesh that was made last is the one that commands mean", async () => {
   await using mesh = await prepared();
   const unnamed = { MINIME_MESH: "" };
@@ -129,6 +144,20 @@ Deno.test("mesh provision: a private folder for each node, made once; a registra
   assert.deepEqual(
     known.map(({ name, endpoints }: { name: string; endpoints: string[] }) => [name, endpoints]),
     [["n1", ["tcp:127.0.0.1:7117"]], ["reg", ["tcp:127.0.0.9:7117"]]],
+  );
+});
+
+Deno.test("mesh provision: where nobody will renew what it makes, that is said", async () => {
+  await using mesh = await prepared();
+  await mesh.must("mesh", "init", "--config", mesh.file);
+  const provision = (out: string) =>
+    mesh.run("mesh", "provision", "--config", mesh.file, "n1", "--out", `${mesh.folder}/${out}`);
+  assert.doesNotMatch((await provision("a")).stderr, /renew/);
+  const file = await Deno.readTextFile(mesh.file);
+  await Deno.writeTextFile(mesh.file, file.replace('"registrar"', '"registar"'));
+  assert.match(
+    (await provision("b")).stderr,
+    /Nobody renews their certificates, which end after 90 d.*: give a host groups = \["registrar"\]/,
   );
 });
 
