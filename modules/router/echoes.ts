@@ -10,6 +10,7 @@ import {
   echoTimes,
   type Packet,
   readPacket,
+  type Refusal,
   refusedAt,
   STREAM_ID_BYTES,
   streamOf,
@@ -36,17 +37,21 @@ export interface EchoQuestion {
 
 /** Round trips from us, in milliseconds. */
 export interface EchoAnswer {
-  /** Undefined: the target did not answer. */
+  /** Undefined: the echo did not come back. */
   readonly ms: number | undefined;
   /** To each node of the path behind us; undefined where it is not known. */
   readonly hops: readonly (number | undefined)[];
-  /** Why it did not: the last node that answered, what it said if anything, and whether of itself. */
-  readonly lost?: {
-    readonly by: string;
-    readonly hop: string;
-    readonly text: string;
-    readonly refused: boolean;
-  };
+  /** Where it was lost; undefined when later ones came back from everywhere. */
+  readonly lost?: LostEcho;
+}
+
+/** The last node that answered, and what it said. */
+export interface LostEcho {
+  readonly by: string;
+  readonly hop: string;
+  readonly text: string;
+  /** Undefined: it did not refuse, nothing came back from behind it. */
+  readonly why?: Refusal;
 }
 
 type Outcome = { readonly reply: Packet } | { readonly refused: RefusedPacket };
@@ -69,9 +74,9 @@ export class Echoes {
       const times = echoTimes(reply).map((us) => within(ms - us / MICROSECONDS, ms));
       return { ms, hops: [...times, ms] };
     }
-    const { by, hop, text } = outcome.refused;
+    const { by, hop, text, why } = outcome.refused;
     const hops = path.slice(1).map((keyId) => keyId === by ? outcome.ms : undefined);
-    return { ms: undefined, hops, lost: { by, hop, text, refused: true } };
+    return { ms: undefined, hops, lost: { by, hop, text, why } };
   }
 
   onReply(reply: Packet): void {
@@ -91,11 +96,11 @@ export class Echoes {
         return outcome !== undefined && "reply" in outcome ? outcome.ms : undefined;
       }),
     );
-    const ms = hops.at(-1);
-    if (ms !== undefined) return { ms, hops };
+    // It came too late all the same: this is the answer to another one.
+    if (hops.at(-1) !== undefined) return { ms: undefined, hops };
     const last = hops.findLastIndex((one) => one !== undefined) + 1;
     const [by, hop] = [path[last] as string, path[last + 1] as string];
-    return { ms: undefined, hops, lost: { by, hop, text: "no answer", refused: false } };
+    return { ms: undefined, hops, lost: { by, hop, text: "no answer" } };
   }
 
   /** Undefined: nothing came back in time. */

@@ -20,10 +20,11 @@ import { MeshFollower } from "../shared/mesh_follower.ts";
 import { type MeshPicture, MeshPicture as Picture, type NodeView } from "../shared/mesh_view.ts";
 import type { Route, RouteHop, RouteWay, Trace } from "../shared/route_view.ts";
 import { Carriers } from "./carriers.ts";
-import { Echoes } from "./echoes.ts";
+import { Echoes, type LostEcho } from "./echoes.ts";
 import { hopKind, mayDial, pathHolds, type PathQuestion, planPath, whyNoPath } from "./paths.ts";
 import { RoutedFront } from "./routed/front.ts";
 import { readTaken } from "./next_hop.ts";
+import { REFUSAL } from "./packet.ts";
 import { OnDemandPool } from "./pool.ts";
 import type { Avoided, RoutedCarrier } from "./routed_carrier.ts";
 import { Sessions } from "./sessions.ts";
@@ -187,17 +188,22 @@ export class Router {
     }
     const kinds = this.#hopsOf(picture, path);
     const { ms, hops, lost } = await this.#echoes.ask({ path, ...options });
-    // What others say of theirs may be a lie.
-    if (lost?.refused && lost.by === picture.self) this.#troubles.add(lost.by, lost.hop);
-    const why = lost === undefined ? {} : {
-      why: `Lost behind "${nameOf(picture, lost.by)}", on the way to ` +
-        `"${nameOf(picture, lost.hop)}": ${lost.text}${this.#otherWay(question, path)}`,
-    };
+    // What others say of theirs may be a lie, and what is merely full is there.
+    if (lost?.why === REFUSAL.unreachable && lost.by === picture.self) {
+      this.#troubles.add(lost.by, lost.hop);
+    }
+    let why: string | undefined;
+    if (lost !== undefined) {
+      why = `Lost behind "${nameOf(picture, lost.by)}", on the way to ` +
+        `"${nameOf(picture, lost.hop)}": ${lost.text}${this.#otherWay(question, path, lost)}`;
+    } else if (ms === undefined) {
+      why = `No answer within ${options.timeoutMs} ms, but then another echo came back`;
+    }
     return {
       ...about,
       ms: ms ?? null,
       hops: kinds.map((hop, index) => ({ ...hop, ms: hops[index] ?? null })),
-      ...why,
+      ...(why === undefined ? {} : { why }),
     };
   }
 
@@ -253,10 +259,13 @@ export class Router {
     });
   }
 
-  /** An echo shows the way that the mesh knows; a stream to which nothing answers leaves it. */
-  #otherWay(question: PathQuestion, path: readonly string[]): string {
+  /**
+   * An echo shows the way that the mesh knows; a stream to which nothing answers leaves it. That helps
+   * if a relay is lost; whether also if the target seems to be, nobody knows. What is busy is not left.
+   */
+  #otherWay(question: PathQuestion, path: readonly string[], { hop, why }: LostEcho): string {
     const relays = path.slice(1, -1);
-    if (relays.length === 0) return "";
+    if (hop === question.to || why === REFUSAL.busy) return "";
     const other = this.#plan(question, { nodes: new Set(relays), edges: [] });
     const first = other?.[1];
     if (first === undefined) return "";

@@ -33,7 +33,7 @@ export const TraceSchema = v.object({
   from: v.string(),
   to: v.string(),
   class: v.picklist(ROUTE_CLASSES),
-  /** Null: the target did not answer. */
+  /** Null: it did not come back in time; the hops may show times of later ones. */
   ms: v.nullable(v.number()),
   hops: v.array(v.object({ ...HopSchema.entries, ms: v.nullable(v.number()) })),
   why: v.optional(v.string()),

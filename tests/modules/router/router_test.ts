@@ -226,3 +226,56 @@ Deno.test("router: a trace through a frozen relay says that streams can go aroun
     mesh.simulation.thaw(frozen);
   });
 });
+
+// "To ga2: no answer; streams can go around, by ga2": no other way was known to reach it.
+Deno.test("router: a trace to a frozen node does not say that streams reach it by another way", async () => {
+  await routed(SEGMENTS, async (mesh) => {
+    mesh.simulation.freeze("b1");
+    const { why = "" } = await mesh.get("a1").router.trace("b1", {
+      class: "low",
+      timeoutMs: 500,
+      signal: new AbortController().signal,
+    });
+    assert.match(why, /^Lost behind "g[34]", on the way to "b1": no answer$/);
+    mesh.simulation.thaw("b1");
+  });
+});
+
+// One ping of a loaded daemon took its neighbour from all of its streams, for 3 s.
+Deno.test("router: an echo for which our own queue is full cuts nobody's way", async () => {
+  await routed(LINE, async (mesh) => {
+    const { router } = mesh.get("n1");
+    const carrier = router.openCarrier("n4", { class: "low" });
+    // Down to what an echo takes.
+    const sizes = [...Array<number>(12).fill(50_000), ...Array<number>(150).fill(0)];
+    const sends = sizes.map((bytes) => carrier.send(new Uint8Array(bytes), PRIORITY.control));
+    const { ms, why } = await router.trace("n4", {
+      class: "low",
+      timeoutMs: 500,
+      signal: new AbortController().signal,
+    });
+    assert.equal(ms, null);
+    assert.match(why ?? "", /^Lost behind "n1", on the way to "n2": .+ share is full$/);
+    assert.equal(router.route("n4").low.hops.length, 3);
+    assert.ok(router.openCarrier("n2", { class: "low" }).hasRoute);
+    await Promise.all(sends);
+  });
+});
+
+// It counted as answered, after twice the time that it had.
+Deno.test("router: an echo that came too late has not come, whatever came back later", async () => {
+  await routed(LINE, async (mesh) => {
+    mesh.simulation.freeze("n4");
+    const tracing = mesh.get("n1").router.trace("n4", {
+      class: "low",
+      timeoutMs: 500,
+      signal: new AbortController().signal,
+    });
+    await mesh.world.pass(600);
+    mesh.simulation.thaw("n4");
+    const { ms, why, hops } = await tracing;
+    assert.equal(ms, null);
+    assert.equal(why, "No answer within 500 ms, but then another echo came back");
+    assert.deepEqual(hops.map((hop) => hop.ms === null), [false, false, false]);
+  });
+});
