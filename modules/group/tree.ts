@@ -9,7 +9,7 @@ import { shortestWays } from "../shared/mesh_view.ts";
 import { FANOUT_MAX, HOPS_MAX } from "./limits.ts";
 import type { Detail } from "./partial.ts";
 
-/** Two neighbours between which nothing shall be sent, by name. */
+/** Two neighbours between which nothing got through, by name. */
 export type Edge = readonly [from: string, to: string];
 
 export interface Part {
@@ -31,6 +31,7 @@ export interface SplitOptions {
   readonly selfName: string;
   /** Names of the nodes that the request has passed, the origin first. */
   readonly via: readonly string[];
+  /** Gone around where there is another way. */
   readonly avoid: readonly Edge[];
   /** Whether a link to that neighbour stands, by key id. */
   readonly linked: (keyId: string) => boolean;
@@ -42,7 +43,15 @@ export interface SplitOptions {
 export function split(targets: ReadonlyMap<number, string>, options: SplitOptions): Split {
   const { picture, selfName, via } = options;
   const broken = brokenEdges(options);
-  const wayTo = waysAround(picture, broken);
+  const around = waysAround(picture, broken);
+  // What was broken a moment ago is better than nothing: a link that flaps may be the only one.
+  let anyhow: (keyId: string) => string | undefined;
+  const wayTo = (keyId: string): string | undefined => {
+    const next = around(keyId);
+    if (next !== undefined || options.avoid.length === 0) return next;
+    anyhow ??= waysAround(picture, brokenEdges({ ...options, avoid: [] }));
+    return anyhow(keyId);
+  };
   const passed = new Set(via);
   const parts = new Map<string, number[]>();
   const lost = new Map<string, { indices: number[]; detail: Detail }>();

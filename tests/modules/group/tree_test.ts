@@ -130,14 +130,22 @@ Deno.test("tree: a hub whose neighbours know only it talks to all of them", () =
   assert.equal(hops, 1);
 });
 
-Deno.test("tree: an edge to be avoided is gone around", () => {
+Deno.test("tree: an edge to be avoided is gone around where there is another way", () => {
   // 0 - 1 - 3 and 0 - 2 - 4 - 3
   const graph = graphOf(5, [[0, 1], [1, 3], [0, 2], [2, 4], [4, 3]]);
   const around = walk(graph, { from: 0, targets: [3], avoid: [["n1", "n3"]] });
   assert.equal(around.got.get("n3"), 1);
   assert.equal(around.hops, 3);
-  const nowhere = walk(graph, { from: 0, targets: [3], avoid: [["n1", "n3"], ["n3", "n4"]] });
-  assert.deepEqual(nowhere.lost, ["n3"]);
+  const anyhow = walk(graph, { from: 0, targets: [3], avoid: [["n1", "n3"], ["n3", "n4"]] });
+  assert.deepEqual([anyhow.got.get("n3"), anyhow.hops, anyhow.lost], [1, 2, []]);
+});
+
+Deno.test("tree: an edge to be avoided leads nobody over a link of its own that is gone", () => {
+  const options = { picture: pictureOf(graphOf(2, [[0, 1]]), 0), selfName: "n0", via: [] };
+  const shares = (isLinked: boolean) =>
+    split(new Map([[0, "n1"]]), { ...options, avoid: [["n0", "n1"]], linked: () => isLinked });
+  assert.deepEqual(shares(true).parts, [{ next: "key1", indices: [0] }]);
+  assert.equal(shares(false).lost[0]?.detail.reason, "No way to it");
 });
 
 Deno.test("tree: nodes that are down, unknown or behind a broken link are named with the reason", () => {
