@@ -1,6 +1,7 @@
 /** What targets stream up through the tree, and what a caller streams down to them. */
 
 import assert from "node:assert/strict";
+import { INPUT_KEPT_BYTES_MAX } from "../../../modules/group/limits.ts";
 import { callGroup, type GroupCallOptions } from "../../../modules/shared/group_client.ts";
 import { MeshPicture } from "../../../modules/shared/mesh_view.ts";
 import type { GroupResult } from "../../../modules/shared/group_result.ts";
@@ -107,7 +108,10 @@ Deno.test("group stream: input that fails ends the operation with its own error"
   await assert.rejects(running, { message: "The disk is gone" });
 });
 
-Deno.test("group stream: when a relay dies nothing is lost, doubled or run twice", async () => {
+/** Two ways from n1 to n4, over n2 and n3; of one of them the relay is killed in the middle of the input. */
+async function relayDies(
+  { targets, bytes }: { readonly targets: string; readonly bytes: number },
+): Promise<Streamed & { readonly relay: string; readonly ran: readonly string[] }> {
   const edges = [["n1", "n2"], ["n2", "n4"], ["n1", "n3"], ["n3", "n4"]] as const;
   await using mesh = await startMesh(N4, edges);
   const picture = new MeshPicture(mesh.board.view("n1"));
@@ -118,23 +122,42 @@ Deno.test("group stream: when a relay dies nothing is lost, doubled or run twice
   const input = async function* () {
     for (let i = 0; i < 20; i++) {
       if (i === 10) await more.promise;
-      yield i;
+      yield [i, new Uint8Array(bytes)];
     }
   };
   const running = stream(mesh, {
-    targets: "n4",
+    targets,
     steps: [{ verb: "probe.echo" }],
     input: input(),
-  }, (_name, value) => {
-    if (value === 9) half.resolve();
+  }, (name, value) => {
+    if (name === "n4" && (value as [number])[0] === 9) half.resolve();
   });
   await half.promise;
   mesh.get(relay).kill();
   await until(() => mesh.board.view("n1").nodes.some(({ state }) => state === "down"));
   await told();
   more.resolve();
-  const { items, result, lost } = await running;
+  return { ...await running, relay, ran: mesh.get("n4").probe.ran };
+}
+
+const placesOf = (items: readonly unknown[] = []) => items.map((item) => (item as [number])[0]);
+const ALL_PLACES = Array.from({ length: 20 }, (_, i) => i);
+
+Deno.test("group stream: when a relay dies nothing is lost, doubled or run twice", async () => {
+  const { items, result, lost, ran } = await relayDies({ targets: "n4", bytes: 10 });
   assert.deepEqual([...result.failures], []);
-  assert.deepEqual(items.get("n4"), Array.from({ length: 20 }, (_, i) => i));
-  assert.deepEqual([lost, mesh.get("n4").probe.ran], [0, ["echo"]]);
+  assert.deepEqual(placesOf(items.get("n4")), ALL_PLACES);
+  assert.deepEqual([lost, ran], [0, ["echo"]]);
+});
+
+Deno.test("group stream: after so much input those behind a dead relay are told as lost, and others go on", async () => {
+  const bytes = Math.ceil(INPUT_KEPT_BYTES_MAX / 9);
+  const { items, result, relay } = await relayDies({ targets: "n[2-4]", bytes });
+  const other = relay === "n2" ? "n3" : "n2";
+  assert.deepEqual([...result.answered], [other]);
+  assert.deepEqual(placesOf(items.get(other)), ALL_PLACES);
+  assert.deepEqual([...result.failures.keys()].sort(), [relay, "n4"].sort());
+  const { set, reason, ran } = result.failures.get("n4") ?? {};
+  const why = "Too much input has passed to send it again by another way";
+  assert.deepEqual([set, reason, ran], ["unreachable", why, "maybe"]);
 });
