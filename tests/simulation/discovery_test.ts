@@ -127,6 +127,15 @@ Deno.test("discovery: segments on one network without gateways stay apart, and n
   await mesh.run({ forMs: 600_000 });
   assert.deepEqual(sees(), own);
   assert.deepEqual(mesh.log.filter(({ text }) => /down|lost|left/i.test(text)), []);
+  // As its mesh file says now.
+  const { daemon } = mesh.node("n2").running ?? assert.fail("It runs");
+  const segment = "s2";
+  await mesh.finish(
+    daemon.caller("discovery").request("discovery.set", { discover: true, segment }),
+  );
+  await mesh.finish(daemon.caller("mesh").request("mesh.move", { segment }));
+  const moved = () => sees().slice(1).every((seen) => /n2 up,n3 up,n4 up/.test(seen ?? ""));
+  assert.ok(await mesh.run({ until: moved, forMs: 120_000 }), sees().join("; "));
   await mesh.stopAll();
 });
 
