@@ -3,6 +3,7 @@
  * it lasts, and how it ends. Whom it hits is drawn.
  */
 
+import type { Timer } from "../../core/mod.ts";
 import { foldNodeset } from "../../modules/shared/nodeset_fold.ts";
 import type { MeshSimulation } from "./mesh_simulation.ts";
 import type { SeededRandom } from "./random.ts";
@@ -19,6 +20,8 @@ export interface Fault {
   readonly what: string;
   /** Nobody else can reach them while it lasts. */
   readonly gone: readonly SimulatedNode[];
+  /** Their processes do nothing, all the time or again and again. @default nobody's */
+  readonly frozen?: readonly SimulatedNode[];
   /** No node of one set can reach any of another one. */
   readonly sides: readonly (readonly SimulatedNode[])[];
   end(): void;
@@ -40,6 +43,7 @@ export const FAULT_KINDS = {
   power: (context) => endLives("power", drawNodes(context, 1), context),
   leave: (context) => endLives("leave", drawNodes(context, 1), context),
   freeze: (context) => freeze(drawNodes(context, 1), context),
+  stutter: (context) => stutter(drawNodes(context, 1), context),
   mass: (context) => {
     const { mesh, draw } = context;
     const share = 0.2 + 0.4 * draw.fraction();
@@ -153,9 +157,38 @@ function freeze(nodes: readonly SimulatedNode[], { mesh }: FaultContext): Fault 
   return {
     what: `freeze ${namesOf(frozen)}`,
     gone: frozen,
+    frozen,
     sides: [],
     end: () => {
       for (const { name } of frozen) mesh.simulation.thaw(name);
+    },
+  };
+}
+
+/** A host that swaps: shorter stalls than what makes others give it up, one after the other. */
+function stutter(
+  [node]: readonly SimulatedNode[],
+  { mesh: { simulation }, draw }: FaultContext,
+): Fault | undefined {
+  if (node?.running?.over !== false) return undefined;
+  const { name } = node;
+  const [asleepMs, awakeMs] = [600 + draw.below(2_000), 50 + draw.below(500)];
+  let next: Timer;
+  const sleep = () => {
+    simulation.freeze(name);
+    next = simulation.after(asleepMs, wake);
+  };
+  const wake = () => {
+    simulation.thaw(name);
+    next = simulation.after(awakeMs, sleep);
+  };
+  sleep();
+  return {
+    ...passing(`stutter ${name} (${asleepMs} ms, then ${awakeMs} ms awake)`),
+    frozen: [node],
+    end: () => {
+      next.cancel();
+      simulation.thaw(name);
     },
   };
 }

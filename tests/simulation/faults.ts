@@ -73,10 +73,8 @@ export class Faults {
     this.#note(`${fault.what}, for ${Math.round(forMs)} ms`);
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     if (kind === "clock") this.clocksJumped = true;
-    if (kind === "freeze") {
-      for (const { name } of fault.gone) {
-        this.frozenMs.set(name, forMs + (this.frozenMs.get(name) ?? 0));
-      }
+    for (const { name } of fault.frozen ?? []) {
+      this.frozenMs.set(name, forMs + (this.frozenMs.get(name) ?? 0));
     }
     return fault;
   }
