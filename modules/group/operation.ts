@@ -199,7 +199,7 @@ export class Operation {
     using _ = watchSilence(link, {
       clock: this.#station.clock,
       onSilent: () => {
-        givenUp = this.#giveUp(owed, part.next);
+        givenUp = this.#giveUp(owed, part.next, link.heardAt);
         if (givenUp) noInput();
         return givenUp;
       },
@@ -232,10 +232,10 @@ export class Operation {
 
   /**
    * A silent neighbour: what it owes is reached around it, if there is a way to all of it. It may be
-   * frozen, or only the link to it dead.
+   * frozen, or only the link to it dead. `heardAt`: monotonic ms, when it was heard last.
    */
-  #giveUp(owed: Set<number>, next: string): boolean {
-    const { picture, selfName, links } = this.#station;
+  #giveUp(owed: Set<number>, next: string, heardAt: number): boolean {
+    const { clock, picture, selfName, links } = this.#station;
     const at = this.#nameOf(next);
     const { via, avoid, targets } = this.#options;
     if (this.#over || owed.size === 0) return true;
@@ -247,7 +247,8 @@ export class Operation {
     if (around.lost.length > 0) return false;
     owed.clear();
     const reason = `Relay "${at}" is silent`;
-    this.#lose([...open.keys()], { reason, ran: "maybe", ...this.#edgeTo(at) });
+    const since = Math.floor(clock.now() - (clock.monotonic() - heardAt));
+    this.#lose([...open.keys()], { reason, ran: "maybe", since, ...this.#edgeTo(at) });
     return true;
   }
 

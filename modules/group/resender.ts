@@ -78,13 +78,13 @@ export class Resender {
   }
 
   #fail(index: number, name: string, detail: Detail): void {
-    const { reason, at } = this.#firstLoss.get(index) ?? detail;
+    const { reason, at, since } = this.#firstLoss.get(index) ?? detail;
     const node = this.#options.picture.byName(name);
     this.#options.fail([index], {
       reason,
       ran: this.#maybeRan.has(index) ? "maybe" : "never",
       ...(at === undefined ? {} : { at }),
-      ...(node === undefined || node.state === "up" ? {} : { since: node.since }),
+      ...(node === undefined || node.state === "up" ? {} : { since: since ?? node.since }),
     });
   }
 

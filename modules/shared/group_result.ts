@@ -23,7 +23,7 @@ const FailureSchema = v.object({
   ran: v.optional(v.picklist(RAN)),
   /** The hop at which the way to the nodes was lost. */
   at: v.optional(v.string()),
-  /** Unix ms since when they are down. */
+  /** Unix ms since when it is so; where the reason does not say it, since when they are down. */
   since: v.optional(v.number()),
   /** Which of several steps failed, from 0. */
   step: v.optional(v.number()),

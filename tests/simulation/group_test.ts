@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { parseRequest } from "../../core/security/request.ts";
+import { SUSPECT_MS } from "../../modules/group/limits.ts";
 import { MeshSimulation } from "./mesh_simulation.ts";
 
 async function agreed(seed: number, nodes: number): Promise<MeshSimulation> {
@@ -51,6 +52,23 @@ Deno.test("simulated group: a frozen target costs the deadline and nothing more,
   const { set, ran } = result.failures.get("n6") ?? {};
   assert.deepEqual([set, ran], ["timedOut", "maybe"]);
   assert.ok(mesh.simulation.now - begun <= 5_000, `${mesh.simulation.now - begun} ms`);
+  mesh.simulation.thaw("n6");
+  await mesh.untilAgreed();
+  await mesh.stopAll();
+});
+
+// It was called silent since its link was given up, which is when it had been silent for long.
+Deno.test("simulated group: a relay that is silent is so since it was heard last", async () => {
+  const mesh = await agreed(4, 6);
+  const { clock } = mesh.simulation.host("n1");
+  const frozenAt = clock.now();
+  mesh.simulation.freeze("n6");
+  const { failures } = await mesh.finish(
+    mesh.call("n1", { steps: [{ verb: "core.ping" }], deadlineMs: 30_000 }),
+  );
+  const { reason, since = Infinity } = failures.get("n6") ?? {};
+  assert.equal(reason, 'Relay "n6" is silent');
+  assert.ok(Math.abs(since - frozenAt) <= SUSPECT_MS, `${since - frozenAt} ms after it froze`);
   mesh.simulation.thaw("n6");
   await mesh.untilAgreed();
   await mesh.stopAll();
