@@ -8,9 +8,11 @@ import {
   hostInUrl,
   MinimeError,
   type PipeListener,
+  UsageError,
 } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import { selectSeen } from "../shared/missing_nodes.ts";
 import type { forwardOptions } from "./commands.ts";
 import { carryLocal } from "./connection.ts";
 import { type ForwardSpec, parseForwards, targetText } from "./forward_spec.ts";
@@ -55,7 +57,8 @@ export async function runForward(
 async function refuseUnknown(context: CommandContext, names: readonly string[]): Promise<void> {
   const { client, view } = await reachMesh(context);
   await using _client = client;
-  selectPresent(view.nodes, { named: true, names: () => [...names] });
+  const selection = { named: true, names: () => [...names] };
+  await selectSeen(context, client, { nodes: view.nodes, selection });
 }
 
 async function listen({ env }: CommandContext, { listen }: ForwardSpec): Promise<PipeListener> {
@@ -131,7 +134,10 @@ class Forward {
       out.detail(`${name}: over`);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof CallError || error instanceof ConnectionError)) throw error;
+      // The node may be forgotten meanwhile.
+      const isKnown = error instanceof CallError || error instanceof ConnectionError ||
+        error instanceof UsageError;
+      if (!isKnown) throw error;
       out.warn(`${name}: ${errorText(error)}`);
     }
   }

@@ -3,7 +3,8 @@
 import { CallError, isName, MinimeError, toHex, UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import { selectSeen } from "../shared/missing_nodes.ts";
 import type { sendOptions } from "./commands.ts";
 import type { Put, PutReply } from "./letter.ts";
 import { LETTER_BYTES_MAX, PUT_MS_MAX } from "./limits.ts";
@@ -61,7 +62,8 @@ async function byLinks(context: CommandContext, node: string): Promise<Way> {
   const { signal } = context;
   const { client, view } = await reachMesh(context);
   try {
-    selectPresent(view.nodes, { named: true, names: () => [node] });
+    const selection = { named: true, names: () => [node] };
+    await selectSeen(context, client, { nodes: view.nodes, selection });
   } catch (error) {
     await client.close();
     throw error;

@@ -4,9 +4,15 @@ import * as v from "valibot";
 import { CallError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
-import { operandNames, readOperand } from "../shared/node_selection.ts";
+import { missingText, selectSeen, selectWithMissing } from "../shared/missing_nodes.ts";
+import {
+  type NodeSelection,
+  type Operand,
+  operandNames,
+  readOperand,
+} from "../shared/node_selection.ts";
 import { type HopKind, type Route, RouteSchema, type RouteWay } from "../shared/route_view.ts";
 import { inWindow } from "../shared/window.ts";
 import type { routeOptions } from "./commands.ts";
@@ -39,23 +45,40 @@ export async function runRoute(
   const operands = await Promise.all(args.map((text) => readOperand(context, text)));
   const { client, view } = await reachMesh(context);
   await using _closing = client;
-  const select = (operand: (typeof operands)[number]): readonly NodeView[] =>
-    selectPresent(view.nodes, { named: true, names: (source) => operandNames(operand, source) });
-  const [first, second] = operands as [(typeof operands)[number], (typeof operands)[number]?];
-  const sources = second === undefined ? [] : select(first);
+  const { nodes } = view;
+  const meant = (operand: Operand): Pick<NodeSelection, "named" | "names"> => ({
+    named: true,
+    names: (source) => operandNames(operand, source),
+  });
+  const [first, second] = operands as [Operand, Operand?];
+  const sources = second === undefined
+    ? []
+    : await selectSeen(context, client, { nodes, selection: meant(first) });
   if (sources.length > 1) {
     throw new UsageError(`The ways begin at one node, "${args[0]}" means ${sources.length}`);
   }
   const self = view.nodes.find(({ keyId }) => keyId === view.self);
   const from = sources[0] ?? self;
-  const targets = select(second ?? first).filter(({ keyId }) => keyId !== from?.keyId);
-  if (targets.length === 0) throw new UsageError("Both ends are the same node");
+  const selection = meant(second ?? first);
+  const selected = await selectWithMissing(context, client, { nodes, selection });
+  const { missing } = selected;
+  if (selected.nodes.length + missing.nodes.length === 0) {
+    throw new UsageError("No node is selected");
+  }
+  const targets = selected.nodes.filter(({ keyId }) => keyId !== from?.keyId);
+  if (targets.length + missing.nodes.length === 0) {
+    throw new UsageError("Both ends are the same node");
+  }
   const routes: Route[] = [];
   await inWindow([...targets.keys()], QUESTIONS_AT_ONCE_MAX, async (index) => {
     const { keyId } = targets[index] as NodeView;
     const question = { to: keyId, ...(from === undefined ? {} : { from: from.keyId }) };
     routes[index] = parseRoute(await client.request("router.route", question, { signal }));
   });
+  for (const { name } of missing.nodes) {
+    const none = { hops: [], why: `"${name}" is ${missingText(missing)}` };
+    routes.push({ from: from?.name ?? client.via.name, to: name, low: none, high: none });
+  }
   if (options.json) out.json({ mesh: client.meshName, via: client.via.name, routes });
   else {
     out.table(

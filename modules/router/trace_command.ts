@@ -5,8 +5,9 @@ import { CallError, MinimeError, UsageError } from "../../core/mod.ts";
 import { ROUTE_CLASSES, type RouteClass } from "../shared/carrier.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
+import { missingText, selectWithMissing } from "../shared/missing_nodes.ts";
 import { operandNames, readOperand } from "../shared/node_selection.ts";
 import { type RouteHop, type Trace, TraceSchema } from "../shared/route_view.ts";
 import { printable } from "../shared/text.ts";
@@ -48,16 +49,23 @@ export async function runTrace(
   const operands = await Promise.all(args.map((text) => readOperand(context, text)));
   const { client, view } = await reachMesh(context);
   await using _closing = client;
-  const targets = selectPresent(view.nodes, {
-    named: true,
-    names: (source) => operands.flatMap((operand) => operandNames(operand, source)),
+  const { nodes: targets, missing } = await selectWithMissing(context, client, {
+    nodes: view.nodes,
+    selection: {
+      names: (source) => operands.flatMap((operand) => operandNames(operand, source)),
+    },
   });
+  if (targets.length + missing.nodes.length === 0) throw new UsageError("No node is selected");
   const classes = options.class === undefined ? ROUTE_CLASSES : [options.class];
   const all: Traced[] = [];
   const others = targets.filter(({ keyId }) => keyId !== view.self);
-  if (others.length === 0) {
+  if (others.length + missing.nodes.length === 0) {
     throw new UsageError(`"${client.via.name}" is the node where every way begins`);
   }
+  const show = (traced: Traced) => {
+    all.push(traced);
+    if (!options.json) print(out, traced, all.length === 1);
+  };
   for (const target of others) {
     for (const routeClass of classes) {
       const traced = await traceTo(client, {
@@ -67,9 +75,13 @@ export async function runTrace(
         timeoutMs: options.timeout,
         signal,
       });
-      all.push(traced);
-      if (!options.json) print(out, traced, all.length === 1);
+      show(traced);
     }
+  }
+  for (const { name } of missing.nodes) {
+    const why = `"${name}" is ${missingText(missing)}`;
+    const about = { from: client.via.name, to: name, sent: 0, answered: 0, hops: [], why };
+    for (const routeClass of classes) show({ ...about, class: routeClass });
   }
   if (options.json) {
     out.json({ mesh: client.meshName, via: client.via.name, traces: all.map(jsonOf) });

@@ -5,11 +5,11 @@
  */
 
 import * as v from "valibot";
-import { CallError, UsageError } from "../../core/mod.ts";
+import { CallError, ConnectionError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "./command.ts";
 import type { NodeFailure } from "./group_result.ts";
 import type { KnownNode } from "./mesh_home.ts";
-import { readWholeView, selectNodes } from "./mesh_query.ts";
+import { readWholeView, selectNodes, selectPresent } from "./mesh_query.ts";
 import { type NodeView, type Unheard, UnheardSchema } from "./mesh_view.ts";
 import { compareNames } from "./names.ts";
 import { type NodeSelection, sourceOf } from "./node_selection.ts";
@@ -97,6 +97,35 @@ export async function selectWithMissing(
   const away = missing.nodes.filter(({ name }) => asked.delete(name));
   const present = selectNodes(nodes, { names: () => [...asked] });
   return { nodes: present, missing: { ...missing, nodes: away } };
+}
+
+/** What such a node is, in a sentence. */
+export function missingText({ via }: Pick<MissingNodes, "via">): string {
+  return `missing, not seen since "${via}" started`;
+}
+
+/**
+ * As `selectPresent`, for who can do nothing with a node that is missing.
+ *
+ * @throws UsageError for a name that no node has; ConnectionError for one that is missing
+ */
+export async function selectSeen(
+  context: Pick<CommandContext, "home" | "signal">,
+  client: MeshClient,
+  about: {
+    readonly nodes: readonly NodeView[];
+    readonly selection: Pick<NodeSelection, "names" | "named">;
+  },
+): Promise<readonly NodeView[]> {
+  const { nodes, missing } = await selectWithMissing(context, client, about);
+  const [first] = missing.nodes;
+  if (first !== undefined) {
+    throw new ConnectionError("no-route", `Node "${first.name}" is ${missingText(missing)}`);
+  }
+  return selectPresent(nodes, {
+    named: about.selection.named,
+    names: () => nodes.map(({ name }) => name),
+  });
 }
 
 function failuresOf({ nodes, via, since }: MissingNodes): NodeFailure[] {

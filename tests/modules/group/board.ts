@@ -70,6 +70,15 @@ export class Board {
             return {};
           },
         }),
+        unheard: verb({
+          action: "read",
+          args: v.strictObject({ names: v.array(v.string()) }),
+          reply: v.unknown(),
+          handle: ({ names }) => {
+            const heard = new Set([...this.#hosts.values()].map(({ self }) => self.name));
+            return { names: names.filter((name) => !heard.has(name)), since: 0 };
+          },
+        }),
         watch: verb({
           action: "internal",
           args: v.optional(v.strictObject({})),

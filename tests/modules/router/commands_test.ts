@@ -60,6 +60,24 @@ Deno.test("route: mistakes are named", async () => {
   assert.match((await route(mesh, "n7")).stderr, /The mesh has no node "n7"/);
 });
 
+// Both said that the mesh has no such node, of one that nodes and status show.
+Deno.test("route, trace: a node that only the home knows is missing", async () => {
+  await using mesh = await start();
+  const known = [{ name: "m4", keyId: "ab".repeat(32), endpoints: [], groups: [], seen: 0 }];
+  const why = '"m4" is missing, not seen since "n1" started';
+  const run = (args: string[]) =>
+    runCommand(mesh, (context) => runRoute(context, { json: false }, args), { known });
+  const routes = await run(["m4,n2"]);
+  assert.equal(routes.code, 1);
+  assert.match(routes.stdout, new RegExp(`^n1 +m4 +low +- +${why}\nn1 +m4 +high +- +${why}$`, "m"));
+  const from = await run(["m4", "n2"]);
+  assert.deepEqual([from.code, from.stderr], [4, `Node ${why}\n`]);
+  const traceOptions = { class: "low", count: 1, timeout: 30_000, json: false } as const;
+  const traced = await runCommand(mesh, (c) => runTrace(c, traceOptions, ["m4"]), { known });
+  assert.equal(traced.code, 3);
+  assert.equal(traced.stdout, `From n1 to m4, class low: no way\n${why}\n`);
+});
+
 Deno.test("trace: a table for each class, with a line for each hop", async () => {
   await using mesh = await start();
   const { code, stdout } = await trace(mesh, {}, "n3");
