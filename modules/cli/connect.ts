@@ -11,15 +11,20 @@ import {
   type ConnectionReason,
   errorText,
   FileError,
+  MinimeError,
   type TcpFront,
+  UsageError,
 } from "../../core/mod.ts";
 import type { MeshClient } from "../shared/command.ts";
 import { Fold } from "../shared/fold.ts";
 import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { localDaemons } from "../shared/local_daemon.ts";
+import { readWholeView } from "../shared/mesh_query.ts";
+import { missingText, selectWithMissing } from "../shared/missing_nodes.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import { Client, type Reached, User } from "./client.ts";
 import type { ConnectNeeds, ConnectRequest } from "./context.ts";
+import type { RoutedSession } from "./routed_session.ts";
 
 /** How long to try, in all. */
 const CONNECT_MS_MAX = 10_000;
@@ -68,7 +73,7 @@ async function reachNode(
     direct = error;
     needs.out.detail(`Node "${node}" directly: ${errorText(error)}`);
   }
-  const { node: _, ...anywhere } = options;
+  const { node: _, session: __, ...anywhere } = options;
   const others = { home, user, options: anywhere, except: node };
   const enter = async () =>
     await reachLocal(needs, home, undefined) ?? await reachRemote(needs, others);
@@ -77,8 +82,34 @@ async function reachNode(
     return await reachRouted(needs, { home, user, node, enter, timeoutMs });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
-    const text = `Cannot reach node "${node}": ${errorText(error)}; directly: ${errorText(direct)}`;
+    const why = await whyUnseen(needs, { home, user, node, enter }) ?? errorText(error);
+    const text = `Cannot reach node "${node}": ${why}; directly: ${errorText(direct)}`;
     throw new ConnectionError(error.reason, text, { cause: error });
+  }
+}
+
+/**
+ * Why the mesh does not show a node: undefined when it does, or cannot be asked.
+ *
+ * @throws UsageError when it has no such node
+ */
+async function whyUnseen(
+  needs: ConnectNeeds,
+  { home, user, node, enter }: Omit<RoutedSession, "timeoutMs">,
+): Promise<string | undefined> {
+  const { env: { clock, random }, signal } = needs;
+  try {
+    const reached = await enter();
+    await using client = new Client({ home, reached, user, bound: false, clock, random });
+    const { nodes } = await readWholeView(client, { signal });
+    const selection = { names: () => [node] };
+    const context = { home: () => Promise.resolve(home), signal };
+    const { missing } = await selectWithMissing(context, client, { nodes, selection });
+    return missing.nodes.length === 0 ? undefined : `it is ${missingText(missing)}`;
+  } catch (error) {
+    if (!(error instanceof MinimeError) || error instanceof UsageError) throw error;
+    needs.out.detail(`Nobody says whether there is a node "${node}": ${errorText(error)}`);
+    return undefined;
   }
 }
 
@@ -112,6 +143,9 @@ async function reachRemote(
   // What lies behind others mostly swallows what is sent to it.
   const nodes = [...wanted.filter((node) => !isBehind(node)), ...wanted.filter(isBehind)];
   if (nodes.length === 0) {
+    if (options.session && options.node !== undefined) {
+      throw new ConnectionError("other", `home of mesh "${home.name}" knows no address of it`);
+    }
     const other = except === undefined ? "no node" : `no other node than "${except}"`;
     const what = options.node === undefined ? other : `no node "${options.node}"`;
     throw new ConnectionError("other", `Home of mesh "${home.name}" knows ${what}: boot it first`);
@@ -119,7 +153,7 @@ async function reachRemote(
   const front = await user.front();
   const mayWaitMs = options.timeoutMs ?? CONNECT_MS_MAX;
   const timeoutMs = nodes.every(isBehind) ? Math.min(BEHIND_MS_MAX, mayWaitMs) : mayWaitMs;
-  const reached = await race(needs, { front, nodes, timeoutMs });
+  const reached = await race(needs, { front, nodes, options, timeoutMs });
   await user.learnSecrets(reached);
   // Who asked for one node says nothing about which is nearest.
   if (options.node === undefined && reached.name !== all[0]?.name) {
@@ -153,6 +187,7 @@ async function race(
   parts: {
     readonly front: TcpFront;
     readonly nodes: readonly KnownNode[];
+    readonly options: ConnectRequest;
     readonly timeoutMs: number;
   },
 ): Promise<Reached> {
@@ -209,7 +244,7 @@ async function race(
     const result = await Promise.race([won.promise, none]);
     needs.signal.throwIfAborted();
     if (result !== undefined) return result;
-    throw unreachable(parts.nodes.length, failures);
+    throw unreachable(parts.nodes, failures, parts.options);
   } finally {
     timer.cancel();
     needs.signal.removeEventListener("abort", stop);
@@ -235,17 +270,27 @@ const WORDS: Readonly<Partial<Record<ConnectionReason, string>>> = {
 /** Reasons that one message tells; --verbose tells all. */
 const REASONS_SHOWN_MAX = 4;
 
-/** Its reason is that of all attempts, if they had the same. */
-function unreachable(count: number, failures: readonly Failure[]): ConnectionError {
+/**
+ * Its reason is that of all attempts, if they had the same. Whoever wanted a session with one node says
+ * itself that it cannot be reached.
+ */
+function unreachable(
+  nodes: readonly KnownNode[],
+  failures: readonly Failure[],
+  { node, session = false }: ConnectRequest,
+): ConnectionError {
   const first = failures[0]?.reason ?? "other";
   const reason = failures.every((each) => each.reason === first) ? first : "other";
   const fold = new Fold<string>();
   for (const each of failures) fold.add(each.name, WORDS[each.reason] ?? each.text);
-  const groups = fold.groups().map(({ nodeset, value }) => `${nodeset}: ${value}`);
+  const groups = fold.groups().map(({ nodeset, value }) =>
+    node === undefined ? `${nodeset}: ${value}` : value
+  );
   const more = groups.length > REASONS_SHOWN_MAX ? "; …" : "";
-  const nodes = count === 1 ? "the one known node" : `any of ${count} known nodes`;
-  const why = groups.slice(0, REASONS_SHOWN_MAX).join("; ");
+  const why = groups.slice(0, REASONS_SHOWN_MAX).join("; ") + more;
+  const all = nodes.length === 1 ? "the one known node" : `any of ${nodes.length} known nodes`;
+  const what = node === undefined ? `${all} of the mesh` : `node "${node}" of the mesh`;
   // Who was met and refused says more than who was not met.
   const cause = failures.find(({ error }) => error instanceof AuthenticationError)?.error;
-  return new ConnectionError(reason, `Cannot reach ${nodes} of the mesh: ${why}${more}`, { cause });
+  return new ConnectionError(reason, session ? why : `Cannot reach ${what}: ${why}`, { cause });
 }

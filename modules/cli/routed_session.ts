@@ -14,6 +14,7 @@ import type { Entry } from "../router/routed/roaming_carrier.ts";
 import { openSession } from "../router/routed/session.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { RouteSchema } from "../shared/route_view.ts";
+import { TargetWatch } from "./target_watch.ts";
 import * as v from "valibot";
 import type { Reached, User } from "./client.ts";
 import type { ConnectNeeds } from "./context.ts";
@@ -40,13 +41,15 @@ export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): 
   };
   const endToEnd = await user.endToEnd();
   const first = await enter();
+  let watch: TargetWatch | undefined;
   try {
     const keyId = await keyIdOf(first, session);
+    watch = new TargetWatch(first.calls, { keyId, clock });
     const { conduit, done } = await openSession(entryOf(first), { keyId, name: node }, {
       enter: async () => entryOf(await enter()),
       endToEnd,
       clock,
-      signal,
+      signal: AbortSignal.any([signal, watch.lost]),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
     const { peer } = conduit;
@@ -62,9 +65,11 @@ export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): 
   } catch (error) {
     await first.calls.close("no session");
     if (!(error instanceof ConnectionError)) throw error;
-    throw new ConnectionError(error.reason, `${errorText(error)} (through "${first.name}")`, {
-      cause: error,
-    });
+    const why = watch?.why === undefined ? "" : `: ${watch.why}`;
+    const text = `${errorText(error)}${why} (through "${first.name}")`;
+    throw new ConnectionError(error.reason, text, { cause: error });
+  } finally {
+    watch?.[Symbol.dispose]();
   }
 }
 

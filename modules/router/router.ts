@@ -165,7 +165,18 @@ export class Router {
       return { hops: this.#hopsOf(picture, path) };
     };
     const { name } = nodeOf(seen, source);
-    return { from: name, to: target.name, low: way("low"), high: way("high") };
+    const { state, since, lostAt } = target;
+    return {
+      from: name,
+      to: target.name,
+      low: way("low"),
+      high: way("high"),
+      target: {
+        state,
+        forMs: Math.max(0, this.#host.env.clock.now() - since),
+        ...(lostAt === undefined ? {} : { lostAt }),
+      },
+    };
   }
 
   /** An echo along the way that a packet of that class would take. */

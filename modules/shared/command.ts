@@ -50,7 +50,8 @@ export interface CommandContext {
   /**
    * A connection that ends in exactly that node, for verbs that stream: nobody between this program and
    * the node can read or add anything, and what {@link MeshClient.sign} signs is good for this connection
-   * alone. The caller closes it. Rejects with ConnectionError when the node cannot be reached.
+   * alone. The caller closes it. Rejects with ConnectionError when the node cannot be reached, and with
+   * UsageError when the mesh has no such node.
    */
   session(node: string, options?: Omit<ConnectOptions, "node">): Promise<MeshClient>;
 }

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { ROUTE_CLASSES } from "./carrier.ts";
+import { NODE_STATES } from "./mesh_view.ts";
 
 /** How a hop is made: a standing link, a conduit on demand that is there, or one to be dialled. */
 export const HOP_KINDS = ["link", "on-demand", "dial"] as const;
@@ -25,6 +26,14 @@ export const RouteSchema = v.object({
   to: v.string(),
   low: WaySchema,
   high: WaySchema,
+  /** What the daemon that was asked knows of the other; older ones do not say it. */
+  target: v.optional(v.object({
+    state: v.picklist(NODE_STATES),
+    /** Milliseconds that it has been so. */
+    forMs: v.number(),
+    /** See {@link NodeView}. */
+    lostAt: v.optional(v.string()),
+  })),
 });
 export type Route = v.InferOutput<typeof RouteSchema>;
 

@@ -114,6 +114,21 @@ Deno.test("nodes and ping: a mesh of four, of which one dies", async (test) => {
     });
   });
 
+  // It took 10 s, and was told as "no route", and of an unknown node as of a home that knows none.
+  await test.step("a session with a node that is down, or that is none, fails soon and says so", async () => {
+    const { code, stderr } = await mesh.run("recv", "-w", "n3", "tag");
+    assert.equal(code, 4);
+    assert.match(
+      stderr,
+      /^minime: Cannot reach node "n3": Down for .+, lost at "n[124]" \(through "n[124]"\); directly: connection refused\n$/,
+    );
+    assert.deepEqual(await mesh.run("recv", "-w", "m3", "tag"), {
+      code: 2,
+      stdout: "",
+      stderr: 'minime: The mesh has no node "m3", did you mean "n3"?\n',
+    });
+  });
+
   await test.step("nodes --toml: is the mesh file that booted it, with its ports, and can be booted", async () => {
     const text = await mesh.must("nodes", "--toml");
     const printed = parseMeshFile(text, { file: "printed" });
