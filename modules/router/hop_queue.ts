@@ -1,23 +1,18 @@
 /**
  * What waits for one next hop: three lanes by priority; in each lane the neighbours that brought
  * it take turns, and of one neighbour its streams; so that nobody can starve another by sending more,
- * nor by inventing sources. Every share is bounded; what does not fit is refused by `push`, with the
- * reason. Pure bookkeeping.
+ * nor by inventing sources. Every share is bounded, in each lane for itself; what does not fit is
+ * refused by `push`, with the reason. Pure bookkeeping.
  */
 
-import { PRIORITY, type Priority } from "../../core/mod.ts";
+import type { Priority } from "../../core/mod.ts";
 import {
-  FLOW_QUEUE_BYTES_MAX,
+  BULK_SHARES,
   FLOWS_MAX,
-  HOP_QUEUE_BYTES_MAX,
-  INLET_BYTES_MAX,
   INLET_FLOWS_MAX,
-  INLET_QUEUE_BYTES_MAX,
   QUEUED_PACKET_BYTES,
-  SOURCE_QUEUE_BYTES_MAX,
-  SWIFT_INLET_BYTES_MAX,
-  SWIFT_QUEUE_BYTES_MAX,
-  TRANSIT_BYTES_MAX,
+  type QueueShares,
+  SWIFT_SHARES,
 } from "./limits.ts";
 import type { Packet } from "./packet.ts";
 
@@ -56,26 +51,34 @@ export class Account {
   }
 }
 
-/** What all queues of a daemon hold together. */
-export class Ledger {
+/** What all queues of a daemon hold of one priority. */
+class LaneLedger {
   total = 0;
   readonly inlets = new Account();
 }
 
+/** What all queues of a daemon hold together. */
+export class Ledger {
+  /** By priority. */
+  readonly lanes = [new LaneLedger(), new LaneLedger(), new LaneLedger()] as const;
+
+  /** In bytes. */
+  get total(): number {
+    return this.lanes.reduce((sum, { total }) => sum + total, 0);
+  }
+}
+
 /** One for each next hop. */
 export class HopQueue {
-  readonly #ledger: Ledger;
   /** By priority. */
-  readonly #lanes = [
-    new Lane(INLET_QUEUE_BYTES_MAX),
-    new Lane(SWIFT_INLET_BYTES_MAX),
-    new Lane(SWIFT_INLET_BYTES_MAX),
-  ] as const;
-  /** By neighbour and source: nobody fills the share of others by naming them. */
-  readonly #sources = new Account();
+  readonly #lanes: readonly [Lane, Lane, Lane];
 
-  constructor(ledger: Ledger) {
-    this.#ledger = ledger;
+  constructor({ lanes: [bulk, normal, control] }: Ledger) {
+    this.#lanes = [
+      new Lane(BULK_SHARES, bulk),
+      new Lane(SWIFT_SHARES, normal),
+      new Lane(SWIFT_SHARES, control),
+    ];
   }
 
   get bytes(): number {
@@ -88,35 +91,12 @@ export class HopQueue {
 
   /** Undefined when it waits now; else what is full. */
   push(waiting: Waiting): string | undefined {
-    const { inlet } = waiting;
-    const cost = costOf(waiting);
-    const { priority } = waiting.packet;
-    const lane = this.#lanes[priority];
-    const laneMax = priority === PRIORITY.bulk ? HOP_QUEUE_BYTES_MAX : SWIFT_QUEUE_BYTES_MAX;
-    if (lane.bytes + cost > laneMax) return "queue is full";
-    if (this.#sources.of(sourceOf(waiting)) + cost > SOURCE_QUEUE_BYTES_MAX) {
-      return "source's share is full";
-    }
-    if (this.#ledger.total + cost > TRANSIT_BYTES_MAX) return "daemon is full";
-    if (this.#ledger.inlets.of(inlet) + cost > INLET_BYTES_MAX) {
-      return "neighbour has too much here";
-    }
-    const full = lane.push(waiting, cost);
-    if (full === undefined) this.#count(waiting, cost);
-    return full;
+    return this.#lanes[waiting.packet.priority].push(waiting);
   }
 
   /** The next one of that priority. */
   shift(priority: Priority): Waiting | undefined {
-    const waiting = this.#lanes[priority].shift();
-    if (waiting !== undefined) this.#count(waiting, -costOf(waiting));
-    return waiting;
-  }
-
-  #count(waiting: Waiting, cost: number): void {
-    this.#sources.add(sourceOf(waiting), cost);
-    this.#ledger.total += cost;
-    this.#ledger.inlets.add(waiting.inlet, cost);
+    return this.#lanes[priority].shift();
   }
 }
 
@@ -140,26 +120,40 @@ class Lane {
   packets = 0;
   readonly #inlets = new Map<string, Inlet>();
   readonly #ring: Inlet[] = [];
-  readonly #inletBytesMax: number;
+  /** By neighbour and source: nobody fills the share of others by naming them. */
+  readonly #sources = new Account();
+  readonly #shares: QueueShares;
+  readonly #ledger: LaneLedger;
   #flowCount = 0;
 
-  constructor(inletBytesMax: number) {
-    this.#inletBytesMax = inletBytesMax;
+  constructor(shares: QueueShares, ledger: LaneLedger) {
+    this.#shares = shares;
+    this.#ledger = ledger;
   }
 
   /** Undefined when it waits now; else what is full. */
-  push(waiting: Waiting, cost: number): string | undefined {
+  push(waiting: Waiting): string | undefined {
+    const shares = this.#shares;
+    const cost = costOf(waiting);
+    if (this.bytes + cost > shares.hop) return "queue is full";
+    if (this.#sources.of(sourceOf(waiting)) + cost > shares.hopSource) {
+      return "source's share is full";
+    }
+    if (this.#ledger.total + cost > shares.all) return "daemon is full";
+    if (this.#ledger.inlets.of(waiting.inlet) + cost > shares.inlet) {
+      return "neighbour has too much here";
+    }
     const known = this.#inlets.get(waiting.inlet);
     const inlet: Inlet = known ??
       { key: waiting.inlet, bytes: 0, flows: new Map(), ring: [] };
-    if (inlet.bytes + cost > this.#inletBytesMax) return "neighbour's share is full";
+    if (inlet.bytes + cost > shares.hopInlet) return "neighbour's share is full";
     const present = inlet.flows.get(waiting.flow);
     if (present === undefined) {
       if (this.#flowCount >= FLOWS_MAX) return "too many streams wait";
       if (inlet.flows.size >= INLET_FLOWS_MAX) return "too many streams of the neighbour wait";
     }
     const flow: Flow = present ?? { key: waiting.flow, bytes: 0, packets: [] };
-    if (flow.bytes + cost > FLOW_QUEUE_BYTES_MAX) return "stream's share is full";
+    if (flow.bytes + cost > shares.hopFlow) return "stream's share is full";
     if (known === undefined) {
       this.#inlets.set(inlet.key, inlet);
       this.#ring.push(inlet);
@@ -170,10 +164,8 @@ class Lane {
       inlet.ring.push(flow);
     }
     flow.packets.push(waiting);
-    inlet.bytes += cost;
-    flow.bytes += cost;
-    this.bytes += cost;
     this.packets++;
+    this.#count(waiting, { inlet, flow, cost });
     return undefined;
   }
 
@@ -189,12 +181,21 @@ class Lane {
     }
     if (inlet.ring.length > 0) this.#ring.push(inlet);
     else this.#inlets.delete(inlet.key);
-    const cost = costOf(waiting);
-    inlet.bytes -= cost;
-    flow.bytes -= cost;
-    this.bytes -= cost;
     this.packets--;
+    this.#count(waiting, { inlet, flow, cost: -costOf(waiting) });
     return waiting;
+  }
+
+  #count(
+    waiting: Waiting,
+    { inlet, flow, cost }: { readonly inlet: Inlet; readonly flow: Flow; readonly cost: number },
+  ): void {
+    inlet.bytes += cost;
+    flow.bytes += cost;
+    this.bytes += cost;
+    this.#sources.add(sourceOf(waiting), cost);
+    this.#ledger.total += cost;
+    this.#ledger.inlets.add(waiting.inlet, cost);
   }
 }
 

@@ -9,18 +9,37 @@ export const REFUSAL_TEXT_BYTES_MAX = 200;
 
 /** What a waiting packet costs besides its bytes, so that empty ones cannot fill memory. */
 export const QUEUED_PACKET_BYTES = 256;
-/** Waiting for one next hop, and of that from one neighbour, one source and one stream. */
-export const HOP_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
-export const INLET_QUEUE_BYTES_MAX = 6 * 1024 * 1024;
-export const SOURCE_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
-export const FLOW_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
-/** Packets of normal and control priority that wait for one hop: they are small and overtake. */
-export const SWIFT_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
-/** Of that from one neighbour: the others have control to send, too. */
-export const SWIFT_INLET_BYTES_MAX = SWIFT_QUEUE_BYTES_MAX / 4;
-/** Waiting in the whole daemon, and of that from one neighbour. */
-export const TRANSIT_BYTES_MAX = 64 * 1024 * 1024;
-export const INLET_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * Waiting in bytes. Each priority has an account of its own at each bound, so that bulk never takes
+ * the room of a ping, a report or a handshake, not even of those of its own source.
+ */
+export interface QueueShares {
+  /** For one next hop, and of that from one neighbour, of one source, and of one stream. */
+  readonly hop: number;
+  readonly hopInlet: number;
+  readonly hopSource: number;
+  readonly hopFlow: number;
+  /** For all next hops together, and of that from one neighbour. */
+  readonly all: number;
+  readonly inlet: number;
+}
+export const BULK_SHARES: QueueShares = {
+  hop: 8 * 1024 * 1024,
+  hopInlet: 6 * 1024 * 1024,
+  hopSource: 4 * 1024 * 1024,
+  hopFlow: 2 * 1024 * 1024,
+  all: 48 * 1024 * 1024,
+  inlet: 12 * 1024 * 1024,
+};
+/** Of normal and of control each: it is small and overtakes, and many neighbours have some to send. */
+export const SWIFT_SHARES: QueueShares = {
+  hop: 2 * 1024 * 1024,
+  hopInlet: 512 * 1024,
+  hopSource: 384 * 1024,
+  hopFlow: 256 * 1024,
+  all: 8 * 1024 * 1024,
+  inlet: 2 * 1024 * 1024,
+};
 /** Flows with something waiting, for one hop, and of that from one neighbour. */
 export const FLOWS_MAX = 4_096;
 export const INLET_FLOWS_MAX = FLOWS_MAX / 8;
@@ -43,7 +62,7 @@ export const INLETS_MAX = 8_192;
 
 // Streams of our own
 
-/** Bytes that the carriers of this daemon may have waiting for their first hop. */
+/** What one carrier may have waiting for its first hop, counted as the queue of that counts it. */
 export const CARRIER_WAITING_BYTES_MAX = 128 * 1024;
 /** Carriers at once: opened by modules and users here, and accepted from others. */
 export const CARRIERS_MAX = 4_096;

@@ -18,6 +18,7 @@ import {
   BUSY_PAUSE_MS_MAX,
   BUSY_PAUSE_MS_MIN,
   CARRIER_WAITING_BYTES_MAX,
+  QUEUED_PACKET_BYTES,
   REFUSED_PAUSE_MS_MAX,
   REFUSED_PAUSE_MS_MIN,
   REPLAN_MS,
@@ -85,7 +86,7 @@ export class RoutedCarrier implements Carrier {
   readonly #avoidNodes = new Set<string>();
   #avoidEdges: Edge[] = [];
   #run: ((packet: Uint8Array) => void) | undefined;
-  /** Bytes that wait for the first hop of the route that is taken now. */
+  /** In bytes, what waits for the first hop of the route that is taken now. */
   #waiting = 0;
   #counted: Route | undefined;
   readonly #roomWaiters: (() => void)[] = [];
@@ -127,7 +128,8 @@ export class RoutedCarrier implements Carrier {
     // Like a packet that is lost on the way: whoever needs it sends it again.
     if (route === undefined) return;
     const bytes = writePacket(route.header, packet, priority);
-    this.#waiting += bytes.length;
+    const cost = QUEUED_PACKET_BYTES + bytes.length;
+    this.#waiting += cost;
     this.#options.transmit({
       bytes,
       kind: PACKET_KIND.data,
@@ -135,7 +137,7 @@ export class RoutedCarrier implements Carrier {
       priority,
       hops: route.path.length - 1,
       bodyAt: route.header.length,
-    }, () => this.#taken(bytes.length, route));
+    }, () => this.#taken(cost, route));
     while (this.#waiting > CARRIER_WAITING_BYTES_MAX && this.#over === undefined) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
@@ -281,10 +283,10 @@ export class RoutedCarrier implements Carrier {
     this.#busyUntil = now + this.#busyMs;
   }
 
-  #taken(bytes: number, route: Route): void {
+  #taken(cost: number, route: Route): void {
     // What still waits for a hop that was left keeps nothing back any more.
     if (route !== this.#counted) return;
-    this.#waiting -= bytes;
+    this.#waiting -= cost;
     if (this.#waiting > CARRIER_WAITING_BYTES_MAX) return;
     for (const wake of this.#roomWaiters.splice(0)) wake();
   }

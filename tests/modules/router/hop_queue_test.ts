@@ -2,16 +2,11 @@ import assert from "node:assert/strict";
 import { PRIORITY, type Priority } from "../../../core/mod.ts";
 import { HopQueue, Ledger, type Waiting } from "../../../modules/router/hop_queue.ts";
 import {
-  FLOW_QUEUE_BYTES_MAX,
+  BULK_SHARES,
   FLOWS_MAX,
-  HOP_QUEUE_BYTES_MAX,
-  INLET_BYTES_MAX,
   INLET_FLOWS_MAX,
-  INLET_QUEUE_BYTES_MAX,
   QUEUED_PACKET_BYTES,
-  SOURCE_QUEUE_BYTES_MAX,
-  SWIFT_QUEUE_BYTES_MAX,
-  TRANSIT_BYTES_MAX,
+  SWIFT_SHARES,
 } from "../../../modules/router/limits.ts";
 import type { Packet } from "../../../modules/router/packet.ts";
 import { Dice, runs, SEED } from "../../support/fuzz.ts";
@@ -46,16 +41,20 @@ function order(names: readonly string[], priority: Priority = PRIORITY.bulk): st
   return taken.join(" ");
 }
 
-/** Pushes copies until one is refused: how many bytes fit, and why no more. */
-function fill(queue: HopQueue, name: (i: number) => string, priority: Priority = PRIORITY.bulk) {
+/** Pushes copies until one is refused: how many fit, and why no more. */
+function fill(
+  queue: HopQueue,
+  name: (i: number) => string,
+  options: { readonly priority?: Priority; readonly bytes?: number } = {},
+) {
   for (let i = 0;; i++) {
-    const why = queue.push(waiting(name(i), { bytes: BIG, priority }));
+    const why = queue.push(waiting(name(i), { bytes: BIG, ...options }));
     if (why !== undefined) return { count: i, why };
     assert.ok(i < 10_000);
   }
 }
 
-const fits = (bytes: number) => Math.floor(bytes / (BIG + QUEUED_PACKET_BYTES));
+const fits = (room: number, bytes = BIG) => Math.floor(room / (bytes + QUEUED_PACKET_BYTES));
 
 Deno.test("hop queue: streams of one neighbour take turns, each in its own order", () => {
   assert.equal(
@@ -79,23 +78,46 @@ Deno.test("hop queue: a high-priority packet is next however much bulk waits", (
   assert.equal(queue.shift(PRIORITY.control), ping);
 });
 
+// Behind 4 MiB of bulk there was room for one ping of its source, and all of a daemon are one source.
+Deno.test("hop queue: bulk takes no room of what is swift, of its own source neither", () => {
+  const queue = new HopQueue(new Ledger());
+  const bulk = fill(queue, (i) => `n/a/${i % 3}`);
+  const rest = fill(queue, (i) => `n/a/${i % 3}`, { bytes: 4_000 });
+  assert.deepEqual([bulk.why, rest.why], Array(2).fill("source's share is full"));
+  for (const priority of [PRIORITY.normal, PRIORITY.control]) {
+    const more = (name: (i: number) => string) => fill(queue, name, { priority, bytes: 100 });
+    const stream = more(() => "n/a/1");
+    assert.deepEqual(stream, {
+      count: fits(SWIFT_SHARES.hopFlow, 100),
+      why: "stream's share is full",
+    });
+    const source = more((i) => `n/a/${i % 3}x`);
+    assert.equal(source.why, "source's share is full");
+    assert.equal(stream.count + source.count, fits(SWIFT_SHARES.hopSource, 100));
+    const inlet = more((i) => `n/${i % 3}`);
+    assert.equal(inlet.why, "neighbour's share is full");
+    const ofNeighbour = stream.count + source.count + inlet.count;
+    assert.equal(ofNeighbour, fits(SWIFT_SHARES.hopInlet, 100));
+    const hop = more((i) => `m${i % 9}`);
+    assert.equal(hop.why, "queue is full");
+    assert.equal(ofNeighbour + hop.count, fits(SWIFT_SHARES.hop, 100));
+  }
+});
+
 Deno.test("hop queue: shares of stream, source, neighbour and hop are bounded, and named", () => {
   const ledger = new Ledger();
   const queue = new HopQueue(ledger);
   const stream = fill(queue, () => "n/a/1");
-  assert.deepEqual(stream, { count: fits(FLOW_QUEUE_BYTES_MAX), why: "stream's share is full" });
+  assert.deepEqual(stream, { count: fits(BULK_SHARES.hopFlow), why: "stream's share is full" });
   const source = fill(queue, (i) => `n/a/${i}x`);
   assert.equal(source.why, "source's share is full");
-  assert.equal(stream.count + source.count, fits(SOURCE_QUEUE_BYTES_MAX));
+  assert.equal(stream.count + source.count, fits(BULK_SHARES.hopSource));
   const inlet = fill(queue, (i) => `n/${i}`);
   assert.equal(inlet.why, "neighbour's share is full");
-  assert.ok(ledger.total <= INLET_QUEUE_BYTES_MAX);
+  assert.ok(ledger.total <= BULK_SHARES.hopInlet);
   const hop = fill(queue, (i) => `o/${i}`);
   assert.equal(hop.why, "queue is full");
-  assert.ok(hop.count > 0 && ledger.total <= HOP_QUEUE_BYTES_MAX);
-  // Control has room of its own.
-  const swift = fill(queue, (i) => `p${i % 5}/${i}`, PRIORITY.control);
-  assert.deepEqual(swift, { count: fits(SWIFT_QUEUE_BYTES_MAX), why: "queue is full" });
+  assert.ok(hop.count > 0 && ledger.total <= BULK_SHARES.hop);
 });
 
 // It named its victim as the source, or sent control alone, and then nobody else's went on.
@@ -103,8 +125,8 @@ Deno.test("hop queue: whatever one neighbour fills, there is room for another's"
   const mine = { bulk: "w/v/1", normal: "w/x/1", control: "w/v/2" };
   for (const [name, priority] of Object.entries(PRIORITY)) {
     const queue = new HopQueue(new Ledger());
-    fill(queue, (i) => `m/v/${i % 3}`, priority);
-    fill(queue, (i) => `m/x/${i % 3}`, priority);
+    fill(queue, (i) => `m/v/${i % 3}`, { priority });
+    fill(queue, (i) => `m/x/${i % 3}`, { priority });
     for (let i = 0; queue.push(waiting(`m/${i}/${i}`, { priority, bytes: 0 })) === undefined; i++);
     const one = waiting(mine[name as keyof typeof mine], { priority });
     assert.equal(queue.push(one), undefined, name);
@@ -113,12 +135,19 @@ Deno.test("hop queue: whatever one neighbour fills, there is room for another's"
 
 Deno.test("hop queue: one neighbour cannot fill the queues of all hops, nor all of them memory", () => {
   const ledger = new Ledger();
-  const hops = () => new HopQueue(ledger);
-  let why: string | undefined;
-  while (why !== "neighbour has too much here") why = fill(hops(), (i) => `m/${i}`).why;
-  assert.ok(ledger.total <= INLET_BYTES_MAX);
-  for (let n = 0; why !== "daemon is full"; n++) why = fill(hops(), (i) => `m${n}/${i}`).why;
-  assert.ok(ledger.total <= TRANSIT_BYTES_MAX);
+  const cost = BIG + QUEUED_PACKET_BYTES;
+  // Whatever waits of other priorities already.
+  for (const priority of Object.values(PRIORITY)) {
+    const shares = priority === PRIORITY.bulk ? BULK_SHARES : SWIFT_SHARES;
+    const lane = ledger.lanes[priority];
+    const fillNext = (name: (i: number) => string) =>
+      fill(new HopQueue(ledger), name, { priority }).why;
+    while (fillNext((i) => `m/${i}`) !== "neighbour has too much here");
+    assert.equal(lane.total, fits(shares.inlet) * cost);
+    for (let n = 0; fillNext((i) => `m${n}/${i}`) !== "daemon is full"; n++);
+    assert.equal(lane.total, fits(shares.all) * cost);
+  }
+  assert.ok(ledger.total <= 64 * 1024 * 1024);
 });
 
 Deno.test("hop queue: empty packets of endless streams are bounded too", () => {
@@ -160,5 +189,6 @@ Deno.test("hop queue: accounts are even after any sequence, and nothing is lost 
       assert.ok(inside.delete(one));
     }
   }
-  assert.deepEqual([inside.size, ledger.total, ledger.inlets.size], [0, 0, 0]);
+  assert.deepEqual([inside.size, ledger.total], [0, 0]);
+  for (const { inlets } of ledger.lanes) assert.equal(inlets.size, 0);
 });

@@ -3,6 +3,7 @@ import { PRIORITY } from "../../../core/mod.ts";
 import {
   BUSY_PAUSE_MS_MIN,
   CARRIER_WAITING_BYTES_MAX,
+  QUEUED_PACKET_BYTES,
   REFUSED_PAUSE_MS_MAX,
   REFUSED_PAUSE_MS_MIN,
   REPLAN_MS,
@@ -167,6 +168,20 @@ Deno.test("carrier: send waits for room before the first hop, and a close ends t
   await waiting;
   assert.equal(await scene.carrier.closed, "enough");
   assert.equal(scene.carrier.hasRoute, false);
+});
+
+Deno.test("carrier: small packets that wait are counted as the queue counts them", async () => {
+  const scene = new Scene();
+  let resolved = 0;
+  const sends = Array.from(
+    { length: 2_000 },
+    () => scene.carrier.send(new Uint8Array(1), PRIORITY.bulk).then(() => resolved++),
+  );
+  await scene.clock.advance(0);
+  const cost = QUEUED_PACKET_BYTES + (scene.sent[0] as Packet).bytes.length;
+  assert.equal(resolved, Math.floor(CARRIER_WAITING_BYTES_MAX / cost));
+  for (const taken of scene.taken) taken();
+  await Promise.all(sends);
 });
 
 Deno.test("carrier: without a path packets are lost, and it looks for one now and then", async () => {

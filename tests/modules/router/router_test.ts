@@ -245,10 +245,12 @@ Deno.test("router: a trace to a frozen node does not say that streams reach it b
 Deno.test("router: an echo for which our own queue is full cuts nobody's way", async () => {
   await routed(LINE, async (mesh) => {
     const { router } = mesh.get("n1");
-    const carrier = router.openCarrier("n4", { class: "low" });
+    const carriers = [1, 2].map(() => router.openCarrier("n4", { class: "low" }));
     // Down to what an echo takes.
     const sizes = [...Array<number>(12).fill(50_000), ...Array<number>(150).fill(0)];
-    const sends = sizes.map((bytes) => carrier.send(new Uint8Array(bytes), PRIORITY.control));
+    const sends = carriers.flatMap((carrier) =>
+      sizes.map((bytes) => carrier.send(new Uint8Array(bytes), PRIORITY.control))
+    );
     const { ms, why } = await router.trace("n4", {
       class: "low",
       timeoutMs: 500,

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import { type Link, PRIORITY } from "../../../core/mod.ts";
-import {
-  HOP_QUEUE_BYTES_MAX,
-  INLET_BYTES_MAX,
-  REFUSALS_PER_SECOND_MAX,
-} from "../../../modules/router/limits.ts";
+import { BULK_SHARES, REFUSALS_PER_SECOND_MAX } from "../../../modules/router/limits.ts";
 import {
   PACKET_KIND,
   writeEcho,
@@ -129,8 +125,8 @@ Deno.test("transit: a flood for a hop that takes nothing is bounded, refused, an
     }
     await mesh.settle();
     const { waitingBytes, waitingPackets, refused, forwarded, dropped } = await mesh.stats("n2");
-    assert.ok(waitingBytes! <= HOP_QUEUE_BYTES_MAX && waitingBytes! <= INLET_BYTES_MAX);
-    assert.ok(waitingPackets! < HOP_QUEUE_BYTES_MAX / BIG);
+    assert.ok(waitingBytes! <= BULK_SHARES.hopSource);
+    assert.ok(waitingPackets! < BULK_SHARES.hopSource / BIG);
     assert.equal(forwarded! + refused!, floods);
     // Everybody was told.
     assert.equal(dropped, 0);
