@@ -60,7 +60,7 @@ const FILE_REASONS: readonly [FileReason, string, readonly string[]][] = [
 export function fileError(action: string, error: unknown): MinimeError {
   if (error instanceof MinimeError) return error;
   const marks = marksOf(error);
-  if (marks.includes("NotFound") || marks.includes("ENOENT")) {
+  if (marks.some((mark) => ["NotFound", "ENOENT", "ESRCH"].includes(mark))) {
     return new NotFoundError(`Could not ${action}: it does not exist`, { cause: error });
   }
   for (const [reason, text, names] of FILE_REASONS) {
@@ -73,11 +73,15 @@ export function fileError(action: string, error: unknown): MinimeError {
   });
 }
 
+/** What /proc says of a process that ends while it is read of: the runtime has no class for it, and no code. */
+const NO_SUCH_PROCESS = /\(os error 3\)/;
+
 /** The class name and, where there is one, the system's code. */
 export function marksOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [];
-  const code = (error as Error & { code?: unknown }).code;
-  return typeof code === "string" ? [error.name, code] : [error.name];
+  const { code } = error as Error & { code?: unknown };
+  if (typeof code === "string") return [error.name, code];
+  return NO_SUCH_PROCESS.test(error.message) ? [error.name, "ESRCH"] : [error.name];
 }
 
 /** "Broken pipe (os error 32): write '/x'" becomes "broken pipe". */

@@ -200,7 +200,7 @@ function isZombie(pid: number): boolean {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
     return /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
   } catch (error) {
-    if (marksOf(error).includes("NotFound")) return true;
+    if (marksOf(error).some((mark) => mark === "NotFound" || mark === "ESRCH")) return true;
     throw error;
   }
 }
