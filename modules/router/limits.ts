@@ -84,10 +84,6 @@ export const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
 export const BUSY_PAUSE_MS_MIN = 20;
 export const BUSY_PAUSE_MS_MAX = 1_000;
 
-/** Routed conduits that modules of this daemon share, and how long an idle one is kept. */
-export const SESSIONS_MAX = 256;
-export const SESSION_IDLE_MS = 60_000;
-
 // Paths
 
 /** A hop that failed is not tried again so soon. */

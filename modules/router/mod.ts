@@ -87,18 +87,6 @@ export function createRouter(make = (host: ModuleHost): Router => new Router(hos
           }
         },
       }),
-      /** A call of a module here to any node, by a routed conduit: `verb` is executed there. */
-      call: verb({
-        action: "internal",
-        args: v.strictObject({
-          node: Node,
-          verb: v.string(),
-          args: v.optional(v.unknown()),
-          signed: v.optional(v.boolean()),
-        }),
-        reply: v.unknown(),
-        handle: ({ node, ...call }, context) => router().sessions.call(node, call, context),
-      }),
       route: verb({
         action: "read",
         args: v.strictObject({ to: Node, from: v.optional(Node) }),

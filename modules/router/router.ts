@@ -27,7 +27,6 @@ import { readTaken } from "./next_hop.ts";
 import { REFUSAL } from "./packet.ts";
 import { OnDemandPool } from "./pool.ts";
 import type { Avoided, RoutedCarrier } from "./routed_carrier.ts";
-import { Sessions } from "./sessions.ts";
 import { Transit } from "./transit.ts";
 import { Troubles } from "./troubles.ts";
 
@@ -35,8 +34,6 @@ export class Router {
   readonly carriers: Carriers;
   /** Conduits to any node, which run end to end over carriers. */
   readonly front: RoutedFront;
-  /** Calls of this daemon's modules to any node. */
-  readonly sessions: Sessions;
   readonly #host: ModuleHost;
   readonly #follower: MeshFollower;
   readonly #troubles: Troubles;
@@ -44,7 +41,7 @@ export class Router {
   readonly #transit: Transit;
   readonly #echoes: Echoes;
   readonly #subscription: Disposable;
-  /** Routed conduits, by either end. */
+  /** Routed conduits that others made with us. */
   readonly #conduits = new Set<Conduit>();
   #picture: MeshPicture | undefined;
   #listener: ConduitListener | undefined;
@@ -115,7 +112,6 @@ export class Router {
       open: (keyId) => this.openCarrier(keyId, { class: "high" }),
     });
     this.carriers.acceptor = this.front;
-    this.sessions = new Sessions({ clock, dial: (node) => this.#dialNode(node) });
     this.#subscription = host.links.watch((change) => this.#onLink(change));
   }
 
@@ -231,19 +227,10 @@ export class Router {
     };
   }
 
-  /** By name or key id. */
-  async #dialNode(node: string): Promise<Conduit> {
-    const { keyId, name } = nodeOf(this.#seen(), node);
-    const conduit = await this.front.dial(`mesh:${name}`, { expect: { keyId } });
-    this.#keep(conduit);
-    return conduit;
-  }
-
   /** Routed conduits say goodbye while there are links to carry it. */
   async stop(): Promise<void> {
     this.#subscription[Symbol.dispose]();
     await this.#listener?.close();
-    this.sessions.stop();
     await Promise.all([...this.#conduits].map((conduit) => conduit.close("daemon stops")));
     await this.front.settled();
     this.carriers.close("daemon stops");

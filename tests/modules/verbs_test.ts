@@ -63,7 +63,6 @@ const CLASSES = {
   "mesh.unheard": "read",
   "mesh.watch": "internal",
   "network_boot.serve": "guarded",
-  "router.call": "internal",
   "router.forward": "link",
   "router.open": "read",
   "router.route": "read",
