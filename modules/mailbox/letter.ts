@@ -50,7 +50,7 @@ export type Put = v.InferOutput<typeof PutSchema>;
 
 /**
  * How full a mailbox is, or all mailboxes of its node. `own`: there is room, but not for this sender,
- * who has so much of it already.
+ * who has so much of it already. `ahead`: there is room, but so many came before and wait for it.
  */
 export const FullnessSchema = v.object({
   of: v.picklist(["tag", "node"]),
@@ -59,6 +59,7 @@ export const FullnessSchema = v.object({
   messages: v.number(),
   messagesMax: v.number(),
   own: v.optional(v.object({ bytes: v.number(), messages: v.number() })),
+  ahead: v.optional(v.number()),
 });
 export type Fullness = Readonly<v.InferOutput<typeof FullnessSchema>>;
 

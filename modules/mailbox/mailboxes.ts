@@ -85,7 +85,8 @@ export class Mailboxes {
         await wait(this.#clock, patience, (resolve) => writer.wake = resolve);
       }
       if (!this.#writers.has(writer)) return undefined;
-      return this.#lack(parcel) ?? this.#box(parcel.tag).room.fullness;
+      return this.#lack(parcel) ??
+        { ...this.#box(parcel.tag).room.fullness, ahead: this.#ahead(writer) };
     } catch (error) {
       // Room came in the very moment in which nobody wanted it any more.
       if (!this.#writers.has(writer)) this.release(parcel);
@@ -196,6 +197,17 @@ export class Mailboxes {
       this.#take(writer);
       writer.wake();
     }
+  }
+
+  /** How many came before it and hold it up. */
+  #ahead(late: Writer): number {
+    let count = 0;
+    for (const writer of this.#writers) {
+      if (writer === late) break;
+      if (writer.tag !== late.tag) continue;
+      if (writer.sender === late.sender || this.#lack(writer)?.own === undefined) count++;
+    }
+    return count;
   }
 
   /** Undefined when there is room for it. */

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { type Caller, CallError, type Clock } from "../../core/mod.ts";
 import { callGroup } from "../shared/group_client.ts";
 import type { NodeFailure } from "../shared/group_result.ts";
+import { plural } from "../shared/plural.ts";
 import { formatSize } from "../shared/size.ts";
 import { type Fullness, type Put, type PutReply, PutReplySchema } from "./letter.ts";
 import { PART_BYTES_MAX, PUT_MS_MAX, ROOM_MS_MAX, ROOM_RETRY_MS } from "./limits.ts";
@@ -82,8 +83,11 @@ export function parsePutReply(value: unknown): PutReply {
 export function fullText(full: Fullness, { node, tag }: { node: string; tag: string }): string {
   const what = full.of === "tag" ? `Mailbox "${tag}" of "${node}"` : `Mailboxes of "${node}"`;
   const verb = full.of === "tag" ? "is" : "are";
-  const state = full.own === undefined ? "full" : "full for you";
-  const text = `${what} ${verb} ${state}: ${formatSize(full.bytes)} of ` +
+  let state = full.own === undefined ? `${verb} full` : `${verb} full for you`;
+  if (full.ahead !== undefined) {
+    state = `has room, but there is a line for it of ${plural(full.ahead, "message")}`;
+  }
+  const text = `${what} ${state}: ${formatSize(full.bytes)} of ` +
     `${formatSize(full.bytesMax)}, ${full.messages} of ${full.messagesMax} messages are unread`;
   if (full.own === undefined) return text;
   const { bytes, messages } = full.own;

@@ -9,6 +9,7 @@ import {
   WAITERS_MAX,
 } from "../../../modules/mailbox/limits.ts";
 import { Mailboxes, type Parcel, type Patience } from "../../../modules/mailbox/mailboxes.ts";
+import { fullText } from "../../../modules/mailbox/sending.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { outcome, quiet } from "../../support/wait.ts";
 
@@ -176,6 +177,35 @@ Deno.test("mailboxes: senders wait for room in turn, and a small one does not ov
     assert.equal((await outcome(small)).state, "pending");
     await clock.advance(1_000);
     assert.equal((await small)?.of, "tag");
+  }));
+
+// It was told that the mailbox was full, of which a third was free.
+Deno.test("mailboxes: who finds room and others before it learns how many, not that it is full", () =>
+  inMailboxes(async (mailboxes, clock) => {
+    const patience = { ms: 1_000, signal: new AbortController().signal };
+    const bytes = LETTER_BYTES_MAX;
+    assert.equal(await mailboxes.reserve(parcel("a", bytes, "alice"), NOW), undefined);
+    assert.equal(await mailboxes.reserve(parcel("a", 1, "bob"), NOW), undefined);
+    // This one lacks only its share, and holds up nobody but itself.
+    const own = mailboxes.reserve(parcel("a", bytes / 2, "alice"), patience);
+    const large = mailboxes.reserve(parcel("a", bytes, "carol"), patience);
+    const full = await mailboxes.reserve(parcel("a", 6, "dave"), NOW);
+    assert.ok(full !== undefined && full.bytes < full.bytesMax / 1.5);
+    assert.deepEqual([full.own, full.ahead], [undefined, 1]);
+    assert.match(
+      fullText(full, { node: "n2", tag: "a" }),
+      /^Mailbox "a" of "n2" has room, but there is a line for it of 1 message: 16.8 MB of 33.6 MB, /,
+    );
+    const second = mailboxes.reserve(parcel("a", 6, "dave"), patience);
+    assert.equal((await mailboxes.reserve(parcel("a", 6, "erin"), NOW))?.ahead, 2);
+    assert.equal((await mailboxes.reserve(parcel("a", bytes, "erin"), NOW))?.ahead, undefined);
+    await clock.advance(1_000);
+    const ends = await Promise.all([own, large, second]);
+    assert.deepEqual(ends.map((end) => end?.own?.messages ?? end?.ahead), [
+      1,
+      undefined,
+      undefined,
+    ]);
   }));
 
 Deno.test("mailboxes: a sender that stops waiting makes way, and leaves no room reserved", () =>
