@@ -30,7 +30,7 @@ import {
 
 export interface OnDemandPoolOptions {
   readonly clock: Pick<Clock, "monotonic" | "after" | "sleep" | "now">;
-  readonly onDemand: Links;
+  readonly onDemand: Pick<Links, "get" | "list" | "dial" | "watch">;
   readonly network: Pick<Network, "addresses">;
   readonly log: Log;
   /** Name and endpoints of a node that we may dial; undefined: we may not. */
@@ -55,17 +55,22 @@ export class OnDemandPool {
   readonly #dials = new Map<string, Promise<Link>>();
   /** By key id: until when it is not dialled again, and why. */
   readonly #failures = new Map<string, { readonly until: number; readonly text: string }>();
-  /** By key id, monotonic ms: the last packet in either direction, and the last that we sent. */
+  /** By key id, monotonic ms: when it was made or the last packet went or came, and our last one. */
   readonly #used = new Map<string, number>();
   readonly #sent = new Map<string, number>();
   readonly #asked = new Set<Promise<void>>();
   /** Closed to make room; closing may take a moment. */
   readonly #leaving = new WeakSet<Link>();
   readonly #stopping = new AbortController();
+  readonly #subscription: Disposable;
   #timer: Timer | undefined;
 
   constructor(options: OnDemandPoolOptions) {
     this.#options = options;
+    // Also one over which no packet ever comes is idle some day.
+    this.#subscription = options.onDemand.watch(({ kind, link }) => {
+      if (kind === "up") this.used(link.peer.identity.keyId, false);
+    });
   }
 
   get(keyId: string): Link | undefined {
@@ -106,6 +111,7 @@ export class OnDemandPool {
 
   /** Resolves when nothing of it runs any more. The core closes the conduits. */
   async stop(): Promise<void> {
+    this.#subscription[Symbol.dispose]();
     this.#timer?.cancel();
     this.#stopping.abort();
     await Promise.allSettled([...this.#dials.values(), ...this.#asked]);
@@ -126,10 +132,7 @@ export class OnDemandPool {
     this.#makeRoom();
     this.counts.dials++;
     try {
-      const link = await this.#dialNode(keyId, node);
-      this.#used.set(keyId, clock.monotonic());
-      this.#lookLater();
-      return link;
+      return await this.#dialNode(keyId, node);
     } catch (error) {
       this.counts.dialsFailed++;
       const text = `Cannot dial "${node.name}": ${errorText(error)}`;

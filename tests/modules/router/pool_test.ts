@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Link, Links } from "../../../core/mod.ts";
+import type { Link, LinkChange } from "../../../core/mod.ts";
 import {
   ON_DEMAND_DIALS_MAX,
   ON_DEMAND_IDLE_MS,
@@ -17,6 +17,7 @@ class Scene {
   readonly closed: string[] = [];
   /** By endpoint. */
   readonly answers = new Map<string, Promise<unknown>>();
+  readonly watchers = new Set<(change: LinkChange) => void>();
   answersPing = true;
   /** Of the life that is up, by key id. */
   readonly instances = new Map<string, string>();
@@ -33,7 +34,11 @@ class Scene {
         await Promise.race([this.answers.get(endpoint) ?? Promise.resolve(), stopped.promise]);
         return this.add(endpoint.slice(0, -1), true);
       },
-    } as unknown as Links;
+      watch: (run: (change: LinkChange) => void) => {
+        this.watchers.add(run);
+        return { [Symbol.dispose]: () => void this.watchers.delete(run) };
+      },
+    };
     this.pool = new OnDemandPool({
       clock: this.clock,
       onDemand,
@@ -60,8 +65,10 @@ class Scene {
         return Promise.resolve();
       },
     };
-    this.links.set(keyId, link as unknown as Link & { heardAt: number });
-    return link as unknown as Link;
+    const made = link as unknown as Link & { heardAt: number };
+    this.links.set(keyId, made);
+    for (const run of this.watchers) run({ kind: "up", link: made });
+    return made;
   }
 }
 
@@ -112,6 +119,18 @@ Deno.test("pool: idle ones are closed, by the end that dialled first; those that
   assert.equal(scene.pool.counts.closedIdle, 3);
   await scene.pool.stop();
   assert.equal(scene.clock.timers, 0);
+});
+
+// Nobody looked at it: a neighbour's conduits took memory here until it ended them itself.
+Deno.test("pool: one that others made and over which nothing ever came is closed, too", async () => {
+  const scene = new Scene();
+  scene.add("c", false);
+  await scene.clock.advance(ON_DEMAND_IDLE_MS);
+  assert.deepEqual(scene.closed, []);
+  await scene.clock.advance(3 * ON_DEMAND_LOOK_MS);
+  assert.deepEqual(scene.closed, ["c: idle"]);
+  await scene.pool.stop();
+  assert.deepEqual([scene.clock.timers, scene.watchers.size], [0, 0]);
 });
 
 Deno.test("pool: who is silent while something is sent is asked, and closed when it does not answer", async () => {
@@ -178,10 +197,7 @@ Deno.test("pool: so many dials at once, and a stop ends them", async () => {
 // there, since its key seemed to be in use by another daemon.
 Deno.test("pool: a conduit of a node that has died goes when its next life is up, or when idle", async () => {
   const scene = new Scene();
-  for (const keyId of ["a", "b"]) {
-    scene.add(keyId, false);
-    scene.pool.used(keyId, false);
-  }
+  for (const keyId of ["a", "b"]) scene.add(keyId, false);
   scene.pool.meshChanged();
   scene.instances.set("a", "first");
   scene.pool.meshChanged();
