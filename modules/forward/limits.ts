@@ -11,6 +11,8 @@ export const NODE_CONNECTIONS_MAX = 1_024;
 /** A user may begin 50 calls a second; who is over it tries again after this, and gives up then. */
 export const BUSY_RETRY_MS = 100;
 export const BUSY_MS_MAX = 10_000;
+/** A node that says nothing for so long may be gone: a new session with it is tried. */
+export const SLOW_MS = 1_000;
 /** What the name of a target may have, as DNS has it. */
 export const HOST_CHARACTERS_MAX = 253;
 export const PORT_MAX = 65_535;

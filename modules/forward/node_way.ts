@@ -2,12 +2,15 @@
  * The way of all forwards of this command to one node: one session, made again when it broke, and how
  * many connections go over it at once. Who has to wait is not accepted meanwhile, and waits in the
  * kernel's queue as before any busy server.
+ *
+ * A session waits for its node for a while, which may only be cut off, and so do the connections that
+ * it carries. A new connection does not: when no new session can be made it fails, and says why.
  */
 
-import { type Call, CallError, ConnectionError, errorText } from "../../core/mod.ts";
+import { type Call, CallError, ConnectionError, errorText, MinimeError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { isGone } from "../shared/looks.ts";
-import { BUSY_MS_MAX, BUSY_RETRY_MS, CONNECTIONS_MAX } from "./limits.ts";
+import { BUSY_MS_MAX, BUSY_RETRY_MS, CONNECTIONS_MAX, SLOW_MS } from "./limits.ts";
 
 /** A connection that the node has made. */
 export interface Opened {
@@ -22,6 +25,7 @@ export class NodeWay implements AsyncDisposable {
   readonly #waiting: (() => void)[] = [];
   #open = 0;
   #session: Promise<MeshClient> | undefined;
+  #check: Promise<MinimeError | undefined> | undefined;
 
   constructor(context: CommandContext, node: string) {
     this.#context = context;
@@ -62,10 +66,18 @@ export class NodeWay implements AsyncDisposable {
     let again = true;
     for (;;) {
       const session = this.#reach();
+      const gone = new AbortController();
       try {
-        return await begin(await session, { destination, node: this.node, signal });
+        const client = await session;
+        const both = AbortSignal.any([signal, gone.signal]);
+        const begun = begin(client, { destination, node: this.node, signal: both });
+        const why = await this.#whyGone(begun);
+        if (why !== undefined) gone.abort(why);
+        return await begun;
       } catch (error) {
         signal.throwIfAborted();
+        // The session stays: what it carries may go on.
+        if (gone.signal.aborted) throw gone.signal.reason;
         if (isGone(error)) {
           await this.#drop(session);
           if (!again) throw error;
@@ -80,6 +92,32 @@ export class NodeWay implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#drop(this.#session);
+    await this.#check;
+  }
+
+  /** When the node is long in answering: why it cannot be reached, if so. Never rejects for its sake. */
+  async #whyGone(begun: Promise<Opened>): Promise<MinimeError | undefined> {
+    const answer = begun.then(() => undefined, () => undefined);
+    const slow = Promise.withResolvers<true>();
+    const timer = this.#context.env.clock.after(SLOW_MS, () => slow.resolve(true));
+    const isSlow = await Promise.race([answer, slow.promise]);
+    timer.cancel();
+    return isSlow ? await Promise.race([answer, this.#tryAnew()]) : undefined;
+  }
+
+  /** Once for all that wait. */
+  #tryAnew(): Promise<MinimeError | undefined> {
+    this.#check ??= this.#context.session(this.node).then(
+      async (session) => {
+        await session.close();
+        return undefined;
+      },
+      (error: unknown) => {
+        if (error instanceof MinimeError) return error;
+        throw error;
+      },
+    ).finally(() => this.#check = undefined);
+    return this.#check;
   }
 
   #reach(): Promise<MeshClient> {

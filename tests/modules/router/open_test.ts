@@ -92,6 +92,29 @@ Deno.test("open: ends with the program, and with the daemon", async () => {
   });
 });
 
+Deno.test("open: ends when its node, which has answered, was started again", async () => {
+  await routed(LINE, async (mesh) => {
+    const alice = await program(mesh);
+    const [answered, silent] = [open(alice, mesh), open(alice, mesh)];
+    for (const call of [answered, silent]) {
+      await call.send(packetToDaemon(packetOf("there"), PRIORITY.normal));
+    }
+    await mesh.settle();
+    await mesh.get("n3").accepted[0]?.send(packetOf("back"), PRIORITY.normal);
+    await mesh.settle();
+    mesh.kill("n3");
+    await mesh.settle();
+    await mesh.start("n3", "main");
+    await mesh.link("n2", "n3");
+    assert.deepEqual(await answered.reply, { text: '"n3" was started again' });
+    // Nobody knew of this one, so the new life may be meant.
+    await silent.send(packetToDaemon(packetOf("again"), PRIORITY.normal));
+    await mesh.settle();
+    assert.deepEqual(mesh.get("n3").arrived, ["again"]);
+    silent.cancel();
+  });
+});
+
 Deno.test("open: so many for one user, whatever the number of programs; others have their own", async () => {
   await routed(LINE, async (mesh) => {
     const user = mesh.world.keys.person({ name: "alice", type: "user" });
