@@ -160,10 +160,17 @@ class Attempts implements Disposable {
     this.#timer?.cancel();
     const pauseMs = this.#pauseMs;
     this.#timer = clock.after(pauseMs, () => {
+      if (this.#over) return;
       this.#attemptMs += pauseMs;
       this.#pauseMs = Math.min(RESEND_MS_MAX, 2 * pauseMs);
       if (carrier.hasRoute && ++this.#unanswered % RESENDS_BEFORE_REROUTE === 0) carrier.reroute();
-      if (this.#attemptMs >= ATTEMPT_MS_MAX) this.#renew();
+      try {
+        if (this.#attemptMs >= ATTEMPT_MS_MAX) this.#renew();
+      } catch (error) {
+        // Whoever waits is told: nobody else hears what a timer throws, and the program would end.
+        this.#over = true;
+        return this.#settle.reject(error);
+      }
       this.#ask();
     });
   }
