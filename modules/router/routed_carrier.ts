@@ -55,8 +55,11 @@ export interface RoutedCarrierOptions {
   readonly plan: (avoided: Avoided) => readonly string[] | undefined;
   /** Whether a path that was planned still has all its hops. */
   readonly holds: (path: readonly string[], routeClass: RouteClass) => boolean;
-  /** Which life of the target is up; undefined: none that we see. Its name is for people. */
-  readonly lifeOf: (target: string) => Life | undefined;
+  /**
+   * Which life of the target is up, or of who has its name now; undefined: none that we see. `name`: as
+   * it was called, since a key that was replaced is forgotten.
+   */
+  readonly lifeOf: (target: string, name?: string) => Life | undefined;
   readonly transmit: (packet: Packet, onTaken: () => void) => void;
   /** Our own first hop has failed. */
   readonly onTrouble: (from: string, to: string) => void;
@@ -197,8 +200,8 @@ export class RoutedCarrier implements Carrier {
 
   /** For the router alone: the mesh has changed. */
   meshChanged(): void {
-    const { instance } = this.#life ?? {};
-    const present = instance === undefined ? undefined : this.#options.lifeOf(this.target);
+    const { instance, name } = this.#life ?? {};
+    const present = instance === undefined ? undefined : this.#options.lifeOf(this.target, name);
     // What it knew of us is lost. One that is down may be cut off, and come back.
     if (present !== undefined && present.instance !== instance) {
       return this.close(`"${present.name}" was started again`);

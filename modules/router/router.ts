@@ -99,7 +99,7 @@ export class Router {
       plan: (question, avoided) => this.#plan(question, avoided),
       holds: (path, routeClass) =>
         this.#picture === undefined || pathHolds(this.#picture, path, routeClass),
-      lifeOf: (keyId) => this.#lifeOf(keyId),
+      lifeOf: (keyId, name) => this.#lifeOf(keyId, name),
       transmit: (packet, onTaken) => this.#transit.send(packet, onTaken),
       onTrouble: (from, to) => this.#troubles.add(from, to),
     });
@@ -291,10 +291,11 @@ export class Router {
   }
 
   /** A node that was made anew has another key by the same name. */
-  #lifeOf(keyId: string): NodeView | undefined {
+  #lifeOf(keyId: string, knownAs?: string): NodeView | undefined {
     const node = this.#picture?.byKey(keyId);
-    if (node === undefined || node.state === "up") return node;
-    const heir = this.#picture?.byName(node.name);
+    if (node?.state === "up") return node;
+    const name = node?.name ?? knownAs;
+    const heir = name === undefined ? undefined : this.#picture?.byName(name);
     return heir?.state === "up" ? heir : undefined;
   }
 

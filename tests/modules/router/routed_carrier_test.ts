@@ -45,6 +45,8 @@ class Scene {
   holds = true;
   /** Of the target that is up. */
   life: string | undefined = "first";
+  /** Whoever has the name now, when the key is forgotten. */
+  heir: { name: string; instance: string } | undefined;
   planned = 0;
   readonly carrier: RoutedCarrier;
 
@@ -58,7 +60,10 @@ class Scene {
       ...(first === undefined ? {} : { first }),
       plan: (avoided) => this.#plan(avoided),
       holds: () => this.holds,
-      lifeOf: () => this.life === undefined ? undefined : { name: "b", instance: this.life },
+      lifeOf: (_target, name) =>
+        name === "b" && this.heir || this.life === undefined
+          ? undefined
+          : { name: "b", instance: this.life },
       transmit: (packet, onTaken) => {
         this.sent.push(packet);
         this.taken.push(onTaken);
@@ -279,4 +284,15 @@ Deno.test("carrier: at the end that was asked it outlives the other end's life",
   scene.carrier.meshChanged();
   await scene.carrier.send(packetOf("x"), PRIORITY.normal);
   assert.equal(scene.sent.length, 1);
+});
+
+// A node that was made anew has another key, and its old one is forgotten: nothing was seen of it.
+Deno.test("carrier: ends when another key has taken the name of the target", async () => {
+  const scene = new Scene();
+  scene.carrier.receive(answer());
+  scene.life = undefined;
+  scene.carrier.meshChanged();
+  scene.heir = { name: "b", instance: "second" };
+  scene.carrier.meshChanged();
+  assert.equal(await scene.carrier.closed, '"b" was started again');
 });
