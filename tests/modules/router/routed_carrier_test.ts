@@ -60,10 +60,10 @@ class Scene {
       ...(first === undefined ? {} : { first }),
       plan: (avoided) => this.#plan(avoided),
       holds: () => this.holds,
-      lifeOf: (_target, name) =>
-        name === "b" && this.heir || this.life === undefined
-          ? undefined
-          : { name: "b", instance: this.life },
+      lifeOf: (_target, name) => {
+        if (name === "b" && this.heir !== undefined) return this.heir;
+        return this.life === undefined ? undefined : { name: "b", instance: this.life };
+      },
       transmit: (packet, onTaken) => {
         this.sent.push(packet);
         this.taken.push(onTaken);
