@@ -1,11 +1,12 @@
 /**
  * Runs every test. Those of simulation only compute, for minutes, and the others mostly wait: so they
  * run beside each other, the simulation with what the others leave of the processor. What it printed
- * comes after theirs. With words on the command line it is `deno test` of these.
+ * comes after theirs. Types are what `deno task check` is for. With words on the command line it is
+ * `deno test` of these.
  */
 
 const SIMULATION = "tests/simulation/";
-const COMMAND = [Deno.execPath(), "test", "-A"] as const;
+const COMMAND = [Deno.execPath(), "test", "-A", "--no-check"] as const;
 /** The least that there is. */
 const NICENESS = "19";
 

@@ -6,18 +6,19 @@
 import type { ScenarioOptions, ScenarioOutcome } from "./scenario.ts";
 
 const PROGRAM = new URL("simulate.ts", import.meta.url).pathname;
-/** Few enough that the last process to end does not end alone. */
-const SEEDS_A_PROCESS = 20;
+/** Few enough that the last process to end does not end alone for long. */
+const SEEDS_A_PROCESS = 25;
 /** A mesh of so many nodes is worth a process of its own. */
 const LARGE_NODES = 64;
 
 /**
- * A young generation in which most of what an event leaves behind dies, and no threads beside the one
- * that works: the other core has a process of its own. A thousand nodes need more than V8 takes by
- * itself. The task "simulate" has the same.
+ * A young generation in which most of what an event leaves behind dies, room for the old one without
+ * looking through it, and no threads beside the one that works: the other core has a process of its own.
+ * A mesh of 256 nodes takes 2 GB of memory so; a thousand need more than V8 takes by itself. The task
+ * "simulate" has the same.
  */
 const V8_FLAGS = "--v8-flags=--single-threaded-gc,--max-old-space-size=16384," +
-  "--min-semi-space-size=256,--max-semi-space-size=256";
+  "--min-semi-space-size=512,--max-semi-space-size=512,--initial-old-space-size=3000";
 
 export interface ShardOptions {
   readonly first: number;
