@@ -147,6 +147,17 @@ function checkOptions(options: Options): void {
     const text = `--bg and ${first ?? "--errdir"} exclude each other`;
     throw new UsageError(text, { hint: "The output of a job is shown by minime logs" });
   }
+  if (options.terminal) {
+    const idle = [
+      ["--errdir", options.errdir !== undefined],
+      ["--fanout", options.fanout !== undefined],
+      ["--no-input", options.noInput],
+    ] as const;
+    const [useless] = idle.filter(([, given]) => given).map(([name]) => name);
+    if (useless !== undefined) {
+      throw new UsageError(`--terminal and ${useless} exclude each other`);
+    }
+  }
   if (options.private && (options.bg || options.terminal)) {
     throw new UsageError(`--private and ${options.bg ? "--bg" : "--terminal"} exclude each other`);
   }

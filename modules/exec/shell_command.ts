@@ -7,6 +7,7 @@ import { CONNECT_MS_DEFAULT } from "./limits.ts";
 import { STDOUT } from "./program.ts";
 import { runInSession, type SessionRunOptions } from "./session_run.ts";
 import { withEscape } from "./escape.ts";
+import { Windows } from "./windows.ts";
 
 /** What a terminal is that does not say so. */
 const WINDOW_DEFAULT = { rows: 24, columns: 80 };
@@ -81,35 +82,4 @@ export async function runTerminal(
 
 function windowOf({ rows, columns }: CommandContext): { rows: number; columns: number } {
   return { rows: rows ?? WINDOW_DEFAULT.rows, columns: columns ?? WINDOW_DEFAULT.columns };
-}
-
-/** Sizes of the window, as they change, between the keys. */
-class Windows {
-  #latest: unknown;
-  #wake: (() => void) | undefined;
-
-  changed(window: { rows: number; columns: number }): void {
-    this.#latest = window;
-    this.#wake?.();
-  }
-
-  async *mixedWith(keys: AsyncGenerator<Uint8Array>): AsyncGenerator<unknown, void, void> {
-    let next = keys.next();
-    for (;;) {
-      const { promise: change, resolve } = Promise.withResolvers<undefined>();
-      this.#wake = () => resolve(undefined);
-      if (this.#latest === undefined) {
-        const result = await Promise.race([next, change]);
-        if (result?.done) return;
-        if (result !== undefined) {
-          yield result.value;
-          next = keys.next();
-        }
-      }
-      if (this.#latest !== undefined) {
-        yield this.#latest;
-        this.#latest = undefined;
-      }
-    }
-  }
 }

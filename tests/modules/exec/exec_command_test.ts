@@ -64,9 +64,24 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
   });
 
   await step("needs no -- before the command, and touches no argument", async () => {
-    const words = ["-n", "", " a  b ", "'\"$HOME", "ä€𝄞", "--help", "*"];
+    const long = "ä".repeat(50_000);
+    const words = ["-n", "", " a  b ", "'\"$HOME", "ä€𝄞", "--help", "*", long];
     const { stdout } = await exec("-N", "-w", "n2", "printf", "[%s]", ...words);
     assert.equal(stdout, words.map((word) => `[${word}]`).join(""));
+  });
+
+  await step("options that would do nothing are refused", async () => {
+    for (
+      const [args, text] of [
+        [["-t", "-n"], "--terminal and --no-input exclude each other"],
+        [["-t", "-f", "2"], "--terminal and --fanout exclude each other"],
+        [["-b", "--json"], "--fold and --json exclude each other"],
+        [["--name", "x"], "--name needs --bg"],
+      ] as const
+    ) {
+      const { code, stderr } = await exec(...args, "-w", "n1", "true");
+      assert.deepEqual([code, stderr.includes(text)], [2, true], stderr);
+    }
   });
 
   await step("folds equal output and status", async () => {
