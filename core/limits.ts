@@ -85,6 +85,8 @@ export const USER_CONDUITS_MAX = 64;
 /** Who joins with one token, or wants to be revived: so many at once. They ask as soon as they are there. */
 export const JOINER_CONDUITS_MAX = 64;
 export const JOINER_SILENT_MS_MAX = 10_000;
+/** To dial a registrar: one that swallows what is sent would hold up a newcomer as long as the kernel tries. */
+export const JOIN_DIAL_MS_MAX = 20_000;
 /** Requests that one link may have under way in each direction. */
 export const LINK_STREAMS_MAX = 16_384;
 /** Conduits of one link: its carrier, its bulk half, and what comes while both are exchanged. */

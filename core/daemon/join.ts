@@ -14,6 +14,9 @@ import { POLICY_LIMITS_DEFAULT } from "../security/policy.ts";
 import { NO_REVOCATIONS } from "../security/revocation.ts";
 import type { MeshSecret, Self, Trust } from "../security/trust.ts";
 import { VerifiedCertificates } from "../security/verified_certificates.ts";
+import { ConnectionError } from "../errors.ts";
+import { JOIN_DIAL_MS_MAX } from "../limits.ts";
+import { withTimeLimit } from "../time_limit.ts";
 import { Calls } from "./calls.ts";
 
 /** Keys that were made here, and stay here. */
@@ -62,7 +65,15 @@ export async function dialRegistrar(
     log: () => {},
     context: () => ({ clock, random, primitives, trust, self }),
   });
-  const conduit = await front.dial(endpoint, { expect, join: true, signal });
+  const conduit = await withTimeLimit(
+    (until) => front.dial(endpoint, { expect, join: true, signal: until }),
+    {
+      clock,
+      ms: JOIN_DIAL_MS_MAX,
+      late: () => new ConnectionError("timeout", `No answer within ${JOIN_DIAL_MS_MAX} ms`),
+      signal,
+    },
+  );
   return new Calls({ conduit, clock, dialled: true });
 }
 

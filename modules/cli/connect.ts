@@ -75,14 +75,21 @@ async function reachNode(
   }
   const { node: _, session: __, ...anywhere } = options;
   const others = { home, user, options: anywhere, except: node };
-  const enter = async () =>
-    await reachLocal(needs, home, undefined) ?? await reachRemote(needs, others);
+  let hasEntered = false;
+  const enter = async (signal: AbortSignal) => {
+    const untilThen = { ...needs, signal };
+    const entry = await reachLocal(untilThen, home, undefined) ??
+      await reachRemote(untilThen, others);
+    hasEntered = true;
+    return entry;
+  };
   const { reachRouted } = await import("./routed_session.ts");
   try {
     return await reachRouted(needs, { home, user, node, enter, timeoutMs });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
-    const why = await whyUnseen(needs, { home, user, node, enter }) ?? errorText(error);
+    const unseen = hasEntered ? await whyUnseen(needs, { home, node, enter }) : undefined;
+    const why = unseen ?? errorText(error);
     const text = `Cannot reach node "${node}": ${why}; directly: ${errorText(direct)}`;
     throw new ConnectionError(error.reason, text, { cause: error });
   }
@@ -95,16 +102,22 @@ async function reachNode(
  */
 async function whyUnseen(
   needs: ConnectNeeds,
-  { home, user, node, enter }: Omit<RoutedSession, "timeoutMs">,
+  { home, node, enter }: Pick<RoutedSession, "home" | "node" | "enter">,
 ): Promise<string | undefined> {
-  const { env: { clock, random }, signal } = needs;
+  const { signal } = needs;
   try {
-    const reached = await enter();
-    await using client = new Client({ home, reached, user, bound: false, clock, random });
-    const { nodes } = await readWholeView(client, { signal });
+    const { calls, name } = await enter(signal);
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => calls.close("asked"));
+    const { nodes } = await readWholeView(calls, { signal });
     const selection = { names: () => [node] };
     const context = { home: () => Promise.resolve(home), signal };
-    const { missing } = await selectWithMissing(context, client, { nodes, selection });
+    const asked = {
+      request: calls.request.bind(calls),
+      stream: calls.stream.bind(calls),
+      via: { name },
+    };
+    const { missing } = await selectWithMissing(context, asked, { nodes, selection });
     return missing.nodes.length === 0 ? undefined : `it is ${missingText(missing)}`;
   } catch (error) {
     if (!(error instanceof MinimeError) || error instanceof UsageError) throw error;

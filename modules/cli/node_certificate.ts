@@ -11,7 +11,6 @@ import {
   ByteReader,
   ByteWriter,
   CLOCK_SKEW_MS_MAX,
-  ConnectionError,
   dialRegistrar,
   type Environment,
   errorText,
@@ -24,7 +23,6 @@ import {
   signForModule,
   type Trust,
   verifyChain,
-  withTimeLimit,
 } from "../../core/mod.ts";
 import { issueAgain } from "../keys/mod.ts";
 import { type Authority, KEY_BYTES, needsNow } from "../shared/authority.ts";
@@ -44,8 +42,6 @@ const REVIVE_MS_MAX = 20_000;
  */
 const REVIVE_PAUSE_MS_MIN = 5_000;
 const REVIVE_PAUSE_MS_MAX = 60_000;
-/** Doublings from the shortest pause to the longest. */
-const REVIVE_DOUBLINGS_MAX = 4;
 
 /** Two certificates with their lengths before them. */
 export function encodeChain(chain: readonly Uint8Array[]): Uint8Array {
@@ -156,7 +152,7 @@ export async function revived(
     if (isAlone || now === undefined) return keys;
     const most = Math.min(
       REVIVE_PAUSE_MS_MAX,
-      REVIVE_PAUSE_MS_MIN * 2 ** Math.min(rounds, REVIVE_DOUBLINGS_MAX),
+      REVIVE_PAUSE_MS_MIN * 2 ** rounds,
     );
     // Aborts only when we stop.
     await clock.sleep(lessByChance(most, random), { signal }).catch(() => {});
@@ -267,22 +263,6 @@ function registrarsOf({ mesh, name }: Pick<ReviveParts, "mesh" | "name">): reado
 
 /** The certificate that it gives, of which nothing is verified yet. */
 async function ask(
-  env: Environment,
-  primitives: Primitives,
-  { asked, ...asking }: Asking & { readonly asked: Asked },
-): Promise<Uint8Array[]> {
-  return await withTimeLimit(
-    (signal) => dialAndAsk(env, primitives, { ...asking, asked, signal }),
-    {
-      clock: env.clock,
-      ms: REVIVE_MS_MAX,
-      late: () => new ConnectionError("timeout", `No answer within ${REVIVE_MS_MAX} ms`),
-      signal: asking.signal,
-    },
-  );
-}
-
-async function dialAndAsk(
   env: Environment,
   primitives: Primitives,
   { keys, identity, trust, asked, signal }: Asking & { readonly asked: Asked },

@@ -25,7 +25,7 @@ export interface RoutedSession {
   /** The node's name. */
   readonly node: string;
   /** Reaches a node that is another one. */
-  readonly enter: () => Promise<Reached>;
+  readonly enter: (signal: AbortSignal) => Promise<Reached>;
   /** How long to try. @default the routed conduit's own limit */
   readonly timeoutMs?: number;
 }
@@ -34,19 +34,19 @@ export interface RoutedSession {
 export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): Promise<Reached> {
   const { env: { clock }, signal, out } = needs;
   const { node, timeoutMs, user } = session;
-  const enter = async () => {
-    const entry = await session.enter();
+  const enter = async (until: AbortSignal) => {
+    const entry = await session.enter(until);
     out.detail(`Node "${node}" through "${entry.name}"`);
     return entry;
   };
   const endToEnd = await user.endToEnd();
-  const first = await enter();
+  const first = await enter(signal);
   let watch: TargetWatch | undefined;
   try {
     const keyId = await keyIdOf(first, session);
     watch = new TargetWatch(first.calls, { keyId, clock });
     const { conduit, done } = await openSession(entryOf(first), { keyId, name: node }, {
-      enter: async () => entryOf(await enter()),
+      enter: async (over) => entryOf(await enter(AbortSignal.any([signal, over]))),
       endToEnd,
       clock,
       signal: AbortSignal.any([signal, watch.lost]),

@@ -13,6 +13,7 @@
 import {
   ConnectionError,
   type Datagram,
+  equalBytes,
   errorText,
   limitedLog,
   type Log,
@@ -22,7 +23,7 @@ import {
   RateLimit,
   type Timer,
 } from "../../core/mod.ts";
-import { chance } from "../shared/chance.ts";
+import { chance, lessByChance } from "../shared/chance.ts";
 import { isEverywhere } from "../shared/host_endpoints.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
 import { REGISTRAR_GROUP } from "../shared/roles.ts";
@@ -40,7 +41,7 @@ import {
   SPEAK_MS_MIN,
   WORDS_PER_SECOND_MAX,
 } from "./limits.ts";
-import { decodeWord, encodeWord, isCall } from "./word.ts";
+import { decodeWord, encodeCall, encodeWord } from "./word.ts";
 
 /** What it needs of the daemon. */
 export interface LookoutOptions {
@@ -59,6 +60,8 @@ export class Lookout {
   readonly #stopping = new AbortController();
   readonly #subscription: Disposable;
   readonly #running: Promise<void>;
+  /** Of those who look for a registrar: the same bytes each time. */
+  readonly #calls: readonly Uint8Array[];
   #group: Multicast | undefined;
   /** Since the start, or since the last link went. */
   #asked = 0;
@@ -74,6 +77,7 @@ export class Lookout {
   constructor(options: LookoutOptions) {
     const { env, links, log, self } = options.host;
     this.#options = options;
+    this.#calls = options.tags.map(encodeCall);
     this.#log = log;
     this.#words = new RateLimit(WORDS_PER_SECOND_MAX, env.clock);
     this.#dialler = new CandidateDialler({
@@ -203,7 +207,9 @@ export class Lookout {
 
   #take({ bytes, from }: Datagram): void {
     const { tags, host: { self } } = this.#options;
-    if (this.#isRegistrar && tags.some((tag) => isCall(tag, bytes))) return this.#answerSoon();
+    if (this.#isRegistrar && this.#calls.some((call) => equalBytes(call, bytes))) {
+      return this.#answerSoon();
+    }
     const word = firstOf(tags, (tag) => decodeWord(tag, bytes));
     if (word === undefined || !this.#words.take()) return;
     const { keyId, port, asks } = word;
@@ -238,7 +244,7 @@ export class Lookout {
 
   /** Half to the whole of it. */
   #jitter(ms: number): number {
-    return ms * (1 - this.#chance() / 2);
+    return lessByChance(ms, this.#options.host.env.random);
   }
 
   #chance(): number {

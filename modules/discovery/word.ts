@@ -15,7 +15,6 @@
  */
 
 import * as library from "dns-packet";
-import { equalBytes } from "../../core/mod.ts";
 import { LABEL_CHARACTERS } from "./limits.ts";
 
 type Text = string | Uint8Array;
@@ -74,15 +73,10 @@ export function encodeWord(tag: string, { keyId, port, asks }: Word): Uint8Array
   return dns.encode({ type: "query", id: 0, questions, additionals });
 }
 
-/** Asks for registrars, and says nothing of who asks. */
+/** Asks for registrars, and says nothing of who asks: the same bytes each time. */
 export function encodeCall(tag: string): Uint8Array {
   const questions = [{ type: "PTR", name: meshName(tag) }] as const;
   return dns.encode({ type: "query", id: 0, questions, additionals: [] });
-}
-
-/** Whether it is such a call: the same bytes each time. */
-export function isCall(tag: string, bytes: Uint8Array): boolean {
-  return equalBytes(bytes, encodeCall(tag));
 }
 
 /** Undefined for whatever is no word of this mesh, which most packets on a network are not. */

@@ -5,7 +5,7 @@
  */
 
 import { CallError, type Clock, type Link, PRIORITY, type Timer } from "../../core/mod.ts";
-import { SUSPECT_MS } from "./limits.ts";
+import { LATE_MS, SUSPECT_MS } from "./limits.ts";
 
 /** Any answer will do. */
 const PING_VERB = "core.ping";
@@ -28,12 +28,16 @@ export function watchSilence(
     if (!over) timer = clock.after(SUSPECT_MS, look);
   };
   const look = () => {
-    if (clock.monotonic() - link.heardAt < SUSPECT_MS) return again();
+    const askedAt = clock.monotonic();
+    if (askedAt - link.heardAt < SUSPECT_MS) return again();
     link.request(PING_VERB, undefined, { deadlineMs: SUSPECT_MS, priority: PRIORITY.control }).then(
       again,
       (error: unknown) => {
         // Anything but silence is an answer, or the end of the link, which is told by the call itself.
-        const isSilent = error instanceof CallError && error.class === "timeout";
+        const isTimeout = error instanceof CallError && error.class === "timeout";
+        // Its answer may lie unread where we ourselves stood still, and other words of it count as well.
+        const isLate = clock.monotonic() - askedAt > SUSPECT_MS + LATE_MS;
+        const isSilent = isTimeout && !isLate && link.heardAt <= askedAt;
         if (over || (isSilent && onSilent())) return;
         again();
       },

@@ -5,13 +5,8 @@
  */
 
 import * as v from "valibot";
-import {
-  type Environment,
-  equalBytes,
-  MinimeError,
-  NotFoundError,
-  VERSION,
-} from "../../core/mod.ts";
+import { type Environment, equalBytes, MinimeError, VERSION } from "../../core/mod.ts";
+import { readIfThere } from "../shared/read_if_there.ts";
 import { installedMeshes } from "./installed_mesh.ts";
 import { runProgram } from "./run_program.ts";
 import { ServiceControl } from "./service_control.ts";
@@ -71,18 +66,6 @@ async function isInUse(env: Environment, kind: ServiceKind): Promise<boolean> {
     if (running) return true;
   }
   return false;
-}
-
-async function readIfThere(
-  { files }: Pick<Environment, "files">,
-  path: string,
-): Promise<Uint8Array | undefined> {
-  try {
-    return await files.read(path);
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  }
 }
 
 /** Undefined for one that does not say, such as one that does not run here at all. */

@@ -1,8 +1,8 @@
 /**
  * Notices links whose peer is silent: a machine without power, a frozen process, a cable cut. Each
  * end of a link says every few seconds that it is there, and takes whatever it hears for a sign of
- * life. A process that was itself stalled judges nobody: what others sent may lie unread. Nor does the
- * time count that it was stalled; the rest does, so that one that stalls again and again judges too.
+ * life. A process that was itself stalled judges nobody: what others sent may lie unread, so it listens
+ * anew. One that stalls again and again does so for a while only: it would never judge anybody.
  */
 
 import * as v from "valibot";
@@ -22,7 +22,7 @@ import {
   SILENCE_MS_MAX,
   SLOW_MS,
   STALL_MS,
-  STALLS_MAX,
+  STALLS_MS_MAX,
 } from "./limits.ts";
 
 /** Says that we are there and what our wall clock shows: an event costs one small message, no timer. */
@@ -38,22 +38,18 @@ export interface HeartbeatOptions {
   readonly onSilent: (link: Link) => void;
 }
 
-/** A time in which this process did nothing, by its own timer. */
-interface Stall {
-  /** Monotonic ms. */
-  readonly endedAt: number;
-  readonly ms: number;
-}
-
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #roundTrips = new WeakMap<Link, number>();
+  /** Measured as they came up alone. */
+  readonly #young = new WeakSet<Link>();
   readonly #stopping = new AbortController();
   #timer: Timer | undefined;
   #beatAt: number;
   #wakeAt = 0;
-  /** In the order of time, as far back as the last sign of life of any link. */
-  #stalls: Stall[] = [];
+  /** Monotonic ms: end of our last stall, and of the first one of those that follow each other. */
+  #stalledAt = -Infinity;
+  #stallsAt = -Infinity;
   #beats = 0;
 
   constructor(options: HeartbeatOptions) {
@@ -68,6 +64,7 @@ export class Heartbeat {
   }
 
   linkUp(link: Link): void {
+    this.#young.add(link);
     this.#measure(link);
   }
 
@@ -96,35 +93,25 @@ export class Heartbeat {
   #wake(): void {
     const { clock, links, onSilent } = this.#options;
     const now = clock.monotonic();
-    const lateMs = now - this.#wakeAt;
-    const isStalled = lateMs > STALL_MS;
-    if (isStalled) this.#stalls.push({ endedAt: now, ms: lateMs });
+    const isStalled = now - this.#wakeAt > STALL_MS;
+    if (isStalled) {
+      if (now - this.#stalledAt > SILENCE_MS_MAX) this.#stallsAt = now;
+      this.#stalledAt = now;
+    }
+    const anewAt = Math.min(this.#stalledAt, this.#stallsAt + STALLS_MS_MAX);
     if (now >= this.#beatAt) {
       this.#beat(links());
       this.#beatAt = this.#nextBeat();
     }
     let next = this.#beatAt;
-    let heardAt = now;
     for (const link of links()) {
-      const leftMs = SILENCE_MS_MAX - this.#silentMs(link, now);
-      // At least 1: what rounding leaves would be waited for again and again, without end.
-      if (leftMs > 0) next = Math.min(next, now + Math.max(1, leftMs));
+      const silentAt = Math.max(link.heardAt, anewAt) + SILENCE_MS_MAX;
+      if (silentAt > now) next = Math.min(next, silentAt);
       // What has come meanwhile is read first.
       else if (isStalled) next = Math.min(next, now + READ_MS);
       else onSilent(link);
-      heardAt = Math.min(heardAt, link.heardAt);
     }
-    this.#stalls = this.#stalls.filter(({ endedAt }) => endedAt > heardAt).slice(-STALLS_MAX);
     this.#sleep(next);
-  }
-
-  /** How long we listened to it and heard nothing. */
-  #silentMs({ heardAt }: Link, now: number): number {
-    let ms = now - heardAt;
-    for (const stall of this.#stalls) {
-      ms -= Math.max(0, Math.min(stall.ms, stall.endedAt - heardAt));
-    }
-    return ms;
   }
 
   /** At the same time by all clocks: to wake for one beat costs far more than to read all of them. */
@@ -140,7 +127,8 @@ export class Heartbeat {
       // Not all in the same beat.
       if (index % ROUND_TRIP_BEATS === turn) return this.#measure(link);
       // It may have been measured in a busy moment: in a boot all links are.
-      if ((this.#roundTrips.get(link) ?? 0) > SLOW_MS) this.#measure(link);
+      const isDoubted = this.#young.delete(link) || (this.#roundTrips.get(link) ?? 0) > SLOW_MS;
+      if (isDoubted) this.#measure(link);
       link.tell(BEAT_VERB, { unixMs: clock.now() }).catch((error: unknown) =>
         this.#failed(link, error)
       );

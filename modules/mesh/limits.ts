@@ -114,6 +114,8 @@ export const STATES_DELAY_MS_PER_NODE = 0.1;
  * newer ones need to come, by offers over a few hops, and more than a round trip between continents.
  */
 export const HEARSAY_MS = 600;
+/** Who is back so soon was cut off by a link that flaps, which leaves little time to die meanwhile. */
+export const HEARSAY_AFTER_MS = 1_000;
 /** A node that was never reachable is not shown as down before its neighbours can have spoken. */
 export const NEWCOMER_MS = 2_000;
 
@@ -158,10 +160,10 @@ export const HEARTBEAT_MS = 2_200;
 export const SILENCE_MS_MAX = 4_500;
 /** Our own timer was so late: we were stalled, and what others sent may still be unread. */
 export const STALL_MS = 500;
+/** Who stalls again and again listens anew after each stall for so long, and not for ever. */
+export const STALLS_MS_MAX = 2 * SILENCE_MS_MAX;
 /** After a stall what has come is read for so long before anybody is judged. */
 export const READ_MS = 100;
-/** Stalls that are remembered: with one in each second of the longest silence that they can make. */
-export const STALLS_MAX = 64;
 /** A neighbour's clock that seems to be so far behind is asked; an answer that took longer says little. */
 export const CLOCK_DOUBT_MS = 500;
 /** Every so many beats the round-trip time is measured as well. */

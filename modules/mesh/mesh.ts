@@ -340,7 +340,7 @@ export class Mesh {
     });
     if (changed.length + forgotten.length > 0) this.#watchers.publish({ changed, forgotten });
     if (reshaped) {
-      this.#table.up = this.view.nodes.filter(({ state }) => state === "up").length;
+      this.#table.countUp();
       this.#calm.run(() => this.#reshape());
     } else this.#trimmer.update();
     if (againInMs !== undefined) this.#statesSoon(againInMs);

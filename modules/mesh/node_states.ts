@@ -6,7 +6,7 @@
  */
 
 import type { MeshChange, MeshView, NodeState, NodeView } from "../shared/mesh_view.ts";
-import { HEARSAY_MS, NEWCOMER_MS } from "./limits.ts";
+import { HEARSAY_AFTER_MS, HEARSAY_MS, NEWCOMER_MS } from "./limits.ts";
 import { placesOfLoss } from "./losses.ts";
 import type { NodeEntry, NodeTable } from "./node_table.ts";
 import { Reach } from "./reach.ts";
@@ -64,7 +64,7 @@ export class NodeStates {
         continue;
       }
       this.#newcomers.delete(keyId);
-      if (way && this.#isHearsay(entry, now.monotonic)) continue;
+      if (way && this.#isHearsay(entry, now)) continue;
       this.#returning.delete(keyId);
       judge(entry, way, now.now);
       if (entry.state !== "up" && this.#hasSuccessor(entry)) entry.forgotten = true;
@@ -147,10 +147,15 @@ export class NodeStates {
 
   /**
    * The way back to it is made of what was said before it was gone. When a partition has healed, the news
-   * that would say otherwise may be under way: a node that died meanwhile is not up for that long.
+   * that would say otherwise may be under way: a node that died meanwhile is not up for that long. Nor
+   * is a link that flaps a partition.
    */
-  #isHearsay({ keyId, state, stale }: NodeEntry, monotonic: number): boolean {
+  #isHearsay(
+    { keyId, state, stale, since: goneAt }: NodeEntry,
+    { now, monotonic }: StatesUpdate,
+  ): boolean {
     if (!stale || state === "up" || this.#links.includes(keyId)) return false;
+    if (now - goneAt < HEARSAY_AFTER_MS) return false;
     const since = this.#returning.get(keyId) ?? monotonic;
     this.#returning.set(keyId, since);
     return monotonic - since < HEARSAY_MS;

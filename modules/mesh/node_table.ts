@@ -54,11 +54,20 @@ export class NodeTable {
   /** Key ids by name; a list only where several have the name. */
   readonly #names = new Map<string, string | string[]>();
   #changed = new Set<string>();
-  /** How many were up when that was looked at last; whoever judges them says it. */
-  up = 0;
+  #up = 0;
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** How many were up when they were counted last. */
+  get up(): number {
+    return this.#up;
+  }
+
+  countUp(): void {
+    this.#up = 0;
+    for (const { state } of this.#entries.values()) if (state === "up") this.#up++;
   }
 
   /** All are linked with all, which costs little: nothing needs to wait for more. */

@@ -13,6 +13,7 @@ import type { GroupResult } from "../shared/group_result.ts";
 import { GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
 import { isGone, lookAtMesh } from "../shared/looks.ts";
 import { reachMesh, readWholeView } from "../shared/mesh_query.ts";
+import type { MeshView } from "../shared/mesh_view.ts";
 import { missingNodes } from "../shared/missing_nodes.ts";
 import { certificateWarnings } from "../shared/renewal.ts";
 import { KeysStatusSchema } from "../shared/renewal_verbs.ts";
@@ -44,24 +45,36 @@ export async function runStatus(context: CommandContext, options: StatusOptions)
   if (options.timeout !== undefined) {
     throw new UsageError("--timeout says how long --wait waits", { hint: "Add --wait healthy" });
   }
+  let brought: MeshView | undefined;
   const { problems } = await lookAtMesh(context, {
     ...options,
     redraw: !options.json,
-    connect: async () => (await reachMesh(context)).client,
-    look: (client) => look(context, options, client),
+    connect: async () => {
+      const { client, view } = await reachMesh(context);
+      brought = view;
+      return client;
+    },
+    look: (client) => {
+      const view = brought;
+      brought = undefined;
+      return look(context, options, { client, view });
+    },
     show: (status, client) => show(context, options, { status, client }),
   });
   return problems.length === 0 ? EXIT.ok : EXIT.someFailed;
 }
 
+/** `view`: what the mesh looks like, where it is known already. */
 async function look(
   context: CommandContext,
   options: StatusOptions,
-  client: MeshClient,
+  { client, view: brought }: { readonly client: MeshClient; readonly view?: MeshView | undefined },
 ): Promise<MeshStatus> {
   const { env, signal } = context;
   const asked = { targets: "", reduce: { kind: "list" }, signal } as const;
-  const seeing = readWholeView(client, { signal });
+  const seeing = brought === undefined
+    ? readWholeView(client, { signal })
+    : Promise.resolve(brought);
   const [view, missing, result, keys, shut] = await Promise.all([
     seeing,
     seeing.then(({ nodes }) => missingNodes(context, client, nodes.map(({ name }) => name))),
@@ -149,8 +162,9 @@ async function wait(
   try {
     for (;;) {
       try {
-        client ??= (await reachMesh(context)).client;
-        const status = await look(context, options, client);
+        let view: MeshView | undefined;
+        if (client === undefined) ({ client, view } = await reachMesh(context));
+        const status = await look(context, options, { client, view });
         seen = { status, client };
         lacks = goal.lacks(status) ?? "";
         if (lacks === "") break;

@@ -13,6 +13,7 @@ import {
   UsageError,
 } from "../../core/mod.ts";
 import { baseFolder } from "../shared/private_folder.ts";
+import { readIfThere } from "../shared/read_if_there.ts";
 import type { BinaryFacts } from "./boot_script.ts";
 import { COPY_CHUNK_BYTES } from "./limits.ts";
 
@@ -151,18 +152,6 @@ async function openBinary(
   }
   const hash = toHex(primitives.sha256(bytes));
   return new Binary(env, primitives, path, { hash, bytes: bytes.length, architecture });
-}
-
-async function readIfThere(
-  env: Needs,
-  path: string,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await env.files.read(path);
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  }
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array<ArrayBuffer>> {

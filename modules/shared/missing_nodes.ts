@@ -5,7 +5,7 @@
  */
 
 import * as v from "valibot";
-import { CallError, ConnectionError, UsageError } from "../../core/mod.ts";
+import { type Caller, CallError, ConnectionError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "./command.ts";
 import type { NodeFailure } from "./group_result.ts";
 import type { KnownNode } from "./mesh_home.ts";
@@ -16,6 +16,9 @@ import { type NodeSelection, sourceOf } from "./node_selection.ts";
 
 /** How long a daemon may take to say it; one that has just started waits for its first view. */
 const UNHEARD_MS_MAX = 5_000;
+
+/** The daemon that is asked, and how. */
+type Asked = Caller & { readonly via: Pick<MeshClient["via"], "name"> };
 
 export interface MissingNodes {
   /** As the home knows them; sorted by name. */
@@ -29,7 +32,7 @@ export interface MissingNodes {
 /** What the home knows of, but for names in `present` and forgotten nodes. */
 export async function missingNodes(
   context: Pick<CommandContext, "home" | "signal">,
-  client: MeshClient,
+  client: Asked,
   present: Iterable<string>,
 ): Promise<MissingNodes> {
   const there = new Set(present);
@@ -52,7 +55,7 @@ export interface Targets {
  */
 export async function targetsOf(
   context: Pick<CommandContext, "home" | "signal">,
-  client: MeshClient,
+  client: Asked,
   selection: NodeSelection,
 ): Promise<Targets> {
   const { signal } = context;
@@ -64,8 +67,9 @@ export async function targetsOf(
   const named = selection.names({ all: ask, resolve: ask });
   if (!needsMesh) {
     if (named.length === 0) throw new UsageError("No node is selected");
+    const meant = new Set(named);
     const home = await context.home();
-    const known = (await home.nodes()).filter(({ name }) => named.includes(name));
+    const known = (await home.nodes()).filter(({ name }) => meant.has(name));
     const missing = await unheardOf(client, known, signal);
     const away = new Set(missing.nodes.map(({ name }) => name));
     return { names: named.filter((name) => !away.has(name)), missing: failuresOf(missing) };
@@ -86,7 +90,7 @@ export async function targetsOf(
  */
 export async function selectWithMissing(
   context: Pick<CommandContext, "home" | "signal">,
-  client: MeshClient,
+  client: Asked,
   { nodes, selection }: {
     readonly nodes: readonly NodeView[];
     readonly selection: Pick<NodeSelection, "names">;
@@ -111,7 +115,7 @@ export function missingText({ via }: Pick<MissingNodes, "via">): string {
  */
 export async function selectSeen(
   context: Pick<CommandContext, "home" | "signal">,
-  client: MeshClient,
+  client: Asked,
   about: {
     readonly nodes: readonly NodeView[];
     readonly selection: Pick<NodeSelection, "names" | "named">;
@@ -140,7 +144,7 @@ function failuresOf({ nodes, via, since }: MissingNodes): NodeFailure[] {
 }
 
 async function unheardOf(
-  client: MeshClient,
+  client: Asked,
   known: readonly KnownNode[],
   signal: AbortSignal,
 ): Promise<MissingNodes> {
@@ -157,7 +161,7 @@ async function unheardOf(
 
 /** Undefined: the daemon is an older one, which does not know the question. */
 async function askUnheard(
-  client: MeshClient,
+  client: Asked,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<Unheard | undefined> {

@@ -1,7 +1,8 @@
 /**
  * Files that say what a daemon does, or that it runs: nobody but root and the user of the daemon may
  * be able to change them, or a folder on the way to them, as ssh wants it of its own. Everything else
- * is refused with the command that puts it right.
+ * is refused with the command that puts it right. Of a chain of symbolic links the first and what the
+ * last one leads to are looked at, and the folders of both.
  */
 
 import { type Environment, type FileFacts, UsageError } from "../../core/mod.ts";
@@ -34,13 +35,15 @@ function placesOf(path: string): string[] {
 }
 
 function check({ processes: { uid } }: Needs, path: string, facts: FileFacts): void {
-  if (facts.kind === "other") return;
   if (facts.uid !== 0 && facts.uid !== uid) {
+    const chown = facts.kind === "other" ? "chown -h" : "chown";
     throw new UsageError(
       `"${path}" belongs to user ${facts.uid}, who could change what this daemon does: if you trust ` +
-        `what is in it, run: chown ${uid} ${shellQuoted(path)}`,
+        `what is in it, run: ${chown} ${uid} ${shellQuoted(path)}`,
     );
   }
+  // What the mode of a link says means nothing.
+  if (facts.kind === "other") return;
   const isSticky = facts.kind === "folder" && (facts.mode & STICKY) !== 0;
   if ((facts.mode & OTHERS_WRITE) === 0 || isSticky) return;
   const mode = facts.mode.toString(8).padStart(4, "0");

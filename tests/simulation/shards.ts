@@ -12,12 +12,12 @@ const SEEDS_A_PROCESS = 25;
 const LARGE_NODES = 64;
 
 /**
- * A young generation in which most of what an event leaves behind dies, room for the old one without
+ * Of a process that simulates: a young generation in which most of what an event leaves behind dies, room for the old one without
  * looking through it, and no threads beside the one that works: the other core has a process of its own.
  * A mesh of 256 nodes takes 2 GB of memory so; a thousand need more than V8 takes by itself. The task
  * "simulate" has the same.
  */
-const V8_FLAGS = "--v8-flags=--single-threaded-gc,--max-old-space-size=16384," +
+export const V8_FLAGS = "--v8-flags=--single-threaded-gc,--max-old-space-size=16384," +
   "--min-semi-space-size=512,--max-semi-space-size=512,--initial-old-space-size=3000";
 
 export interface ShardOptions {

@@ -27,8 +27,8 @@ export interface Entry {
 export interface RoamingOptions {
   readonly clock: Clock;
   readonly args: OpenArgs;
-  /** Connects to a daemon that can be reached now. */
-  readonly enter: () => Promise<Entry>;
+  /** Connects to a daemon that can be reached now, unless the signal aborts. */
+  readonly enter: (signal: AbortSignal) => Promise<Entry>;
 }
 
 export class RoamingCarrier implements Carrier {
@@ -44,8 +44,9 @@ export class RoamingCarrier implements Carrier {
   #run: ((packet: Uint8Array) => void) | undefined;
   #over = false;
   #isTrying = false;
-  /** Connections that are being closed. */
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #stopping = new AbortController();
+  /** Connections that are being made and closed. */
+  readonly #underWay = new Set<Promise<unknown>>();
   #resolveClosed: (text: string) => void = () => {};
 
   constructor(first: Entry, options: RoamingOptions) {
@@ -82,22 +83,23 @@ export class RoamingCarrier implements Carrier {
   /** Where nothing comes back by any path the entry itself may be the one that swallows. */
   reroute(): void {
     if (++this.#reroutes < REROUTES_BEFORE_ENTRY) this.#inner?.reroute();
-    else if (this.#inner !== undefined) void this.#tryAnother(this.#inner);
+    else if (this.#inner !== undefined) this.#follow(this.#tryAnother(this.#inner));
   }
 
   close(text: string): void {
     if (this.#over) return;
     this.#over = true;
     this.#run = undefined;
+    this.#stopping.abort();
     this.#inner?.close(text);
     this.#inner = undefined;
     this.#leave(this.#entry);
     this.#resolveClosed(text);
   }
 
-  /** Resolves when no connection is left, after all is closed. */
+  /** Resolves when no connection is left and none is being made, after all is closed. */
   async left(): Promise<void> {
-    await Promise.all(this.#leaving);
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
   #use(entry: Entry): void {
@@ -109,14 +111,16 @@ export class RoamingCarrier implements Carrier {
       this.#reroutes = 0;
       this.#run?.(packet);
     });
-    void inner.closed.then((text) => this.#onClosed(inner, text));
+    void inner.closed.then((text) => this.#follow(this.#onClosed(inner, text)));
   }
 
   /** A daemon that is there and does not want to carry is not the same as one that is gone. */
   async #onClosed(inner: Carrier, text: string): Promise<void> {
     const { clock } = this.#options;
     const gone = this.#entry.gone.then(() => true);
-    const isGone = await Promise.race([gone, clock.sleep(ENTRY_DEATH_MS).then(() => false)]);
+    const { signal } = this.#stopping;
+    const patience = clock.sleep(ENTRY_DEATH_MS, { signal }).then(() => false, () => false);
+    const isGone = await Promise.race([gone, patience]);
     if (this.#over || inner !== this.#inner) return;
     if (isGone) await this.#enterAgain(text);
     else this.close(text);
@@ -127,7 +131,7 @@ export class RoamingCarrier implements Carrier {
     if (this.#isTrying) return;
     this.#isTrying = true;
     try {
-      const entry = await this.#options.enter();
+      const entry = await this.#options.enter(this.#stopping.signal);
       if (this.#over || inner !== this.#inner) return this.#leave(entry);
       const left = this.#entry;
       this.#use(entry);
@@ -135,6 +139,7 @@ export class RoamingCarrier implements Carrier {
       this.#leave(left);
       this.onMoved();
     } catch (error) {
+      if (this.#over) return;
       if (!(error instanceof MinimeError)) throw error;
       // Nobody else can be reached, so the mesh may be at fault and not the entry: it goes on.
       this.#reroutes = 0;
@@ -149,23 +154,31 @@ export class RoamingCarrier implements Carrier {
     this.#inner?.close(why);
     this.#inner = undefined;
     this.#leave(this.#entry);
+    const { signal } = this.#stopping;
     const until = clock.monotonic() + ROUTE_MS_MAX;
     for (;;) {
       try {
-        const entry = await enter();
+        const entry = await enter(signal);
         if (this.#over) return this.#leave(entry);
         this.#use(entry);
         return this.onMoved();
       } catch (error) {
         if (this.#over) return;
         if (clock.monotonic() >= until) return this.close(errorText(error));
-        await clock.sleep(ENTER_AGAIN_MS);
+        await clock.sleep(ENTER_AGAIN_MS, { signal }).catch(() => {
+          // It is over, which the next look finds.
+        });
       }
     }
   }
 
   #leave(entry: Entry): void {
-    const leaving = entry.close().finally(() => this.#leaving.delete(leaving));
-    this.#leaving.add(leaving);
+    this.#follow(entry.close());
+  }
+
+  /** What it rejects with is a bug, which `left` tells. */
+  #follow(promise: Promise<unknown>): void {
+    const followed = promise.finally(() => this.#underWay.delete(followed));
+    this.#underWay.add(followed);
   }
 }

@@ -11,7 +11,7 @@ import { type Entry, RoamingCarrier } from "./roaming_carrier.ts";
 
 export interface OpenSession extends Omit<InitiateRouted, "carrier" | "local"> {
   /** Connects to a daemon that can be reached now, and is not the target itself. */
-  readonly enter: () => Promise<Entry>;
+  readonly enter: (signal: AbortSignal) => Promise<Entry>;
   /** @default high */
   readonly class?: RouteClass;
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ConnectionError, type Datagram, type Multicast } from "../../../core/mod.ts";
 import { inquire } from "../../../modules/discovery/inquiry.ts";
 import { INQUIRY_MS, INQUIRY_PLACES_MAX } from "../../../modules/discovery/limits.ts";
-import { encodeWord, isCall } from "../../../modules/discovery/word.ts";
+import { encodeCall, encodeWord } from "../../../modules/discovery/word.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
 const TAG = "0123456789abcdef";
@@ -54,7 +54,7 @@ Deno.test("inquiry: asks on each network, and tells first of those who answered"
   const found = world.inquire();
   await world.clock.advance(0);
   assert.deepEqual(world.said.map(({ from }) => from), ["10.0.0.1", "192.0.2.1"]);
-  assert.ok(world.said.every(({ bytes }) => isCall(TAG, bytes)));
+  for (const { bytes } of world.said) assert.deepEqual(bytes, encodeCall(TAG));
   await world.hear(1, true);
   await world.hear(9, false, "00".repeat(8));
   await world.hear(2, false);

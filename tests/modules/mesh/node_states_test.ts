@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Self } from "../../../core/mod.ts";
 import type { Advert } from "../../../modules/mesh/advert.ts";
-import { HEARSAY_MS, NEWCOMER_MS } from "../../../modules/mesh/limits.ts";
+import { HEARSAY_AFTER_MS, HEARSAY_MS, NEWCOMER_MS } from "../../../modules/mesh/limits.ts";
 import { NodeStates } from "../../../modules/mesh/node_states.ts";
 import { NodeTable } from "../../../modules/mesh/node_table.ts";
 import { advertOf, NOW_MS, seededKeys } from "./adverts.ts";
@@ -86,18 +86,27 @@ Deno.test("node states: who is back by old adverts alone is up a little later", 
   scene.edges("ab bc cd");
   scene.update("b");
   assert.equal(scene.update(""), "a:up b:down c:down d:down");
-  assert.equal(scene.update("b"), "a:up b:up c:down d:down", "a link of ours is no hearsay");
+  const later = NOW_MS + HEARSAY_AFTER_MS;
+  assert.equal(scene.update("b", later), "a:up b:up c:down d:down", "a link of ours is no hearsay");
   assert.equal(scene.last?.againInMs, HEARSAY_MS);
   scene.advert("c", "b");
-  assert.equal(scene.update("b"), "a:up b:up c:up d:down", "c says that it has lost d");
+  assert.equal(scene.update("b", later), "a:up b:up c:up d:down", "c says that it has lost d");
   scene.monotonic = HEARSAY_MS - 1;
   scene.advert("c", "bd");
-  assert.equal(scene.update("b"), "a:up b:up c:up d:down", "waited for anew");
+  assert.equal(scene.update("b", later), "a:up b:up c:up d:down", "waited for anew");
   scene.monotonic += HEARSAY_MS - 1;
-  assert.equal(scene.update("b"), "a:up b:up c:up d:down");
+  assert.equal(scene.update("b", later), "a:up b:up c:up d:down");
   scene.monotonic += 1;
-  assert.equal(scene.update("b"), "a:up b:up c:up d:up", "nobody has said otherwise");
+  assert.equal(scene.update("b", later), "a:up b:up c:up d:up", "nobody has said otherwise");
   assert.equal(scene.last?.againInMs, undefined);
+});
+
+Deno.test("node states: who is back at once has only lost a link for a moment", () => {
+  const scene = new Scene("abc");
+  scene.edges("ab bc");
+  scene.update("b");
+  assert.equal(scene.update(""), "a:up b:down c:down");
+  assert.equal(scene.update("b", NOW_MS + HEARSAY_AFTER_MS - 1), "a:up b:up c:up");
 });
 
 Deno.test("node states: who is back and says something new is up at once", () => {

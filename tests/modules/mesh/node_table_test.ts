@@ -23,7 +23,7 @@ function tableOf(people: readonly Self[]) {
     return table.put({ received, identity, trustedAt: 0, forgotten: false, now: 0 });
   };
   for (const self of people) say(self, { links: [A] }).state = "up";
-  table.up = people.length;
+  table.countUp();
   return { table, say };
 }
 

@@ -192,6 +192,8 @@ Deno.test("simulated mesh: a node that stalls again and again notices a dead nei
   await mesh.simulation.run({ forMs: 60_000 });
   stutters = false;
   assert.equal(await mesh.states(["n1", "n3"]), "3 up, 1 down");
+  const givenUp = mesh.logs.filter((line) => /n2 mesh warning: .* given up/.test(line));
+  assert.deepEqual(givenUp.filter((line) => !line.includes('"n4"')), [], "the others were heard");
 });
 
 Deno.test("simulated mesh: after a long stall silence is counted from when others were heard again", async () => {

@@ -66,4 +66,8 @@ Deno.test("trusted file: others that could change it, or a folder on the way, ar
     if (Deno.uid() !== 0) return;
     await Deno.chown(file, 65_534, 65_534);
     await refused(file, /b\/file" belongs to user 65534, who could change/, /chown 0 .*b\/file$/);
+    await Deno.chown(file, 0, 0);
+    // In a folder like /tmp it stays what its owner makes of it.
+    await new Deno.Command("chown", { args: ["-h", "65534", `${folder}/link`] }).output();
+    await refused(`${folder}/link`, /link" belongs to user 65534/, /chown -h 0 .*link$/);
   }));
