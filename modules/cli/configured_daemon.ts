@@ -24,8 +24,8 @@ import {
   verifyPolicy,
   verifyRevocations,
 } from "../../core/mod.ts";
-import { hasJoined, joinByToken, readToken } from "../init_boot/mod.ts";
-import { findRegistrars } from "../discovery/mod.ts";
+import { hasJoined, joinByToken, readToken, requireTokenFor } from "../init_boot/mod.ts";
+import { findHelpers } from "../discovery/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { trustOf } from "../shared/credentials.ts";
 import { EXIT } from "../shared/exit_code.ts";
@@ -35,11 +35,12 @@ import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
 import { identify, loadNodeKeys, type NodeKeys } from "../shared/node_keys.ts";
 import { readPrivateFile } from "../shared/private_folder.ts";
 import { installedStateRoot, statePaths } from "../shared/state_folder.ts";
-import { othersOf, readOwnFile } from "./configured_file.ts";
+import { othersOf, type OwnFile, readOwnFile } from "./configured_file.ts";
 import { fileTarget, startLog, stderrTarget } from "./daemon_log.ts";
 import { DaemonPlace } from "./daemon_place.ts";
 import { serve } from "./daemon_service.ts";
 import { FileReload, LOG_LEVEL_DEFAULT } from "./file_reload.ts";
+import { HangUps } from "./hang_ups.ts";
 import {
   encodeChain,
   revived,
@@ -50,6 +51,7 @@ import {
 import { type KeptDocument, NodeState } from "./node_state.ts";
 import { openIssuer, openRegistrar } from "./registrar_desk.ts";
 import { toldEndpoints } from "./told_endpoints.ts";
+import { WaitingDaemon, type WaitOptions } from "./waiting_daemon.ts";
 import { Replacement } from "./replacement.ts";
 import { Presence } from "./presence.ts";
 import { plural } from "../shared/plural.ts";
@@ -79,39 +81,35 @@ export async function runConfigured(
 ): Promise<number> {
   raiseFileLimit();
   const { env } = context;
-  const hangUp = { run: () => {} };
+  const hangUps = new HangUps();
   const replacement = new Replacement(env);
-  // From the beginning: before we run there is nothing to be read again, and no reason to stop.
-  using _hangUp = context.takeHangUp(() => hangUp.run());
-  const file = await readOwnFile(env, options);
-  const { mesh, host } = file;
+  // From the beginning: it is no reason to stop.
+  using _hangUp = context.takeHangUp(() => hangUps.came());
+  const first = await readOwnFile(env, options);
+  const { name } = first.host;
   using primitives = await choosePrimitives();
   const folder = options.keys ?? folderOf(options.config);
   const { tokenFile } = options;
   if (tokenFile !== undefined && !await hasJoined(env, folder)) {
     const { signal } = context;
-    await joinByToken(env, primitives, {
-      token: await readToken(context, tokenFile),
-      folder,
-      mesh: mesh.name,
-      name: host.name,
-      signal,
-    });
+    const token = await readToken(context, tokenFile);
+    requireTokenFor(token, { mesh: first.mesh.name, name });
+    await joinByToken(env, primitives, { token, folder, signal });
   }
   const folderKeys = await loadNodeKeys(env, primitives, folder);
   const place = await DaemonPlace.claim(
     env,
-    statePaths(installedStateRoot(env), mesh.name, host.name),
+    statePaths(installedStateRoot(env), first.mesh.name, name),
   );
   const target = options.log === undefined ? stderrTarget(context) : fileTarget(env, options.log);
   const logging = await startLog(
     env,
     target,
-    options.logLevel ?? host.logLevel ?? LOG_LEVEL_DEFAULT,
+    options.logLevel ?? first.host.logLevel ?? LOG_LEVEL_DEFAULT,
   );
-  let revoked: AuthenticationError | undefined;
+  let ended: AuthenticationError | undefined;
   try {
-    const reload = new FileReload({ ...options, env, keys: folder, logging, file });
+    const reload = new FileReload({ ...options, env, keys: folder, logging, file: first });
     const state = await NodeState.open(env, place.paths.folder);
     const log = logging.log("daemon");
     const warn = (text: string) => log("warning", text);
@@ -126,30 +124,34 @@ export async function runConfigured(
     const stateFolder = place.paths.folder;
     const issuer = await openIssuer(env, primitives, { keys: newest, revocations, stateFolder });
     const reviving = {
-      name: host.name,
-      mesh,
+      file: () => reload.file,
       trust,
       signal: context.signal,
       ...(issuer === undefined ? {} : { own: () => issuer.authority }),
-      ...(mesh.discover ? { find: finder(env, primitives, { host, meshId: trust.meshId }) } : {}),
+      find: finder(env, primitives, { file: () => reload.file, meshId: trust.meshId }),
     };
     await using presence = new Presence(env, {
       ...(options.pidFile === undefined ? {} : { pidFile: options.pidFile }),
       waiting: place.paths.waiting,
       goesOn: () => replacement.next !== undefined,
     });
-    const waits = (text: string) => presence.waits(text);
-    const keys = await revived(env, primitives, { ...reviving, keys: newest, state, warn, waits });
+    const keys = await certified(env, primitives, {
+      ...reviving,
+      keys: newest,
+      state,
+      warn,
+      waits: (text) => presence.waits(text),
+      log,
+      hangUps,
+      read: () => reload.early(),
+    });
     // Told to stop before there was one.
     if (keys === undefined) return EXIT.ok;
+    const { mesh, host } = reload.file;
     const belief = { trust: () => trust };
-    const self = identify(env, primitives, {
-      keys,
-      name: host.name,
-      revocations,
-    });
+    const self = identify(env, primitives, { keys, name, revocations });
     for (const endpoint of await ownEndpoints(env, host)) await place.bind(endpoint);
-    const told = () => toldEndpoints(file, { bound: place.endpoints, network: env.network });
+    const told = () => toldEndpoints(reload.file, { bound: place.endpoints, network: env.network });
     const registrar = issuer && await openRegistrar(env, primitives, {
       issuer,
       mesh: mesh.name,
@@ -157,7 +159,7 @@ export async function runConfigured(
       endpoints: told,
       stateFolder,
     });
-    log("info", `Life ${state.incarnation} of "${host.name}" in mesh "${mesh.name}"`);
+    log("info", `Life ${state.incarnation} of "${name}" in mesh "${mesh.name}"`);
     await serve(context, {
       self,
       trust,
@@ -169,7 +171,8 @@ export async function runConfigured(
           segment: host.segment,
           endpoints: told,
           incarnation: state.incarnation,
-          expectsOthers: mesh.discover === true || othersOf(file).length > 0,
+          onTwin: (error) => ended = error,
+          expectsOthers: mesh.discover === true || othersOf(reload.file).length > 0,
         },
         upgrade: {
           folder: place.paths.folder,
@@ -177,7 +180,7 @@ export async function runConfigured(
         },
         documents: {
           keep: (kind, bytes) => state.keep(`${kind}.signed`, bytes),
-          onRevoked: (error) => revoked = error,
+          onRevoked: (error) => ended = error,
         },
         hooks: {
           mesh: mesh.name,
@@ -190,7 +193,7 @@ export async function runConfigured(
           segment: host.segment,
         },
         initBoot: {
-          hosts: othersOf(file),
+          hosts: othersOf(reload.file),
           ...(registrar === undefined ? {} : { desk: registrar.desk }),
           reload: () => reload.run(),
         },
@@ -213,7 +216,7 @@ export async function runConfigured(
       onUp: (daemon) => {
         reload.up(daemon);
         belief.trust = () => daemon.trust;
-        return whileUp({ daemon, hangUp, what: whatOf(mesh, host), presence });
+        return whileUp({ daemon, hangUps, what: whatOf(mesh, host), presence });
       },
     });
   } finally {
@@ -221,20 +224,34 @@ export async function runConfigured(
     await place.leave();
   }
   // So a service manager shows it as one that needs a person, and why.
-  if (revoked !== undefined) throw revoked;
+  if (ended !== undefined) throw ended;
   if (!context.signal.aborted) await replacement.run();
   return EXIT.ok;
 }
 
-/** Asks the networks of this machine for registrars. */
+/** Undefined: we are to stop before there was a certificate. */
+async function certified(
+  env: Environment,
+  primitives: Primitives,
+  { log, hangUps, read, ...parts }:
+    & Omit<Parameters<typeof revived>[2], "pause">
+    & Pick<WaitOptions, "log" | "hangUps" | "read">,
+): Promise<NodeKeys | undefined> {
+  const { signal } = parts;
+  await using waiting = new WaitingDaemon({ clock: env.clock, hangUps, log, read, signal });
+  return await revived(env, primitives, { ...parts, pause: (ms) => waiting.pause(ms) });
+}
+
+/** Asks the networks of this machine for who can get us a certificate. */
 function finder(
   env: Environment,
   primitives: Primitives,
-  { host, meshId }: { readonly host: MeshHost; readonly meshId: Uint8Array },
-): NonNullable<ReviveParts["find"]> {
-  const { segment, gateway } = host;
-  const circle = { segment, gateway };
-  return (signal) => findRegistrars(env, { primitives, meshId, circle, signal });
+  { file, meshId }: { readonly file: () => OwnFile; readonly meshId: Uint8Array },
+): ReviveParts["find"] {
+  return (signal) => {
+    const { segment, gateway } = file().host;
+    return findHelpers(env, { primitives, meshId, circle: { segment, gateway }, signal });
+  };
 }
 
 function whatOf(mesh: MeshFile, host: MeshHost): string {
@@ -245,18 +262,18 @@ function whatOf(mesh: MeshFile, host: MeshHost): string {
 async function whileUp(
   parts: {
     readonly daemon: Minimed;
-    readonly hangUp: { run: () => void };
+    readonly hangUps: HangUps;
     readonly what: string;
     readonly presence: Presence;
   },
 ): Promise<AsyncDisposable> {
-  const { daemon, hangUp, what, presence } = parts;
+  const { daemon, hangUps, what, presence } = parts;
   const initBoot = daemon.caller("init_boot");
-  hangUp.run = () => {
+  hangUps.take(() => {
     initBoot.request("init_boot.reload").catch(() => {
       // The module has logged why the file stays as it was.
     });
-  };
+  });
   const module = daemon.caller("mesh");
   await presence.runs(async () => {
     const links = await module.request("mesh.links") as readonly unknown[];

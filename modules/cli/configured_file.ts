@@ -35,8 +35,11 @@ export async function readOwnFile(
 /** Those that we may dial: of our segment, and between gateways. */
 export function othersOf({ mesh, host: self }: OwnFile): FileHost[] {
   return mesh.hosts
-    .filter(({ name, segment, gateway }) =>
-      name !== self.name && (segment === self.segment || (gateway && self.gateway))
-    )
+    .filter((host) => mayDial(self, host))
     .map((host) => ({ name: host.name, endpoints: dialEndpoints(host) }));
+}
+
+/** Never ourselves. */
+export function mayDial(self: MeshHost, { name, segment, gateway }: MeshHost): boolean {
+  return name !== self.name && (segment === self.segment || (gateway && self.gateway));
 }

@@ -11,6 +11,7 @@ import {
   formatPolicy,
   type Minimed,
   parsePolicy,
+  UsageError,
 } from "../../core/mod.ts";
 import type { ReadAgain } from "../init_boot/mod.ts";
 import { listenEndpoints } from "../shared/host_endpoints.ts";
@@ -41,21 +42,48 @@ export interface FileReloadOptions {
 /** From the daemon's start on. */
 export class FileReload {
   readonly #options: FileReloadOptions;
-  /** What counts now may be others than at the start. */
-  #segment: string;
+  #file: OwnFile;
+  /** With which the daemon came up: some of it counts until it ends. */
+  #started: OwnFile;
+  /** What counts now may be others than when it came up. */
+  #segment = "";
   #hooks: MeshHooks | undefined;
-  #discover: boolean;
+  #discover = false;
   #daemon: Minimed | undefined;
 
   constructor(options: FileReloadOptions) {
     this.#options = options;
-    this.#segment = options.file.host.segment;
-    this.#hooks = options.file.mesh.hooks;
-    this.#discover = options.file.mesh.discover;
+    this.#file = this.#started = options.file;
   }
 
-  /** The daemon runs. */
+  /** As it was read last. */
+  get file(): OwnFile {
+    return this.#file;
+  }
+
+  /**
+   * Before the daemon is up, which then comes up with what the file says now. Rejects with MinimeError
+   * when it cannot be used, or not by this node.
+   */
+  async early(): Promise<void> {
+    const file = await this.#read();
+    const { mesh, host } = this.#file;
+    if (file.mesh.name !== mesh.name || file.host.name !== host.name) {
+      throw new UsageError(
+        `It makes this machine "${file.host.name}" in mesh "${file.mesh.name}", and this daemon is ` +
+          `"${host.name}" in mesh "${mesh.name}": that takes another start`,
+      );
+    }
+    this.#file = file;
+    this.#setLogLevel(file);
+  }
+
+  /** The daemon runs, with the file as it was read last. */
   up(daemon: Minimed): void {
+    const { mesh, host } = this.#started = this.#file;
+    this.#segment = host.segment;
+    this.#hooks = mesh.hooks;
+    this.#discover = mesh.discover;
     this.#daemon = daemon;
   }
 
@@ -63,8 +91,7 @@ export class FileReload {
   async run(): Promise<ReadAgain> {
     const daemon = this.#daemon;
     if (daemon === undefined) throw new CallError("unreachable", "This daemon is not up yet");
-    const { env, config, name } = this.#options;
-    const file = await readOwnFile(env, { config, ...(name === undefined ? {} : { name }) });
+    const file = await this.#read();
     const changed = [
       ...await this.#takeDocuments(daemon),
       ...await this.#setDiscover(daemon, file),
@@ -72,7 +99,13 @@ export class FileReload {
       ...this.#setLogLevel(file),
       ...await this.#setHooks(daemon, file.mesh.hooks),
     ];
+    this.#file = file;
     return { hosts: othersOf(file), changed, later: this.#later(daemon, file) };
+  }
+
+  #read(): Promise<OwnFile> {
+    const { env, config, name } = this.#options;
+    return readOwnFile(env, { config, ...(name === undefined ? {} : { name }) });
   }
 
   /** A newer signed document may have been put beside the file. */
@@ -124,7 +157,8 @@ export class FileReload {
   }
 
   #later(daemon: Minimed, { mesh, host }: OwnFile): string[] {
-    const { file: before, config } = this.#options;
+    const before = this.#started;
+    const { config } = this.#options;
     const later: string[] = [];
     const differs = (what: string, is: string, was: string) => {
       if (is !== was) later.push(`The file changes ${what}: that counts from the next start on`);

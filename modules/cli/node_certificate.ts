@@ -26,15 +26,16 @@ import {
 } from "../../core/mod.ts";
 import { issueAgain } from "../keys/mod.ts";
 import { type Authority, KEY_BYTES, needsNow } from "../shared/authority.ts";
-import { lessByChance } from "../shared/chance.ts";
+import { chance, lessByChance } from "../shared/chance.ts";
 import { dialEndpoints } from "../shared/host_endpoints.ts";
-import type { MeshFile, MeshHost } from "../shared/mesh_file.ts";
+import type { MeshHost } from "../shared/mesh_file.ts";
 import { RENEWAL_DOMAIN, renewalBytes, RenewedSchema } from "../shared/renewal_verbs.ts";
 import { certificateGroups, REGISTRAR_GROUP } from "../shared/roles.ts";
 import type { NodeKeys } from "../shared/node_keys.ts";
+import { mayDial, type OwnFile } from "./configured_file.ts";
 import type { NodeState } from "./node_state.ts";
 
-/** How long a registrar may take, at each of its endpoints. */
+/** How long a registrar, or who asks one for us, may take at each of its endpoints. */
 const REVIVE_MS_MAX = 20_000;
 /**
  * Between two rounds over all registrars: half to the whole of this, doubled each time, for as long as
@@ -42,6 +43,8 @@ const REVIVE_MS_MAX = 20_000;
  */
 const REVIVE_PAUSE_MS_MIN = 5_000;
 const REVIVE_PAUSE_MS_MAX = 60_000;
+/** Other hosts of the file that are asked in one round, by chance: one that lives is enough. */
+const COURIERS_ASKED_MAX = 3;
 
 /** Two certificates with their lengths before them. */
 export function encodeChain(chain: readonly Uint8Array[]): Uint8Array {
@@ -84,14 +87,14 @@ export async function withNewestChain(
 /** What asking a registrar takes of somebody whom nobody lets in. */
 export interface ReviveParts {
   readonly keys: NodeKeys;
-  readonly name: string;
-  readonly mesh: MeshFile;
+  /** The mesh file as it counts now. */
+  readonly file: () => OwnFile;
   readonly trust: Trust;
   readonly signal: AbortSignal;
   /** What this node signs with, as of now. @default it is no registrar */
   readonly own?: () => Authority;
-  /** Where others may be of whom the file says nothing. @default nobody looks around */
-  readonly find?: (signal: AbortSignal) => Promise<readonly Found[]>;
+  /** Where others may be of whom the file says nothing; asked where it says that nodes look around. */
+  readonly find: (signal: AbortSignal) => Promise<readonly Found[]>;
 }
 
 /** Where somebody may be who may be a registrar. */
@@ -112,27 +115,24 @@ export async function revived(
     readonly state: NodeState;
     readonly warn: (text: string) => void;
     readonly waits: (text: string) => Promise<void>;
+    /** Until the next round: so long at most, shorter where there is news. Never rejects. */
+    readonly pause: (ms: number) => Promise<void>;
   },
 ): Promise<NodeKeys | undefined> {
-  const { keys, name, trust: { revocations }, state, warn, waits, signal, own, find } = parts;
+  const { keys, file, trust: { revocations }, state, warn, waits, pause, signal, own } = parts;
   const { clock, random } = env;
   const identity = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
   // What else is wrong with it is told by whoever verifies it.
   if (identity === undefined || clock.now() <= identity.notAfter) return keys;
-  const registrars = registrarsOf(parts);
-  const isAlone = registrars.length === 0 && find === undefined;
-  if (isAlone && own === undefined) return keys;
+  if (own === undefined && whomToAsk(file()) === "") return keys;
   const how = own === undefined ? "asking a registrar for another one" : "its own issuer renews it";
-  warn(`Certificate of "${name}" has expired: ${how}`);
-  const whom = [
-    ...registrars.map((registrar) => `"${registrar.name}"`),
-    ...find === undefined ? [] : ["whoever multicast DNS finds"],
-  ].join(" or ");
-  const waiting = `Waiting for a new certificate from ${whom}`;
+  warn(`Certificate of "${file().host.name}" has expired: ${how}`);
   let problem: string | undefined;
   for (let rounds = 0;; rounds++) {
+    const whom = whomToAsk(file());
+    const waiting = `Waiting for a new certificate from ${whom}`;
     // One round may take longer than a service manager has patience.
-    if (!isAlone) await waits(problem === undefined ? waiting : `${waiting}: ${problem}`);
+    if (whom !== "") await waits(problem === undefined ? waiting : `${waiting}: ${problem}`);
     let chain: readonly Uint8Array[] | undefined;
     try {
       chain = await reviveOnce(env, primitives, parts);
@@ -149,27 +149,27 @@ export async function revived(
     }
     // Whoever verifies it says what to do; so of one whose issuer has ended while we waited.
     const now = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
-    if (isAlone || now === undefined) return keys;
+    if (whom === "" || now === undefined) return keys;
     const most = Math.min(
       REVIVE_PAUSE_MS_MAX,
       REVIVE_PAUSE_MS_MIN * 2 ** rounds,
     );
-    // Aborts only when we stop.
-    await clock.sleep(lessByChance(most, random), { signal }).catch(() => {});
+    await pause(lessByChance(most, random));
     if (signal.aborted) return undefined;
   }
 }
 
 /**
- * A chain by our own issuer, or from the first registrar that gives one, of those in the file and of
- * whom else there is on our networks; rejects with why none did.
+ * A chain by our own issuer, or from the first that gives one: the registrars in the file, others in
+ * it, who ask a registrar for us, and whom else there is on our networks. Rejects with why none did.
  */
 export async function reviveOnce(
   env: Environment,
   primitives: Primitives,
   parts: ReviveParts,
 ): Promise<readonly Uint8Array[]> {
-  const { keys, trust, signal, own, find } = parts;
+  const { keys, trust, signal, own } = parts;
+  const file = parts.file();
   const { revocations } = trust;
   const now = env.clock.now();
   const identity = judged(primitives, keys.chain, { keys, revocations, now });
@@ -181,24 +181,51 @@ export async function reviveOnce(
     if (!(cause instanceof MinimeError)) throw cause;
     why.push(`Our own issuer cannot renew it: ${errorText(cause)}`);
   }
-  const registrars = registrarsOf(parts);
-  const listed = registrars.flatMap((registrar) =>
-    dialEndpoints(registrar).map((endpoint) => ({ endpoint, expect: { name: registrar.name } }))
-  );
+  const registrars = registrarsOf(file);
+  const listed = placesOf(registrars);
   if (registrars.length === 0) why.push('The mesh file names no other host in group "registrar"');
   else if (listed.length === 0) why.push("The mesh file does not say where a registrar listens");
   const asking = { keys, identity, trust, signal };
-  const chain = await firstChain(env, primitives, { ...asking, whom: listed, why });
+  const chain = await firstChain(env, primitives, { ...asking, whom: listed, why }) ??
+    await carriedChain(env, primitives, { ...asking, file, why });
   if (chain !== undefined) return chain;
-  if (find !== undefined) {
-    const whom = await found(find, { signal, why });
+  if (file.mesh.discover) {
+    const whom = await found(parts.find, { signal, why });
     const chain = await firstChain(env, primitives, { ...asking, whom, why });
     if (chain !== undefined) return chain;
   }
   throw new MinimeError(why.join("; "));
 }
 
-/** Somebody who may be a registrar. */
+/** Through some of the other hosts: that one of them may reach a registrar which we cannot. */
+async function carriedChain(
+  env: Environment,
+  primitives: Primitives,
+  { file, why, ...asking }: Asking & { readonly file: OwnFile; readonly why: string[] },
+): Promise<readonly Uint8Array[] | undefined> {
+  const registrars = new Set(registrarsOf(file));
+  const couriers = file.mesh.hosts
+    .filter((host) => !registrars.has(host) && mayDial(file.host, host))
+    .map((host) => ({ host, place: chance(env.random) }))
+    .sort((a, b) => a.place - b.place)
+    .slice(0, COURIERS_ASKED_MAX)
+    .map(({ host }) => host);
+  const reasons: string[] = [];
+  const whom = placesOf(couriers);
+  const chain = await firstChain(env, primitives, { ...asking, whom, why: reasons });
+  if (chain === undefined && reasons.length > 0) {
+    why.push(`nor through others of the mesh file, such as: ${reasons[0]}`);
+  }
+  return chain;
+}
+
+function placesOf(hosts: readonly MeshHost[]): Asked[] {
+  return hosts.flatMap((host) =>
+    dialEndpoints(host).map((endpoint) => ({ endpoint, expect: { name: host.name } }))
+  );
+}
+
+/** Somebody who may be a registrar, or reach one. */
 interface Asked {
   readonly endpoint: string;
   readonly expect: { readonly name: string } | { readonly keyId: string };
@@ -212,7 +239,7 @@ interface Asking extends Pick<ReviveParts, "keys" | "trust" | "signal"> {
 
 /** Whom our networks answer with; `why` is told where that is nobody. */
 async function found(
-  find: NonNullable<ReviveParts["find"]>,
+  find: ReviveParts["find"],
   { signal, why }: { readonly signal: AbortSignal; readonly why: string[] },
 ): Promise<Asked[]> {
   try {
@@ -255,9 +282,17 @@ async function firstChain(
   return undefined;
 }
 
-function registrarsOf({ mesh, name }: Pick<ReviveParts, "mesh" | "name">): readonly MeshHost[] {
+/** In words; empty where the file names nobody. */
+function whomToAsk(file: OwnFile): string {
+  return [
+    ...registrarsOf(file).map((registrar) => `"${registrar.name}"`),
+    ...file.mesh.discover ? ["whoever multicast DNS finds"] : [],
+  ].join(" or ");
+}
+
+function registrarsOf({ mesh, host: self }: OwnFile): readonly MeshHost[] {
   return mesh.hosts.filter((host) =>
-    host.name !== name && certificateGroups(host).includes(REGISTRAR_GROUP)
+    host.name !== self.name && certificateGroups(host).includes(REGISTRAR_GROUP)
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * Looks around on behalf of a node that nobody links with, since its certificate has expired: asks who
- * renews certificates, says nothing of itself, and tells where the answers came from. What it hears is a
+ * renews certificates or reaches who does, says nothing of itself, and tells where the answers came from. What it hears is a
  * place and no more: who is there proves itself, and what it gives is verified.
  */
 

@@ -207,18 +207,24 @@ export class Lookout {
 
   #take({ bytes, from }: Datagram): void {
     const { tags, host: { self } } = this.#options;
-    if (this.#isRegistrar && this.#calls.some((call) => equalBytes(call, bytes))) {
-      return this.#answerSoon();
+    if (this.#calls.some((call) => equalBytes(call, bytes))) {
+      if (this.#isRegistrar || this.#isWanted) this.#answerSoon();
+      return;
     }
     const word = firstOf(tags, (tag) => decodeWord(tag, bytes));
     if (word === undefined || !this.#words.take()) return;
     const { keyId, port, asks } = word;
     if (keyId === self.keyId || this.#isUp(keyId)) return;
     if (asks) {
-      if (this.#chance() * this.#nodesUp() >= HELPERS_WANTED) return;
+      if (!this.#isWanted) return;
       this.#answerSoon();
     }
     this.#dialler.hear({ keyId, host: from, port });
+  }
+
+  /** One of some: not everybody has to answer. */
+  get #isWanted(): boolean {
+    return this.#chance() * this.#nodesUp() < HELPERS_WANTED;
   }
 
   get #isRegistrar(): boolean {

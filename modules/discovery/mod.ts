@@ -29,10 +29,11 @@ export interface DiscoveryOptions {
 }
 
 /**
- * Where registrars of the mesh may be, for who is let in by nobody: whoever is there has to prove it.
+ * Where nodes of the mesh may be that renew certificates, or reach who does, for who is let in by
+ * nobody: whoever is there has to prove it.
  * Rejects with ConnectionError.
  */
-export async function findRegistrars(
+export async function findHelpers(
   env: Pick<Environment, "clock" | "network">,
   { primitives, meshId, circle, signal }: Pick<DiscoveryOptions, "primitives" | "meshId"> & {
     readonly circle: Circle;

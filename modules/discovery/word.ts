@@ -8,7 +8,7 @@
  *               KEY._minime._tcp.local       SRV 0 0 PORT KEY.local
  *               KEY._minime._tcp.local       TXT id=KEYID
  *
- * One that cannot be linked with asks for registrars by the question alone: a call.
+ * One that cannot be linked with asks for who gets it a certificate by the question alone: a call.
  *
  * KEY is the beginning of KEYID. The address is the one that the packet came from. Nothing of it is
  * proven. This file brings in the DNS library and is loaded only where somebody looks around.
@@ -73,7 +73,7 @@ export function encodeWord(tag: string, { keyId, port, asks }: Word): Uint8Array
   return dns.encode({ type: "query", id: 0, questions, additionals });
 }
 
-/** Asks for registrars, and says nothing of who asks: the same bytes each time. */
+/** Asks for who gets us a certificate, and says nothing of who asks: the same bytes each time. */
 export function encodeCall(tag: string): Uint8Array {
   const questions = [{ type: "PTR", name: meshName(tag) }] as const;
   return dns.encode({ type: "query", id: 0, questions, additionals: [] });

@@ -150,9 +150,16 @@ export const reloadOptions = {
 export const reload = command({
   name: "reload",
   brief: "Let the daemon of this machine read its mesh file again",
-  description: "Links that stay are not touched. A file with a mistake changes nothing, and says " +
-    "what is wrong. SIGHUP does the same.",
-  examples: [["minime reload", "after a change of /etc/minime/lab/mesh.toml"]],
+  description:
+    "Hosts, segment, discover, hooks and log_level count at once; links that stay are not " +
+    "touched. What counts later is named: [policy], with its limits, once it is signed, on all nodes " +
+    "(minime mesh publish); groups with another certificate (boot --install, mesh provision); where it " +
+    "listens from the next start on. A file with a mistake changes nothing, and says what is wrong. " +
+    "SIGHUP does the same.",
+  examples: [
+    ["minime reload", "after a change of /etc/minime/lab/mesh.toml"],
+    ["minime mesh publish --config mesh.toml", "after one of [policy], where the root key is"],
+  ],
   options: reloadOptions,
   load: () => import("./reload_command.ts").then((m) => m.runReload),
 });

@@ -33,9 +33,9 @@ import { makePrivateFolder, readPrivateFile } from "../shared/private_folder.ts"
 import { renewalAt } from "../shared/renewal.ts";
 import { statePaths, SYSTEM_STATE_ROOT } from "../shared/state_folder.ts";
 import { refuseBooted } from "./booted_node.ts";
-import { writeFiles } from "./install_files.ts";
-import { planInstall, type PlannedFile } from "./install_plan.ts";
-import { requireReplaceable } from "./installed_program.ts";
+import { type PlannedFile, writeFiles } from "./install_files.ts";
+import { planInstall } from "./install_plan.ts";
+import { planProgram, requireReplaceable } from "./installed_program.ts";
 import { wantedIssuerKey } from "./present_issuer.ts";
 import { ServiceControl } from "./service_control.ts";
 import type { ServiceKind } from "./service_kind.ts";
@@ -104,7 +104,8 @@ async function enrolAndInstall(context: CommandContext, wanted: Wanted): Promise
   const control = new ServiceControl(env, { kind, mesh, root: "" });
   await control.requireRights();
   await refuseBooted(env, wanted);
-  await requireReplaceable(env, { kind, isRemote: true, replace });
+  const program = await planProgram(env, "");
+  await requireReplaceable(env, { program, kind, isRemote: true, replace });
   using primitives = await choosePrimitives();
   const present = await open(env, primitives, wanted);
   const now = Math.floor(env.clock.now());
@@ -125,9 +126,10 @@ async function enrolAndInstall(context: CommandContext, wanted: Wanted): Promise
   const keys = await keyFiles(env, primitives, { admit, present, wanted });
   const written = await writeFiles(env, keys);
   const { folder } = present;
-  const plan = await planInstall(env, { kind, config: `${folder}/mesh.toml`, name, root: "" });
-  const program = await writeFiles(env, plan.files);
-  const isAnew = program.length > 0 ||
+  const config = `${folder}/mesh.toml`;
+  const plan = await planInstall(env, primitives, { kind, config, program, name, root: "" });
+  const service = await writeFiles(env, plan.files);
+  const isAnew = service.length > 0 ||
     written.some(({ path }) => !READ_AGAIN.has(path.slice(folder.length + 1)));
   const how = isAnew ? "restart" : written.length > 0 ? "reload" : "start";
   const lines = await control.enable(how);

@@ -1,13 +1,13 @@
 /** `minime init install`: a node that comes up with its machine. Doing it twice changes nothing. */
 
-import { choosePrimitives, type JoinToken, UsageError } from "../../core/mod.ts";
+import { choosePrimitives, type JoinToken, type Primitives, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { makePrivateFolder } from "../shared/private_folder.ts";
 import type { installOptions } from "./init_commands.ts";
 import { refuseBooted } from "./booted_node.ts";
 import { writeFiles } from "./install_files.ts";
 import { type InstallPlan, planInstall } from "./install_plan.ts";
-import { requireReplaceable } from "./installed_program.ts";
+import { planProgram, requireReplaceable } from "./installed_program.ts";
 import { ServiceControl } from "./service_control.ts";
 import { chooseKind } from "./service_kind.ts";
 import { joinByToken, readToken } from "./token_join.ts";
@@ -36,16 +36,18 @@ export async function runInstall(
     );
   }
   const { config, name } = options;
-  const plan = await planInstall(env, { kind, config, root, name, token });
+  using primitives = await choosePrimitives();
+  const program = await planProgram(env, root);
+  const plan = await planInstall(env, primitives, { kind, config, program, root, name, token });
   if (options.dryRun) return printPlan(context, plan);
   const control = new ServiceControl(env, { kind, mesh: plan.mesh, root });
   await control.requireRights();
   if (root === "") {
     await refuseBooted(env, plan);
-    await requireReplaceable(env, { kind, isRemote: false, replace: options.replace });
+    await requireReplaceable(env, { program, kind, isRemote: false, replace: options.replace });
   }
   await makePrivateFolder(env, plan.folder);
-  if (token !== undefined) await join(context, { token, plan });
+  if (token !== undefined) await join(context, primitives, { token, plan });
   const written = await writeFiles(env, plan.files);
   for (const { path } of written) out.print(`${path} is written`);
   for (const note of plan.notes) out.note(note);
@@ -56,12 +58,12 @@ export async function runInstall(
 
 async function join(
   { env, out, signal }: CommandContext,
+  primitives: Primitives,
   { token, plan }: { readonly token: JoinToken; readonly plan: InstallPlan },
 ): Promise<void> {
   const { folder, mesh, name } = plan;
   if (!plan.joins) return out.note(`"${name}" has its keys already: no token is needed`);
-  using primitives = await choosePrimitives();
-  await joinByToken(env, primitives, { token, folder, mesh, name, signal });
+  await joinByToken(env, primitives, { token, folder, signal });
   out.print(`"${name}" has joined mesh "${mesh}"; its keys were made in ${folder}`);
 }
 

@@ -1,7 +1,15 @@
 /** Brings the files of an installation onto the disk, and leaves alone what is as it should be. */
 
 import { type Environment, equalBytes, MinimeError, NotFoundError } from "../../core/mod.ts";
-import type { PlannedFile } from "./install_plan.ts";
+
+/** A file that shall be there. */
+export interface PlannedFile {
+  readonly path: string;
+  readonly mode: number;
+  readonly data: Uint8Array | string;
+  /** What a dry run says of it instead of its content. */
+  readonly from?: string;
+}
 
 /** Returns those that were not like that already. */
 export async function writeFiles(

@@ -5,11 +5,11 @@
  */
 
 import {
-  choosePrimitives,
   type Environment,
   equalBytes,
   type JoinToken,
   NotFoundError,
+  type Primitives,
   UsageError,
 } from "../../core/mod.ts";
 import { type MeshFile, parseMeshFile } from "../shared/mesh_file.ts";
@@ -17,21 +17,13 @@ import { NODE_FILES } from "../shared/node_folder.ts";
 import { loadNodeKeys, ownerOf, readNodeKeys } from "../shared/node_keys.ts";
 import { readPrivateFile, shellQuoted } from "../shared/private_folder.ts";
 import { didYouMean } from "../shared/suggest.ts";
-import { PROGRAM_PATH, staysInPlace } from "./installed_program.ts";
 import { requireTrusted } from "../shared/trusted_file.ts";
+import type { PlannedFile } from "./install_files.ts";
+import type { PlannedProgram } from "./installed_program.ts";
 import { type ServiceKind, servicePath, systemdVersion } from "./service_kind.ts";
 import { sysvScript } from "./sysv_script.ts";
 import { systemdUnit } from "./systemd_unit.ts";
-import { hasJoined } from "./token_join.ts";
-
-/** A file that shall be there. */
-export interface PlannedFile {
-  readonly path: string;
-  readonly mode: number;
-  readonly data: Uint8Array | string;
-  /** What a dry run says of it instead of its content. */
-  readonly from?: string;
-}
+import { hasJoined, requireTokenFor } from "./token_join.ts";
 
 /** Everything that an installation does to files. */
 export interface InstallPlan {
@@ -50,6 +42,8 @@ export interface InstallPlan {
 export interface InstallOptions {
   readonly kind: ServiceKind;
   readonly config: string;
+  /** What the service runs. */
+  readonly program: PlannedProgram;
   /** @default whose the keys are, or whose the token is */
   readonly name?: string | undefined;
   /** Makes it a node unless it is one. @default none: the keys lie beside the mesh file */
@@ -65,8 +59,12 @@ type Needs = Pick<Environment, "files" | "processes">;
  *
  * @throws UsageError for a file with mistakes, keys that lack or are of another node than these
  */
-export async function planInstall(env: Needs, options: InstallOptions): Promise<InstallPlan> {
-  const { root, kind, token } = options;
+export async function planInstall(
+  env: Needs,
+  primitives: Primitives,
+  options: InstallOptions,
+): Promise<InstallPlan> {
+  const { root, kind, token, program } = options;
   const config = absolute(env, options.config);
   const file = parseMeshFile(await readText(env, config), { file: config });
   const mesh = file.name;
@@ -75,13 +73,12 @@ export async function planInstall(env: Needs, options: InstallOptions): Promise<
   const place = placeOf(config, { mesh, root });
   if (token !== undefined) requireTokenFor(token, { mesh, name: options.name });
   const joins = token !== undefined && !await hasJoined(env, root + place.folder);
-  const name = joins ? token.name : await keyOwner(env, {
+  const name = joins ? token.name : await keyOwner(env, primitives, {
     folder: token === undefined ? place.source : root + place.folder,
     isPlace: token !== undefined || place.inPlace,
     name: options.name ?? token?.name,
     rootPublicKey: token?.rootPublicKey,
   });
-  const program = await planProgram(env, root);
   const keys = await planKeys(env, { config, place, root, isFileOnly: token !== undefined });
   const counts = keys.kept === undefined ? file : parseMeshFile(keys.kept.text, {
     file: keys.kept.path,
@@ -106,7 +103,11 @@ export async function planInstall(env: Needs, options: InstallOptions): Promise<
     name,
     folder: root + place.folder,
     joins,
-    files: [...program.files, ...keys.files, service],
+    files: [
+      ...(program.copy === undefined ? [] : [program.copy]),
+      ...keys.files,
+      service,
+    ],
     notes: keys.kept === undefined ? [] : [`${keys.kept.path} is there already and stays as it is`],
   };
 }
@@ -148,20 +149,10 @@ function requireHost(file: MeshFile, name: string, path: string): void {
   );
 }
 
-function requireTokenFor(
-  token: JoinToken,
-  { mesh, name }: { readonly mesh: string; readonly name: string | undefined },
-): void {
-  if (token.mesh === mesh && (name === undefined || token.name === name)) return;
-  const what = name === undefined ? `mesh "${mesh}"` : `"${name}" of mesh "${mesh}"`;
-  throw new UsageError(
-    `The token is for "${token.name}" of mesh "${token.mesh}", and this is ${what}`,
-  );
-}
-
 /** Its daemon would refuse what is wrong with them at every start. */
 async function keyOwner(
   env: Needs,
+  primitives: Primitives,
   { folder, isPlace, name, rootPublicKey }: {
     readonly folder: string;
     /** The daemon will use them there. */
@@ -171,7 +162,6 @@ async function keyOwner(
     readonly rootPublicKey: Uint8Array | undefined;
   },
 ): Promise<string> {
-  using primitives = await choosePrimitives();
   const keys = await (isPlace ? loadNodeKeys : readNodeKeys)(env, primitives, folder);
   if (rootPublicKey !== undefined && !equalBytes(rootPublicKey, keys.rootPublicKey)) {
     throw new UsageError(`"${folder}" holds keys of another mesh of that name`, {
@@ -181,21 +171,6 @@ async function keyOwner(
   const owner = ownerOf(primitives, keys);
   if (name === undefined || owner === name) return owner;
   throw new UsageError(`The keys in "${folder}" are those of "${owner}", not of "${name}"`);
-}
-
-/** From source the words name the runtime and our main file: there is nothing to be copied. */
-async function planProgram(
-  env: Needs,
-  root: string,
-): Promise<{ readonly words: readonly string[]; readonly files: readonly PlannedFile[] }> {
-  const { executable, self } = env.processes;
-  if (executable === undefined || (root === "" && staysInPlace(executable))) {
-    return { words: self, files: [] };
-  }
-  const data = await env.files.read(executable);
-  const path = root + PROGRAM_PATH;
-  const from = `a copy of ${executable}`;
-  return { words: [PROGRAM_PATH], files: [{ path, mode: 0o755, data, from }] };
 }
 
 async function planKeys(

@@ -5,9 +5,17 @@
  */
 
 import * as v from "valibot";
-import { type Environment, equalBytes, MinimeError, VERSION } from "../../core/mod.ts";
+import {
+  type Environment,
+  equalBytes,
+  MinimeError,
+  VERSION,
+  withTimeLimit,
+} from "../../core/mod.ts";
 import { readIfThere } from "../shared/read_if_there.ts";
+import type { PlannedFile } from "./install_files.ts";
 import { installedMeshes } from "./installed_mesh.ts";
+import { PROGRAM_VERSION_MS_MAX } from "./limits.ts";
 import { runProgram } from "./run_program.ts";
 import { ServiceControl } from "./service_control.ts";
 import type { ServiceKind } from "./service_kind.ts";
@@ -22,25 +30,42 @@ const VersionSchema = v.object({
   version: v.pipe(v.string(), v.regex(/^\d{1,9}(\.\d{1,9}){2}(-[0-9A-Za-z.-]{1,64})?$/)),
 });
 
-/** Whether a service can run it where it lies. */
-export function staysInPlace(program: string): boolean {
-  return PROGRAM_FOLDERS.test(program);
+/** What a service runs. */
+export interface PlannedProgram {
+  /** It and its first arguments. */
+  readonly words: readonly string[];
+  /** The copy that is made of this program; undefined: the service can run it where it lies. */
+  readonly copy: (PlannedFile & { readonly data: Uint8Array }) | undefined;
+}
+
+/** From source the words name the runtime and our main file: there is nothing to be copied. */
+export async function planProgram(
+  { files, processes }: Pick<Environment, "files" | "processes">,
+  root: string,
+): Promise<PlannedProgram> {
+  const { executable, self } = processes;
+  if (executable === undefined || (root === "" && PROGRAM_FOLDERS.test(executable))) {
+    return { words: self, copy: undefined };
+  }
+  const data = await files.read(executable);
+  const from = `a copy of ${executable}`;
+  return { words: [PROGRAM_PATH], copy: { path: root + PROGRAM_PATH, mode: 0o755, data, from } };
 }
 
 /** @throws MinimeError when what is there must stay, which `replace` overrules */
 export async function requireReplaceable(
   env: Environment,
-  { kind, isRemote, replace }: {
+  { program: { copy }, kind, isRemote, replace }: {
+    readonly program: PlannedProgram;
     readonly kind: ServiceKind;
     /** Of many machines, and nobody sits before this one. */
     readonly isRemote: boolean;
     readonly replace: boolean;
   },
 ): Promise<void> {
-  const { executable } = env.processes;
-  if (replace || executable === undefined || staysInPlace(executable)) return;
+  if (replace || copy === undefined) return;
   const present = await readIfThere(env, PROGRAM_PATH);
-  if (present === undefined || equalBytes(present, await env.files.read(executable))) return;
+  if (present === undefined || equalBytes(present, copy.data)) return;
   const version = await versionOf(env, PROGRAM_PATH);
   if (isRemote && await isInUse(env, kind)) {
     const runs = version === undefined
@@ -69,13 +94,21 @@ async function isInUse(env: Environment, kind: ServiceKind): Promise<boolean> {
 }
 
 /** Undefined for one that does not say, such as one that does not run here at all. */
-async function versionOf(
-  env: Pick<Environment, "processes">,
+export async function versionOf(
+  env: Pick<Environment, "clock" | "processes">,
   program: string,
 ): Promise<string | undefined> {
   let text: string;
   try {
-    text = (await runProgram(env, program, ["version", "--json"])).stdout;
+    const ran = await withTimeLimit(
+      (signal) => runProgram(env, program, ["version", "--json"], { signal }),
+      {
+        clock: env.clock,
+        ms: PROGRAM_VERSION_MS_MAX,
+        late: () => new MinimeError(`"${program}" does not say its version`),
+      },
+    );
+    text = ran.stdout;
   } catch (error) {
     if (error instanceof MinimeError) return undefined;
     throw error;

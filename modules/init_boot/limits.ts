@@ -21,3 +21,5 @@ export const HOLDER_KILL_MS_MAX = 5_000;
 export const HOLDER_CHECK_MS = 50;
 /** What is kept of the output of a program of the system. */
 export const PROGRAM_TEXT_CHARACTERS_MAX = 64 * 1024;
+/** A program that is none of ours may say nothing for ever; ours says its version within a second. */
+export const PROGRAM_VERSION_MS_MAX = 10_000;

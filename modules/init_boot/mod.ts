@@ -25,7 +25,7 @@ import { plural } from "../shared/plural.ts";
 
 export type { FileHost } from "./host_dialler.ts";
 export { type DeskOptions, TokenDesk } from "./token_desk.ts";
-export { hasJoined, joinByToken, readToken } from "./token_join.ts";
+export { hasJoined, joinByToken, readToken, requireTokenFor } from "./token_join.ts";
 
 /** What the daemon's own files say. */
 export interface InitBootOptions {

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { onlyLocalDaemon } from "../shared/local_daemon.ts";
+import { onlyDaemon } from "../shared/local_daemon.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import type { reloadOptions } from "./commands.ts";
 import { ReloadedSchema } from "./reloaded.ts";
@@ -12,8 +12,15 @@ export async function runReload(
   context: CommandContext,
   { name, json }: OptionsOf<typeof reloadOptions>,
 ): Promise<void> {
-  const { out } = context;
-  const { calls, name: node } = await onlyLocalDaemon(context, name);
+  const { env, out } = context;
+  const daemon = await onlyDaemon(context, name);
+  if (!("calls" in daemon)) {
+    const { pid, name: node, what } = daemon;
+    env.processes.signal(pid, "SIGHUP");
+    if (json) return out.json({ node, waiting: what });
+    return out.print(`"${node}" reads its mesh file again, and asks at once. ${what}`);
+  }
+  const { calls, name: node } = daemon;
   try {
     const reply = v.parse(ReloadedSchema, await calls.request("init_boot.reload", {}));
     if (json) return out.json({ node, ...reply });

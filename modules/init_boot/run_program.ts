@@ -10,18 +10,27 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-/** Rejects with NotFoundError when there is no such program. */
+/**
+ * Rejects with NotFoundError when there is no such program, and with the signal's reason when that
+ * aborts: then it is killed.
+ */
 export async function runProgram(
   { processes }: Pick<Environment, "processes">,
   program: string,
   args: readonly string[],
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<ProgramResult> {
   const child = await processes.spawn(program, { args, stdout: "piped", stderr: "piped" });
+  const end = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", end);
+  if (signal?.aborted) end();
   const [stdout, stderr, { code }] = await Promise.all([
     textOf(child.stdout as ReadableStream<Uint8Array>),
     textOf(child.stderr as ReadableStream<Uint8Array>),
     child.status,
   ]);
+  signal?.removeEventListener("abort", end);
+  signal?.throwIfAborted();
   return { code, stdout, stderr };
 }
 

@@ -33,8 +33,6 @@ export interface JoinOptions {
   readonly token: JoinToken;
   /** Where keys and certificate go. */
   readonly folder: string;
-  readonly mesh: string;
-  readonly name: string;
   readonly signal: AbortSignal;
 }
 
@@ -46,18 +44,29 @@ export async function hasJoined(
   return await files.facts(`${folder}/node.cert`) !== undefined;
 }
 
-/** Resolves when the folder holds all that a node needs. */
+/** @throws UsageError when it is for another node, or another mesh than the one that is meant */
+export function requireTokenFor(
+  token: JoinToken,
+  { mesh, name }: {
+    readonly mesh: string;
+    /** @default any: it is the token that says so */
+    readonly name?: string | undefined;
+  },
+): void {
+  if (token.mesh === mesh && (name === undefined || token.name === name)) return;
+  const what = name === undefined ? `mesh "${mesh}"` : `"${name}" of mesh "${mesh}"`;
+  throw new UsageError(
+    `The token is for "${token.name}" of mesh "${token.mesh}", and this is ${what}`,
+  );
+}
+
+/** Resolves when the folder holds all that the node needs whose token it is. */
 export async function joinByToken(
   env: Environment,
   primitives: Primitives,
   options: JoinOptions,
 ): Promise<void> {
-  const { folder, mesh, name, token } = options;
-  if (token.mesh !== mesh || token.name !== name) {
-    throw new UsageError(
-      `The token is for "${token.name}" of mesh "${token.mesh}", and this is "${name}" of "${mesh}"`,
-    );
-  }
+  const { folder, token } = options;
   if (token.expiresMs < env.clock.now()) {
     throw new UsageError("The token has expired", {
       hint: "Make another one: minime token create",

@@ -6,6 +6,8 @@ export const RENEWAL_AGE_MS_MAX = 300_000;
 export const RENEWAL_LOOKS_PER_SECOND_MAX = 500;
 /** Renewals of one key: retries pass, and copies of one request keep nobody else out. */
 export const RENEWALS_PER_SECOND_MAX = 5;
+/** Renewals that a node carries for others: it is a rare thing, and each costs the mesh some messages. */
+export const RENEWALS_CARRIED_PER_SECOND_MAX = 5;
 /** Keys whose renewals are counted before those are forgotten whose second is over. */
 export const RENEWAL_KEYS_MAX = 1_024;
 /** How long one registrar may take to answer. */

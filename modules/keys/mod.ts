@@ -1,6 +1,7 @@
 /**
  * The keys module: certificates that do not end while their nodes live. Every node renews its own
- * at a registrar; a node that was given an issuer's key is one, and renews those of others.
+ * at a registrar; a node that was given an issuer's key is one, and renews those of others. All others
+ * carry requests of nodes there whose certificates have expired.
  */
 
 import * as v from "valibot";
@@ -35,6 +36,7 @@ import {
 } from "../shared/renewal_verbs.ts";
 import type { RegistrarIssuer } from "./registrar_issuer.ts";
 import { type KeepChain, RenewalWatch, type ReviveChain } from "./renewal.ts";
+import { RenewalCourier } from "./renewal_courier.ts";
 import type { RenewalOffice } from "./renewal_office.ts";
 
 export { RegistrarIssuer } from "./registrar_issuer.ts";
@@ -64,6 +66,7 @@ export function createKeys(options: KeysOptions): Module {
   const { office } = options;
   let host: ModuleHost | undefined;
   let watch: RenewalWatch | undefined;
+  let courier: RenewalCourier | undefined;
   let spool: EnrolSpool | undefined;
   let clocks: Disposable | undefined;
 
@@ -97,7 +100,13 @@ export function createKeys(options: KeysOptions): Module {
     verbs: {
       // Class read, for the request proves by itself whose it is: any node may carry it.
       renew: verb({ action: "read", args: RenewalSchema, reply: RenewedSchema, handle: renew }),
-      revive: verb({ action: "join", args: RenewalSchema, reply: RenewedSchema, handle: renew }),
+      // Of who is let in by nobody, and reaches perhaps no registrar.
+      revive: verb({
+        action: "join",
+        args: RenewalSchema,
+        reply: RenewedSchema,
+        handle: (renewal, { signal }) => courier?.carry(renewal, signal) ?? renew(renewal),
+      }),
       status: verb({
         action: "read",
         args: NOTHING,
@@ -188,7 +197,8 @@ export function createKeys(options: KeysOptions): Module {
       clocks = given.links.watch((change) => {
         if (change.kind === "up") warnOfClock(given, change.link);
       });
-      if (office !== undefined) given.reviving();
+      if (office === undefined) courier = new RenewalCourier(given);
+      given.reviving();
       const { enrolment } = options;
       if (enrolment === undefined || !given.self.groups.includes(LOGIN_GROUP)) return;
       try {

@@ -4,7 +4,6 @@
  * comes of it, and warnings before an end, are in the log and in `keys.status`.
  */
 
-import * as v from "valibot";
 import {
   AuthenticationError,
   CallError,
@@ -17,20 +16,12 @@ import {
 } from "../../core/mod.ts";
 import { lessByChance } from "../shared/chance.ts";
 import { formatDuration } from "../shared/duration.ts";
-import { callGroup } from "../shared/group_client.ts";
-import { readMeshView } from "../shared/mesh_query.ts";
 import { lifeOf, renewalAt } from "../shared/renewal.ts";
-import {
-  type Renewal,
-  RENEWAL_DOMAIN,
-  renewalBytes,
-  RenewedSchema,
-} from "../shared/renewal_verbs.ts";
-import { REGISTRAR_GROUP } from "../shared/roles.ts";
+import { type Renewal, RENEWAL_DOMAIN, renewalBytes } from "../shared/renewal_verbs.ts";
+import { askRegistrars } from "./registrars.ts";
 import type { RenewalOffice } from "./renewal_office.ts";
 import {
   EXPIRY_WARNINGS,
-  RENEWAL_ANSWER_MS_MAX,
   RENEWAL_BACKOFF_MS_MAX,
   RENEWAL_BACKOFF_MS_MIN,
   RENEWAL_CHECK_MS,
@@ -147,7 +138,10 @@ export class RenewalWatch {
     const { keep, revive } = this.#options;
     const isLetIn = env.clock.now() <= self.notAfter;
     const chain = isLetIn || revive === undefined
-      ? await this.#ask(renewalOf(this.#host))
+      ? await askRegistrars(this.#host, renewalOf(this.#host), {
+        whyUseless: (chain) => this.#whyUseless(chain),
+        signal: this.#stopping.signal,
+      })
       : await revive(this.#stopping.signal);
     const useless = this.#whyUseless(chain);
     if (useless !== undefined) throw new CallError("failed", useless);
@@ -180,35 +174,6 @@ export class RenewalWatch {
       return errorText(error);
     }
     return 'The registrar has none that lasts longer: its issuer ends too soon, see "minime mesh rotate"';
-  }
-
-  /** The first registrar that gives one which is of use, in any order. */
-  async #ask(renewal: Renewal): Promise<readonly Uint8Array[]> {
-    const { signal } = this.#stopping;
-    const { env: { random }, module } = this.#host;
-    const { nodes } = await readMeshView(module("mesh"), { signal });
-    const registrars = nodes.filter(({ state, groups }) =>
-      state === "up" && groups.includes(REGISTRAR_GROUP)
-    ).map(({ name }) => name);
-    const first = registrars.length < 2 ? 0 : (random.bytes(1)[0] as number) % registrars.length;
-    const order = [...registrars.slice(first), ...registrars.slice(0, first)];
-    let why = `no node that is up is in group "${REGISTRAR_GROUP}"`;
-    for (const name of order) {
-      const { values, failures } = await callGroup(module("group"), {
-        targets: name,
-        steps: [{ verb: "keys.renew", args: renewal }],
-        reduce: { kind: "list" },
-        deadlineMs: RENEWAL_ANSWER_MS_MAX,
-        signal,
-      });
-      const parsed = v.safeParse(RenewedSchema, values.get(name));
-      const useless = parsed.success
-        ? this.#whyUseless(parsed.output.chain)
-        : failures.get(name)?.reason ?? "its answer is malformed";
-      if (parsed.success && useless === undefined) return parsed.output.chain;
-      why = `"${name}": ${useless}`;
-    }
-    throw new CallError("failed", why);
   }
 }
 

@@ -9,7 +9,6 @@ import {
   AuthenticationError,
   CallError,
   type Certificate,
-  type Clock,
   type Environment,
   errorText,
   type Identity,
@@ -19,15 +18,14 @@ import {
   RateLimit,
 } from "../../core/mod.ts";
 import { type Authority, issueNode, type Needs, needsNow } from "../shared/authority.ts";
-import { formatDuration } from "../shared/duration.ts";
 import { INSTALLED_NODE_MS } from "../shared/limits.ts";
-import { type Renewal, RENEWAL_DOMAIN, renewalBytes } from "../shared/renewal_verbs.ts";
+import type { Renewal } from "../shared/renewal_verbs.ts";
 import {
-  RENEWAL_AGE_MS_MAX,
   RENEWAL_KEYS_MAX,
   RENEWAL_LOOKS_PER_SECOND_MAX,
   RENEWALS_PER_SECOND_MAX,
 } from "./limits.ts";
+import { requireOwner } from "./renewal_proof.ts";
 
 /** What a registrar renews with. */
 export interface OfficeOptions {
@@ -61,20 +59,13 @@ export class RenewalOffice {
 
   /** The new chain, leaf first, and for whom. Throws CallError, with the reason. */
   renew(
-    { chain, unixMs, signature }: Renewal,
+    renewal: Renewal,
     judges: Judges,
   ): { readonly chain: Uint8Array[]; readonly identity: Identity } {
     const { env, primitives, authority } = this.#options;
     if (!this.#looks.take()) throw new CallError("busy", "More requests per second than allowed");
     try {
-      const identity = judges.verifyChain(chain, { allowExpired: true });
-      const { name, certificate, signPublicKey } = identity;
-      if (identity.type !== "node") throw new CallError("refused", `"${name}" is no node`);
-      const bytes = renewalBytes(unixMs, certificate.bytes);
-      if (!judges.verify(RENEWAL_DOMAIN, { publicKey: signPublicKey, bytes, signature })) {
-        throw new CallError("refused", `The request is not signed by the key of "${name}"`);
-      }
-      checkAge(name, unixMs, env.clock);
+      const identity = requireOwner(renewal, judges, env.clock);
       this.#count(identity);
       const needs = needsNow(env, primitives);
       return { chain: issueAgain(authority(), needs, identity), identity };
@@ -111,16 +102,4 @@ export function issueAgain(authority: Authority, needs: Needs, identity: Identit
     dhPublicKey,
     validityMs: Math.min(certificate.notAfter - certificate.notBefore, INSTALLED_NODE_MS),
   });
-}
-
-function checkAge(name: string, unixMs: number, clock: Clock): void {
-  const off = unixMs - clock.now();
-  if (Math.abs(off) <= RENEWAL_AGE_MS_MAX) return;
-  const text = formatDuration(Math.abs(off));
-  throw new CallError(
-    "refused",
-    `The clock of "${name}" is ${text} ${
-      off > 0 ? "ahead of" : "behind"
-    } ours, or its request is old`,
-  );
 }

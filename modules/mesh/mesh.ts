@@ -10,6 +10,7 @@
  */
 
 import {
+  AuthenticationError,
   CallError,
   errorText,
   type Link,
@@ -20,7 +21,6 @@ import {
 } from "../../core/mod.ts";
 import { isGateway, type MeshChange, type MeshView, type Unheard } from "../shared/mesh_view.ts";
 import type { ReceivedAdvert } from "./advert.ts";
-import type { AdvertPool } from "./advert_pool.ts";
 import { Calm } from "./calm.ts";
 import { chance } from "../shared/chance.ts";
 import { type MeshCounts, newCounts } from "./counts.ts";
@@ -40,29 +40,15 @@ import {
   UNHURRIED_ADVERT_MS_PER_NODE,
 } from "./limits.ts";
 import { Linker } from "./linker.ts";
+import type { MeshOptions } from "./mesh_options.ts";
 import { type NodeEntry, NodeTable } from "./node_table.ts";
 import { NeighbourLimits } from "./neighbour_limits.ts";
 import { NodeStates } from "./node_states.ts";
 import { OwnAdvert } from "./own_advert.ts";
 import { Prober } from "./prober.ts";
-import { type Seed, type Topology, topologyOf, type TopologyOptions } from "./topology.ts";
+import { type Topology, topologyOf, type TopologyOptions } from "./topology.ts";
 import { Trimmer } from "./trimmer.ts";
 import { Watchers } from "./watchers.ts";
-
-export interface MeshOptions {
-  /** Nodes of one segment can dial each other directly. */
-  readonly segment: string;
-  /** Where others reach this node now, best first. @default what the daemon listens on by tcp */
-  readonly endpoints?: () => readonly string[];
-  /** Nodes to link with before anybody spoke of them; dialled for ever. @default none */
-  readonly peers?: readonly Seed[];
-  /** Others are to be expected, though not as `peers`: from the mesh file, or by looking around. */
-  readonly expectsOthers?: boolean;
-  /** How often this key was started, this time included. @default 1 */
-  readonly incarnation?: number;
-  /** Where several daemons run in one process, what they share. @default nothing */
-  readonly pool?: AdvertPool;
-}
 
 export class Mesh {
   readonly counts: MeshCounts = newCounts();
@@ -136,7 +122,7 @@ export class Mesh {
       intervalMs: () => ADVERT_INTERVAL_MS + ADVERT_INTERVAL_MS_PER_NODE * this.#table.size,
       unhurriedMs: () => UNHURRIED_ADVERT_MS + UNHURRIED_ADVERT_MS_PER_NODE * this.#table.up,
       publish: (received) => this.#publish(received),
-      onTwin: (text) => this.#stopForTwin(text),
+      onTwin: (text) => this.#stopForTwin(text, options),
     });
     // Throws when no reader would accept what the options say; nothing is under way before that.
     this.#own.start();
@@ -314,8 +300,9 @@ export class Mesh {
     this.#statesSoon();
   }
 
-  #stopForTwin(text: string): void {
+  #stopForTwin(text: string, { onTwin }: MeshOptions): void {
     this.#twin = text;
+    onTwin?.(new AuthenticationError("duplicate", text));
     this.#host.log("error", `${text}; this one stops`);
     this.#host.shutdown(text);
   }

@@ -17,14 +17,15 @@ import {
   SummarySchema,
 } from "./exchange.ts";
 import { FLOOD_ADVERTS_MAX, FORGET_NODES_MAX, NODES_MAX } from "./limits.ts";
-import { Mesh, type MeshOptions } from "./mesh.ts";
+import { Mesh } from "./mesh.ts";
+import type { MeshOptions } from "./mesh_options.ts";
 import { ToldSchema } from "./outbox.ts";
 import { inParts } from "./view_parts.ts";
 import { WholeView } from "./whole_view.ts";
 
 export { AdvertPool } from "./advert_pool.ts";
 export { reachableEndpoints } from "./endpoints.ts";
-export type { MeshOptions } from "./mesh.ts";
+export type { MeshOptions } from "./mesh_options.ts";
 export type { Seed } from "./topology.ts";
 
 const KEY_ID_CHARACTERS = 64;

@@ -73,11 +73,34 @@ export async function livingLocalMesh(
   });
 }
 
+/** One that lives and has to wait before it can run: it answers nobody yet. */
+export interface WaitingLocalDaemon {
+  readonly name: string;
+  readonly mesh: string;
+  readonly pid: number;
+  /** In a line. */
+  readonly what: string;
+}
+
 /** The one daemon that is meant: of that name, or the only one. @throws UsageError, ConnectionError */
 export async function onlyLocalDaemon(
   needs: LocalNeeds & { readonly meshName: string | undefined },
   node: string | undefined,
 ): Promise<LocalDaemon> {
+  const daemon = await onlyDaemon(needs, node);
+  if ("calls" in daemon) return daemon;
+  const { name, mesh, what } = daemon;
+  throw new ConnectionError(
+    "other",
+    `The daemon "${name}" of this machine is not in mesh "${mesh}" yet: ${what}`,
+  );
+}
+
+/** The same, and one that waits where none runs. */
+export async function onlyDaemon(
+  needs: LocalNeeds & { readonly meshName: string | undefined },
+  node: string | undefined,
+): Promise<LocalDaemon | WaitingLocalDaemon> {
   const { env, meshName } = needs;
   const meshes = meshName === undefined ? await localMeshes(env) : [meshName];
   const found: (LocalDaemon & { readonly mesh: string })[] = [];
@@ -89,7 +112,7 @@ export async function onlyLocalDaemon(
   for (const { calls } of found) void calls.close("client is done");
   if (first === undefined) {
     const waiting = await waitingDaemon(env, { meshes, node });
-    if (waiting !== undefined) throw new ConnectionError("other", waiting);
+    if (waiting !== undefined) return waiting;
     const what = node === undefined ? "No daemon" : `No daemon "${node}"`;
     const where = meshName === undefined ? "" : ` in mesh "${meshName}"`;
     throw new ConnectionError(
@@ -103,19 +126,18 @@ export async function onlyLocalDaemon(
   });
 }
 
-/** What one that lives and does not run yet says of that; undefined when there is none. */
+/** Undefined when there is none. */
 async function waitingDaemon(
   env: LocalNeeds["env"],
   { meshes, node }: { readonly meshes: readonly string[]; readonly node: string | undefined },
-): Promise<string | undefined> {
+): Promise<WaitingLocalDaemon | undefined> {
   for (const mesh of meshes) {
     for (const { name, paths } of await localNodes(env, mesh)) {
       if (node !== undefined && name !== node) continue;
-      if (await livingProcess(env, paths.pid) === undefined) continue;
-      const text = await readPrivateFile(env, paths.waiting);
-      if (text === undefined) continue;
-      const what = new TextDecoder().decode(text).trim();
-      return `The daemon "${name}" of this machine is not in mesh "${mesh}" yet: ${what}`;
+      const process = await livingProcess(env, paths.pid);
+      const text = process && await readPrivateFile(env, paths.waiting);
+      if (process === undefined || text === undefined) continue;
+      return { name, mesh, pid: process.pid, what: new TextDecoder().decode(text).trim() };
     }
   }
   return undefined;

@@ -57,14 +57,27 @@ async function waitForRegistrar(mesh: InstalledMesh): Promise<void> {
   const inState = `${mesh.local.stateFolder("n2")}/waiting`;
   const files = [pidFile, `${pidFile}.waiting`, inState];
   assert.deepEqual(await Promise.all(files.map(read)), ["", "", ""]);
+  // A file that says where nobody listens is put right while it waits.
+  const file = `${mesh.keys("n2")}/mesh.toml`;
+  const right = await Deno.readTextFile(file);
+  const port = /^port = (\d+)$/m.exec(right)?.[1] as string;
+  await Deno.writeTextFile(file, right.replaceAll(port, "1"));
   const second = await start();
-  const reload = await mesh.local.run("reload");
-  assert.equal(reload.code, 4);
+  const log = await mesh.local.run("log");
+  assert.equal(log.code, 4);
   assert.match(
-    reload.stderr,
+    log.stderr,
     /The daemon "n2" of this machine is not in mesh ".*" yet: Waiting for a new certificate/,
   );
-  mesh.start("reg");
+  await mesh.start("reg").line(RUNNING);
+  await Deno.writeTextFile(file, `${right}nonsense =\n`);
+  second.kill("SIGHUP");
+  await second.line(/The mesh file stays as it was: Cannot use .*mesh\.toml: 1 problem/);
+  await Deno.writeTextFile(file, right);
+  const reload = await mesh.local.run("reload", "--name", "n2");
+  assert.equal(reload.code, 0, reload.stderr);
+  assert.match(reload.stdout, /^"n2" reads its mesh file again, and asks at once\. Waiting for/);
+  await second.line(/Mesh file read again/);
   await second.line(RUNNING);
   await mesh.settled("reg", "n2");
   await until("it waits no more", async () => await read(`${pidFile}.waiting`) === "");

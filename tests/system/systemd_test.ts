@@ -258,6 +258,27 @@ async function runSystemd(test: Deno.TestContext): Promise<void> {
     assert.equal((await minime("init", "status")).stdout, "No node is installed here (systemd)\n");
   });
 
+  await step("expired: waits for its registrar as a service that runs, and comes up", async () => {
+    const provision = ["mesh", "provision", "n1", "--out", "short", "--valid", "1s"];
+    const { code, stderr } = await rig.minime(provision);
+    assert.equal(code, 0, stderr);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const short = `${rig.origin.folder}/root/short/n1`;
+    const copy = new Deno.Command("cp", { args: ["-a", short, one.path("/root/short")] });
+    assert.ok((await copy.output()).success);
+    await one.must(["rm", "-r", INSTALLED, "/var/lib/minime/lab/n1"]);
+    await two.must(["systemctl", "stop", UNIT]);
+    await minime("init", "install", "--config", "/root/short/mesh.toml");
+    const waits = /service\): active \(running\): Waiting for a new certificate from "n2": No cert/;
+    await until("it waits", async () => waits.test((await minime("init", "status")).stdout));
+    assert.equal((await unit("reload")).code, 0);
+    await journalHas(/"message":"Mesh file read again"/, "-b");
+    await two.must(["systemctl", "start", UNIT]);
+    await settled("up");
+    assert.equal(await property(one, "NRestarts"), "0");
+    assert.equal((await minime("init", "uninstall")).code, 0);
+  });
+
   await step("token: the machine is a node again, another one, by one command", async () => {
     await one.must(["rm", "-r", INSTALLED]);
     const { stdout: token } = await rig.minime(["token", "create", "--name", "n3"]);

@@ -124,7 +124,7 @@ Deno.test("token: what is wrong with one is said, and nothing is written", async
     assert.match(result.stderr, text);
   }
   await Deno.writeTextFile(file, (await create("--name", "n7")).stdout);
-  await refused(2, /The token is for "n7" of mesh "lab", and this is "n2" of "lab"/);
+  await refused(2, /The token is for "n7" of mesh "lab", and this is "n2" of mesh "lab"/);
   const whole = (await create("--name", "n2")).stdout;
   await Deno.writeTextFile(file, whole.slice(0, -9));
   await refused(1, /Token/);

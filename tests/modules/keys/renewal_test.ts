@@ -1,11 +1,22 @@
 /** Certificates that end in minutes of virtual time, and are renewed before anybody notices. */
 
 import assert from "node:assert/strict";
-import type { Minimed, Self } from "../../../core/mod.ts";
+import {
+  dialRegistrar,
+  type MeshSecret,
+  type Minimed,
+  type Self,
+  signForModule,
+  verifyChain,
+} from "../../../core/mod.ts";
 import { createGroup } from "../../../modules/group/mod.ts";
 import { createKeys, RenewalOffice } from "../../../modules/keys/mod.ts";
 import { makeIssuer } from "../../../modules/shared/issuer.ts";
-import type { KeysStatus } from "../../../modules/shared/renewal_verbs.ts";
+import {
+  type KeysStatus,
+  RENEWAL_DOMAIN,
+  renewalBytes,
+} from "../../../modules/shared/renewal_verbs.ts";
 import { EPOCH_MS } from "../../simulation/clock.ts";
 import { SimulatedMesh } from "../mesh/simulated_mesh.ts";
 
@@ -167,4 +178,57 @@ Deno.test("renewal: a registrar whose answer is of no use is passed over", async
   assert.notDeepEqual(deceived, []);
   assert.deepEqual(kept.sort(), ["n1", "n2", "n3", "n4"]);
   assert.deepEqual(mesh.logs.filter((line) => line.includes("is not renewed yet")), []);
+});
+
+// In a segment without a registrar it would never come back.
+Deno.test("renewal: who is let in by nobody reaches a registrar through any node", async () => {
+  const { mesh } = await meshOfOneLife(3);
+  await using _mesh = mesh;
+  const { simulation, keys } = mesh;
+  const { primitives, rootPublicKey, meshId } = keys;
+  for (const name of ["n1", "n2"]) await simulation.finish(mesh.start(name));
+  await simulation.run({ forMs: LIFE_MS + TENTH_MS });
+  const { identity, signSeed, dh } = mesh.people.get("n3") as Self;
+  const env = simulation.host("n3");
+  const now = env.clock.now();
+  const chainFor = async (seed: Uint8Array) => {
+    const calls = await dialRegistrar(env, primitives, {
+      rootPublicKey,
+      name: "n3",
+      secret: keys.trust({}).secrets[0] as MeshSecret,
+      keys: { signSeed, dhSecret: dh.secret },
+      endpoint: mesh.get("n2").endpoints().find((each) => each.startsWith("tcp:")) as string,
+      expect: { name: "n2" },
+      signal: new AbortController().signal,
+    });
+    const bytes = renewalBytes(now, identity.certificate.bytes);
+    const signature = signForModule(primitives, { domain: RENEWAL_DOMAIN, bytes, seed });
+    try {
+      const { chain } = await calls.request("keys.revive", {
+        chain: [...identity.chain],
+        unixMs: now,
+        signature,
+      }) as { readonly chain: Uint8Array[] };
+      return chain;
+    } finally {
+      await calls.close("done");
+    }
+  };
+  const chain = await simulation.finish(chainFor(signSeed));
+  const given = verifyChain(primitives, {
+    chain,
+    rootPublicKey,
+    meshId,
+    now: env.clock.now(),
+    revocations: keys.trust({}).revocations,
+    types: ["node"],
+  });
+  assert.deepEqual([given.keyId, given.issuer?.name], [identity.keyId, "n1"]);
+  assert.ok(given.notAfter > now);
+  const stolen = mesh.people.get("n1") as Self;
+  await assert.rejects(
+    simulation.finish(chainFor(stolen.signSeed)),
+    /The request is not signed by the key of "n3"/,
+  );
+  assert.equal(mesh.logs.filter((line) => line.includes("through us")).length, 1);
 });

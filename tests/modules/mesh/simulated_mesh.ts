@@ -28,6 +28,8 @@ export class SimulatedMesh implements AsyncDisposable {
   readonly simulation: Simulation;
   readonly names: readonly string[];
   readonly logs: string[] = [];
+  /** Those that have stopped, because their key lives elsewhere. */
+  readonly twins: string[] = [];
   readonly keys: MeshKeys;
   readonly people = new Map<string, Self>();
   readonly #seedCount: number;
@@ -73,7 +75,11 @@ export class SimulatedMesh implements AsyncDisposable {
       trust: this.keys.trust(this.#policy),
       self: { ...this.people.get(name) as Self, instance: env.random.bytes(16), ...change },
       modules: [
-        createMesh({ segment: this.#segmentOf(name), peers: this.#seeds() }),
+        createMesh({
+          segment: this.#segmentOf(name),
+          peers: this.#seeds(),
+          onTwin: (error) => this.twins.push(`${name} ${error.reason}`),
+        }),
         ...this.#modules(name),
       ],
       listen: [`tcp:${this.#addresses.get(name)}:${PORT}`],

@@ -271,6 +271,7 @@ Deno.test("simulated mesh: of two daemons with one key the larger instance stops
   mesh.simulation.heal();
   const reason = await mesh.simulation.finish(mesh.get("n6").stopped, { forMs: HEAL_MS_MAX });
   assert.match(reason, /^Another daemon uses the key of "n5" .*: was this machine cloned$/);
+  assert.deepEqual(mesh.twins, ["n6 duplicate"]);
   assert.equal(mesh.get("n5").state, "running");
   await mesh.simulation.run({ forMs: HEAL_MS_MAX });
   assert.equal(await mesh.states(mesh.names.slice(0, 5)), "5 up");
