@@ -9,7 +9,7 @@ import { type Module, type ModuleHost, verb } from "../../core/mod.ts";
 import type { MeshHooks } from "../shared/mesh_file.ts";
 import { MeshFollower } from "../shared/mesh_follower.ts";
 import { HOOK_EVENTS } from "../shared/mesh_file_schema.ts";
-import { HOOK_NODES_WAITING_MAX, HOOKS_AT_ONCE_MAX } from "./limits.ts";
+import { HOOK_NODES_WAITING_MAX, HOOK_SETTLE_MS, HOOKS_AT_ONCE_MAX } from "./limits.ts";
 import { EventQueue } from "./event_queue.ts";
 import { runHook } from "./hook_program.ts";
 import { NodeEvents } from "./node_events.ts";
@@ -37,6 +37,8 @@ export function createHooks(options?: HooksOptions): Module {
   async function follow(host: ModuleHost, mesh: string): Promise<void> {
     const { env, log, self } = host;
     const running = new EventQueue({
+      clock: env.clock,
+      settleMs: HOOK_SETTLE_MS,
       atOnceMax: HOOKS_AT_ONCE_MAX,
       waitingMax: HOOK_NODES_WAITING_MAX,
       run: async (event) => {

@@ -3,16 +3,20 @@
 import assert from "node:assert/strict";
 import { EventQueue } from "../../../modules/hooks/event_queue.ts";
 import type { HookEvent, NodeEvent } from "../../../modules/hooks/node_event.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { turn } from "../../support/wait.ts";
 import { nodeView } from "./nodes.ts";
 
 /** A queue whose runs end when the test says so. */
-function playedQueue(atOnceMax: number, waitingMax: number) {
+function playedQueue(atOnceMax: number, waitingMax: number, settleMs = 0) {
+  const clock = new ManualClock();
   const told: string[] = [];
   const dropped: string[] = [];
   const ends = new Map<string, () => void>();
   const text = ({ event, node }: NodeEvent) => `${event} ${node.name}`;
   const queue = new EventQueue({
+    clock,
+    settleMs,
     atOnceMax,
     waitingMax,
     run: (event) => {
@@ -26,7 +30,7 @@ function playedQueue(atOnceMax: number, waitingMax: number) {
     ends.get(name)?.();
     await turn();
   };
-  return { queue, told, dropped, push, end };
+  return { queue, clock, told, dropped, push, end };
 }
 
 Deno.test("event queue: so many run at once, of one node one after the other", async () => {
@@ -53,6 +57,24 @@ Deno.test("event queue: of a node only the last event waits", async () => {
   assert.deepEqual(told, ["join n1", "leave n1"]);
   await end("n1");
   await queue.close();
+});
+
+Deno.test("event queue: what follows within a moment is told as one event, and keeps nobody waiting", async () => {
+  const { queue, clock, told, push, end } = playedQueue(4, 10, 500);
+  push("failure", "n1");
+  await clock.advance(300);
+  push("failure", "n2");
+  push("join", "n1");
+  await clock.advance(199);
+  assert.deepEqual(told, []);
+  await clock.advance(1);
+  assert.deepEqual(told, ["join n1"]);
+  await clock.advance(300);
+  assert.deepEqual(told, ["join n1", "failure n2"]);
+  push("leave", "n3");
+  for (const name of ["n1", "n2"]) await end(name);
+  await queue.close();
+  assert.equal(clock.timers, 0);
 });
 
 Deno.test("event queue: when it is full the one that waits longest goes, and that is said", async () => {
