@@ -72,7 +72,7 @@ export class FfiCipher implements Cipher {
 
   #context(direction: typeof SEAL | typeof OPEN): Deno.PointerObject {
     if (this.#disposed) {
-      throw new MinimeError("Cryptography cannot be used: its engine is disposed");
+      throw new MinimeError("Cipher cannot be used: it went with its engine");
     }
     const context = made(this.#c.EVP_CIPHER_CTX_new());
     const cipher = this.#c.EVP_chacha20_poly1305();

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import {
   type Calls,
   choosePrimitives,
+  ConnectionError,
   encodeCanonical,
   EndToEnd,
   errorText,
@@ -46,24 +47,43 @@ export interface Reached {
   readonly afterwards?: () => Promise<void>;
 }
 
-/** The user's keys, loaded when first needed: reading through the local daemon needs none. */
+/**
+ * The user's keys, loaded when first needed: reading through the local daemon needs none. They go when
+ * nothing uses them any more, since what still did would fail in the middle of anything.
+ */
 export class User {
   readonly #needs: ConnectNeeds;
   readonly #home: MeshHome;
+  /** What uses the keys, or may. */
+  readonly #uses = new Set<Promise<void>>();
   #loaded: Promise<{ self: Self; trust: Trust; primitives: Primitives }> | undefined;
   #primitives: Primitives | undefined;
+  #isOver = false;
 
   constructor(needs: ConnectNeeds, home: MeshHome) {
     this.#needs = needs;
     this.#home = home;
   }
 
+  /** Rejects with ConnectionError "closed" once the keys are to go. */
   load(): Promise<{ self: Self; trust: Trust; primitives: Primitives }> {
-    this.#loaded ??= this.#load();
+    if (this.#isOver) {
+      return Promise.reject(new ConnectionError("closed", "Keys of a connection that is closed"));
+    }
+    this.#loaded ??= this.using(this.#load());
     return this.#loaded;
   }
 
-  async front(): Promise<TcpFront> {
+  /** The keys stay until that has settled. */
+  using<T>(use: Promise<T>): Promise<T> {
+    const ended = () => void this.#uses.delete(over);
+    const over = use.then(ended, ended);
+    this.#uses.add(over);
+    return use;
+  }
+
+  /** The keys stay until all that it has dialled is closed. */
+  async front(): Promise<Pick<TcpFront, "dial">> {
     const { env, out } = this.#needs;
     const { self, trust: believed, primitives } = await this.load();
     // Nodes that have not heard of the new one yet are few, and there are others to ask.
@@ -72,11 +92,18 @@ export class User {
       ? believed
       : { ...rest, secrets: [secretsDocument.secret] };
     const context = { clock: env.clock, random: env.random, primitives, trust, self };
-    return new TcpFront({
+    const front = new TcpFront({
       network: env.network,
       context: () => context,
       log: (_level, text) => out.detail(text),
     });
+    return {
+      dial: async (endpoint, options) => {
+        const conduit = await this.using(front.dial(endpoint, options));
+        void this.using(conduit.closed);
+        return conduit;
+      },
+    };
   }
 
   /** The mesh's PSK was changed: the home needs the new one before the old one counts no more. */
@@ -99,7 +126,7 @@ export class User {
     }
   }
 
-  /** For sessions that run through nodes of the mesh. */
+  /** For sessions that run through nodes of the mesh; who makes some says how long they use it. */
   async endToEnd(): Promise<EndToEnd> {
     const { clock, random } = this.#needs.env;
     const { self, trust, primitives } = await this.load();
@@ -107,7 +134,10 @@ export class User {
     return new EndToEnd({ context: () => context });
   }
 
-  dispose(): void {
+  /** From now on nobody gets the keys; who has them has ended what uses them. Idempotent. */
+  async dispose(): Promise<void> {
+    this.#isOver = true;
+    while (this.#uses.size > 0) await Promise.all(this.#uses);
     this.#primitives?.[Symbol.dispose]();
     this.#primitives = undefined;
   }
@@ -199,7 +229,10 @@ export class Client implements MeshClient {
   }
 
   async #close(): Promise<void> {
-    await this.#calls.close("client is done");
-    await this.#afterwards?.();
+    try {
+      await this.#calls.close("client is done");
+    } finally {
+      await this.#afterwards?.();
+    }
   }
 }

@@ -52,7 +52,7 @@ export async function connect(
     const bound = options.session ?? false;
     return new Client({ home, reached, user, bound, clock, random });
   } catch (error) {
-    user.dispose();
+    await user.dispose();
     throw error;
   }
 }
@@ -167,12 +167,17 @@ async function reachRemote(
   const mayWaitMs = options.timeoutMs ?? CONNECT_MS_MAX;
   const timeoutMs = nodes.every(isBehind) ? Math.min(BEHIND_MS_MAX, mayWaitMs) : mayWaitMs;
   const reached = await race(needs, { front, nodes, options, timeoutMs });
-  await user.learnSecrets(reached);
-  // Who asked for one node says nothing about which is nearest.
-  if (options.node === undefined && reached.name !== all[0]?.name) {
-    await putFirst(home, reached.name);
+  try {
+    await user.learnSecrets(reached);
+    // Who asked for one node says nothing about which is nearest.
+    if (options.node === undefined && reached.name !== all[0]?.name) {
+      await putFirst(home, reached.name);
+    }
+    return reached;
+  } catch (error) {
+    await reached.calls.close("not connected");
+    throw error;
   }
-  return reached;
 }
 
 function isBehind({ direct }: KnownNode): boolean {
@@ -198,7 +203,7 @@ async function putFirst(home: MeshHome, name: string): Promise<void> {
 async function race(
   needs: ConnectNeeds,
   parts: {
-    readonly front: TcpFront;
+    readonly front: Pick<TcpFront, "dial">;
     readonly nodes: readonly KnownNode[];
     readonly options: ConnectRequest;
     readonly timeoutMs: number;
@@ -255,6 +260,7 @@ async function race(
     }
     const none = Promise.all(attempts).then(() => undefined);
     const result = await Promise.race([won.promise, none]);
+    if (needs.signal.aborted) await result?.calls.close("not wanted any more");
     needs.signal.throwIfAborted();
     if (result !== undefined) return result;
     throw unreachable(parts.nodes, failures, parts.options);

@@ -45,13 +45,16 @@ export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): 
   try {
     const keyId = await keyIdOf(first, session);
     watch = new TargetWatch(first.calls, { keyId, clock });
-    const { conduit, done } = await openSession(entryOf(first), { keyId, name: node }, {
-      enter: async (over) => entryOf(await enter(AbortSignal.any([signal, over]))),
-      endToEnd,
-      clock,
-      signal: AbortSignal.any([signal, watch.lost]),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    });
+    const { conduit, done } = await user.using(
+      openSession(entryOf(first), { keyId, name: node }, {
+        enter: async (over) => entryOf(await enter(AbortSignal.any([signal, over]))),
+        endToEnd,
+        clock,
+        signal: AbortSignal.any([signal, watch.lost]),
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      }),
+    );
+    void user.using(done);
     const { peer } = conduit;
     return {
       secretsVersion: 0,

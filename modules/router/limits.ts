@@ -96,6 +96,11 @@ export const REPLAN_MS = 100;
  */
 export const REFUSED_PAUSE_MS_MIN = 100;
 export const REFUSED_PAUSE_MS_MAX = 1_000;
+/**
+ * The word that a node was started again may be so late: its neighbours let it in when they have given
+ * up its former life, after 4.5 s of silence, and it dials them again with some backoff.
+ */
+export const NEWS_MS_MAX = 10_000;
 /** Hops that are remembered as failed. */
 export const TROUBLES_MAX = 4_096;
 

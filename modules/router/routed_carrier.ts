@@ -18,6 +18,7 @@ import {
   BUSY_PAUSE_MS_MAX,
   BUSY_PAUSE_MS_MIN,
   CARRIER_WAITING_BYTES_MAX,
+  NEWS_MS_MAX,
   QUEUED_PACKET_BYTES,
   REFUSED_PAUSE_MS_MAX,
   REFUSED_PAUSE_MS_MIN,
@@ -68,6 +69,7 @@ export interface RoutedCarrierOptions {
 
 /** A node from its start to its end. */
 export interface Life {
+  readonly keyId: string;
   readonly name: string;
   readonly instance: string;
 }
@@ -99,8 +101,13 @@ export class RoutedCarrier implements Carrier {
   #restUntil = 0;
   #allRefusedAt = -Infinity;
   #restMs = 0;
-  /** That has answered us, if we began. Who was asked leaves it to what runs above: that may move. */
+  /**
+   * That has answered us, if we began, or a later one of which we had not heard then. Who was asked leaves
+   * it to what runs above: that may move.
+   */
   #life: Life | undefined;
+  /** Monotonic ms: when it had. */
+  #answeredAt = 0;
   #over: string | undefined;
   #resolveClosed: (text: string) => void = () => {};
 
@@ -175,6 +182,7 @@ export class RoutedCarrier implements Carrier {
   receive(packet: Packet): void {
     if (this.#life === undefined && this.#options.first === undefined) {
       this.#life = this.#options.lifeOf(this.target);
+      this.#answeredAt = this.#options.clock.monotonic();
     }
     if (this.#follows && this.#route !== undefined && !isReverse(packet, this.#route.header)) {
       this.#take(pathOf(packet).reverse());
@@ -200,17 +208,31 @@ export class RoutedCarrier implements Carrier {
 
   /** For the router alone: the mesh has changed. */
   meshChanged(): void {
-    const { instance, name } = this.#life ?? {};
-    const present = instance === undefined ? undefined : this.#options.lifeOf(this.target, name);
-    // What it knew of us is lost. One that is down may be cut off, and come back.
-    if (present !== undefined && present.instance !== instance) {
-      return this.close(`"${present.name}" was started again`);
-    }
+    const text = this.#seenEnd();
+    if (text !== undefined) return this.close(text);
     if (this.#route === undefined) this.#replan();
     else if (!this.#options.holds(this.#route.path, this.#options.class)) {
       this.#route = undefined;
       this.#replan();
     }
+  }
+
+  /**
+   * Why what the target knew of us is lost, if it is. One that is down may be cut off, and come back. The
+   * word of a new life may be so late that it was this one which answered.
+   */
+  #seenEnd(): string | undefined {
+    const answered = this.#life;
+    if (answered === undefined) return undefined;
+    const { clock, lifeOf } = this.#options;
+    const present = lifeOf(this.target, answered.name);
+    if (present === undefined || present.instance === answered.instance) return undefined;
+    const mayBeLate = clock.monotonic() - this.#answeredAt < NEWS_MS_MAX;
+    if (present.keyId === this.target && mayBeLate) {
+      this.#life = present;
+      return undefined;
+    }
+    return `"${present.name}" was started again`;
   }
 
   /** Now and then looked for anew while there is none. */

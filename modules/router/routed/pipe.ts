@@ -143,10 +143,8 @@ export class RoutedPipe implements BytePipe {
     const { dataBytesMax } = this.#outbound;
     for (let at = 0; at < bytes.length;) {
       const plain = bytes.subarray(at, at + dataBytesMax);
-      await this.#room(plain.length);
-      await this.#renewKey();
       at += plain.length;
-      await this.#send(this.#outbound.seal(plain, this.#clock.monotonic()));
+      await this.#send(await this.#seal(plain));
     }
     this.#refuseClosed();
   }
@@ -260,25 +258,26 @@ export class RoutedPipe implements BytePipe {
     this.#silentMs = 0;
   }
 
-  /** Waits until the other end and the way can take so many bytes. */
-  async #room(bytes: number): Promise<void> {
+  /**
+   * Waits until the other end and the way can take it. That it may be sealed is found and done in one
+   * step: whatever is waited for, the pipe may be over behind it, and its keys gone.
+   */
+  async #seal(plain: Uint8Array): Promise<Flight> {
     for (;;) {
       this.#refuseClosed();
-      if (this.#outbound.mayTake(bytes)) break;
-      this.#shut = this.#outbound.isShut(bytes);
+      if (this.#outbound.mayTake(plain.length)) {
+        this.#shut = false;
+        const now = this.#clock.monotonic();
+        // By time; by number the cipher does it.
+        if (now - this.#keyedAt < REKEY_MS) return this.#outbound.seal(plain, now);
+        this.#keyedAt = now;
+        await this.#send(this.#outbound.sealNextKey(now));
+        continue;
+      }
+      this.#shut = this.#outbound.isShut(plain.length);
       if (this.#shut) this.#arm(ROOM_PROBE_MS);
       await new Promise<void>((resolve) => this.#wakeWriter = resolve);
     }
-    this.#shut = false;
-  }
-
-  /** By time; by number the cipher does it. */
-  async #renewKey(): Promise<void> {
-    const now = this.#clock.monotonic();
-    if (now - this.#keyedAt < REKEY_MS) return;
-    this.#keyedAt = now;
-    await this.#send(this.#outbound.sealNextKey(now));
-    await this.#room(1);
   }
 
   /** Reorders nothing: what goes first is never of lower priority than what follows at once. */

@@ -7,6 +7,7 @@
 import {
   type Caller,
   type Clock,
+  ConnectionError,
   errorText,
   MinimeError,
   type Priority,
@@ -65,14 +66,13 @@ export class RoamingCarrier implements Carrier {
     return this.#inner?.hasRoute ?? false;
   }
 
-  /** While there is no entry what is sent is lost, as on any way. */
+  /** While there is no entry, or one is on its way out, what is sent is lost, as on any way. */
   async send(packet: Uint8Array, priority: Priority): Promise<void> {
-    const inner = this.#inner;
+    if (this.#over) throw new ConnectionError("closed", "Carrier is closed");
     try {
-      await inner?.send(packet, priority);
+      await this.#inner?.send(packet, priority);
     } catch (error) {
-      // It was lost with its entry, unless all is over.
-      if (this.#over || inner === this.#inner) throw error;
+      if (this.#over || !(error instanceof MinimeError)) throw error;
     }
   }
 

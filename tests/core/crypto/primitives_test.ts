@@ -292,8 +292,9 @@ Deno.test(
     primitives[Symbol.dispose]();
     primitives[Symbol.dispose]();
     const disposed = { message: "Cryptography cannot be used: its engine is disposed" };
+    const gone = { message: "Cipher cannot be used: it went with its engine" };
     const finished = { message: "Hash cannot be used: it is finished or its engine is disposed" };
-    assert.throws(() => used!.seal(1, EMPTY, EMPTY, out), disposed);
+    assert.throws(() => used!.seal(1, EMPTY, EMPTY, out), gone);
     assert.throws(() => unused!.seal(1, EMPTY, EMPTY, out), disposed);
     assert.throws(() => hash.digest(), finished);
     assert.throws(() => primitives.sha256(out), finished);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Call, type Calls, PRIORITY } from "../../../core/mod.ts";
 import {
+  NEWS_MS_MAX,
   OPEN_PER_USER_MAX,
   OPEN_SWIFT_BYTES_MAX,
   QUEUED_PACKET_BYTES,
@@ -101,7 +102,7 @@ Deno.test("open: ends when its node, which has answered, was started again", asy
     }
     await mesh.settle();
     await mesh.get("n3").accepted[0]?.send(packetOf("back"), PRIORITY.normal);
-    await mesh.settle();
+    await mesh.world.pass(NEWS_MS_MAX);
     mesh.kill("n3");
     await mesh.settle();
     await mesh.start("n3", "main");

@@ -3,6 +3,7 @@ import { PRIORITY } from "../../../core/mod.ts";
 import {
   BUSY_PAUSE_MS_MIN,
   CARRIER_WAITING_BYTES_MAX,
+  NEWS_MS_MAX,
   QUEUED_PACKET_BYTES,
   REFUSED_PAUSE_MS_MAX,
   REFUSED_PAUSE_MS_MIN,
@@ -45,8 +46,8 @@ class Scene {
   holds = true;
   /** Of the target that is up. */
   life: string | undefined = "first";
-  /** Whoever has the name now, when the key is forgotten. */
-  heir: { name: string; instance: string } | undefined;
+  /** Of another key that has the name now. */
+  heir: string | undefined;
   planned = 0;
   readonly carrier: RoutedCarrier;
 
@@ -61,8 +62,9 @@ class Scene {
       plan: (avoided) => this.#plan(avoided),
       holds: () => this.holds,
       lifeOf: (_target, name) => {
-        if (name === "b" && this.heir !== undefined) return this.heir;
-        return this.life === undefined ? undefined : { name: "b", instance: this.life };
+        if (name === "b" && this.heir !== undefined) return { keyId: X, name, instance: this.heir };
+        if (this.life === undefined) return undefined;
+        return { keyId: B, name: "b", instance: this.life };
       },
       transmit: (packet, onTaken) => {
         this.sent.push(packet);
@@ -270,10 +272,27 @@ Deno.test("carrier: ends with the life of the target that has answered, not when
   scene.life = "second";
   scene.carrier.meshChanged();
   await scene.carrier.send(packetOf("x"), PRIORITY.normal);
+  scene.clock.jump(NEWS_MS_MAX);
+  scene.carrier.meshChanged();
   scene.life = "third";
   scene.carrier.meshChanged();
   assert.equal(await scene.carrier.closed, '"b" was started again');
   await assert.rejects(scene.carrier.send(packetOf("x"), PRIORITY.normal), /was started again/);
+});
+
+// A session with the next life of a node, made before there was word of it, was ended by that word.
+Deno.test("carrier: a life that shows itself a little after the answer may have given it", async () => {
+  const scene = new Scene();
+  scene.carrier.receive(answer());
+  scene.clock.jump(NEWS_MS_MAX - 1);
+  scene.life = "second";
+  scene.carrier.meshChanged();
+  scene.clock.jump(60_000);
+  scene.carrier.meshChanged();
+  await scene.carrier.send(packetOf("x"), PRIORITY.normal);
+  scene.life = "third";
+  scene.carrier.meshChanged();
+  assert.equal(await scene.carrier.closed, '"b" was started again');
 });
 
 // What runs above may come by another daemon when its own was started again.
@@ -292,7 +311,7 @@ Deno.test("carrier: ends when another key has taken the name of the target", asy
   scene.carrier.receive(answer());
   scene.life = undefined;
   scene.carrier.meshChanged();
-  scene.heir = { name: "b", instance: "second" };
+  scene.heir = "second";
   scene.carrier.meshChanged();
   assert.equal(await scene.carrier.closed, '"b" was started again');
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Calls } from "../../../core/mod.ts";
+import { NEWS_MS_MAX } from "../../../modules/router/limits.ts";
 import { routed, type RouterWorld, SEGMENTS } from "./router_world.ts";
 
 async function dial(mesh: RouterWorld, from: string, to: string): Promise<Calls> {
@@ -93,6 +94,7 @@ Deno.test("routed conduit: ends as soon as its node was started again, and a new
   await routed(SEGMENTS, async (mesh) => {
     const calls = await dial(mesh, "a1", "b1");
     const idle = await dial(mesh, "a1", "b1");
+    await mesh.world.pass(NEWS_MS_MAX);
     const asking = assert.rejects(
       calls.request("core.hello", {}, { deadlineMs: 0 }),
       /"b1" was started again/,
@@ -110,4 +112,30 @@ Deno.test("routed conduit: ends as soon as its node was started again, and a new
     assert.ok(mesh.simulation.now - began < 2_000, `${mesh.simulation.now - began} ms`);
     await again.close("done");
   });
+});
+
+// The word of a restart ended conduits that were made with the new life before it had come.
+Deno.test("routed conduit: with a new life of its node it outlives the late word of that life", async () => {
+  for (const lateMs of [0, 100, 1_000, 4_000, 9_000]) {
+    await routed(SEGMENTS, async (mesh) => {
+      const restart = async () => {
+        mesh.kill("b1");
+        await mesh.start("b1", "right");
+        for (const gateway of ["g3", "g4"]) await mesh.link(gateway, "b1");
+      };
+      // Every second time nobody hears of it before the next one.
+      for (const isHeard of [false, true]) {
+        mesh.board.freeze();
+        await restart();
+        if (!isHeard) continue;
+        const calls = await dial(mesh, "a1", "b1");
+        await mesh.world.pass(lateMs);
+        mesh.board.thaw();
+        await mesh.world.pass(60_000);
+        assert.equal((await calls.request("core.hello") as { name: string }).name, "b1");
+        await restart();
+        assert.match((await calls.done).text, /"b1" was started again/);
+      }
+    });
+  }
 });

@@ -5,7 +5,13 @@
  */
 
 import type { Clock, Conduit, EndToEndOptions, Self } from "../../../../core/mod.ts";
-import { ConnectionError, EndToEnd, type Priority, type Random } from "../../../../core/mod.ts";
+import {
+  ConnectionError,
+  EndToEnd,
+  type Primitives,
+  type Priority,
+  type Random,
+} from "../../../../core/mod.ts";
 import type { StreamOrigin } from "../../../../modules/router/routed/answer_quota.ts";
 import { RoutedFront } from "../../../../modules/router/routed/front.ts";
 import type { Carrier } from "../../../../modules/shared/carrier.ts";
@@ -202,6 +208,8 @@ export class MemoryCarrier implements Carrier {
 
 export interface PartiesOptions extends WayOptions {
   readonly keys: MeshKeys;
+  /** What conduits use. @default as the keys do */
+  readonly primitives?: Primitives;
   readonly random: Random;
   readonly dialler?: Self;
   readonly acceptor?: Self;
@@ -217,7 +225,7 @@ export class Parties {
   #listening = 0;
 
   constructor(options: PartiesOptions) {
-    const { clock, keys, random } = options;
+    const { clock, keys, random, primitives = keys.primitives } = options;
     const trust = keys.trust();
     const near = options.dialler ?? keys.person({ name: "dialler" });
     const far = options.acceptor ?? keys.person({ name: "acceptor" });
@@ -226,7 +234,7 @@ export class Parties {
         clock,
         log: (level, text) => this.logged.push(`${level}: ${text}`),
         endToEnd: new EndToEnd({
-          context: () => ({ clock, random, primitives: keys.primitives, trust, self }),
+          context: () => ({ clock, random, primitives, trust, self }),
           ...(admit === undefined ? {} : { admit }),
         }),
         name: self.identity.name,
