@@ -5,11 +5,11 @@ import * as v from "valibot";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { callGroup, type GroupCallOptions } from "../shared/group_client.ts";
+import { callTargets, type GroupCallOptions } from "../shared/group_client.ts";
 import { failureLines, reportFailures } from "../shared/group_report.ts";
 import type { GroupResult } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
-import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
+import { presentTargetsOf, type Targets } from "../shared/missing_nodes.ts";
 import { compareNames } from "../shared/names.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
@@ -138,7 +138,7 @@ async function withJob(
   context: CommandContext,
   options: OptionsOf<typeof jobOptions>,
   args: readonly string[],
-  run: (client: MeshClient, nodes: readonly string[], job: string) => Promise<GroupResult>,
+  run: (client: MeshClient, nodes: Targets, job: string) => Promise<GroupResult>,
 ): Promise<{ readonly result: GroupResult; readonly found: Found }> {
   const [job, ...more] = args;
   if (job === undefined || more.length > 0) throw new UsageError("Name one job");
@@ -163,7 +163,7 @@ async function followLogs(
   context: CommandContext,
   parts: {
     readonly client: MeshClient;
-    readonly nodes: readonly string[];
+    readonly nodes: Targets;
     readonly job: string;
     readonly options: OptionsOf<typeof logsOptions>;
   },
@@ -171,7 +171,7 @@ async function followLogs(
   const { out, signal } = context;
   const { client, nodes, job, options } = parts;
   const { follow, bare } = options;
-  const lines = new LineOutput({ out, labelled: !bare, single: nodes.length === 1 });
+  const lines = new LineOutput({ out, labelled: !bare, single: nodes.names.length === 1 });
   const result = await ask(client, nodes, {
     verb: "exec.logs",
     args: { job, follow },
@@ -198,18 +198,16 @@ function warnOfCuts({ out }: CommandContext, found: Found): void {
 
 async function ask(
   client: MeshClient,
-  nodes: readonly string[],
+  nodes: Targets,
   { verb, args, deadlineMs, more = {} }: Asked,
   { user }: Pick<OptionsOf<typeof jobOptions>, "user">,
 ): Promise<GroupResult> {
-  const signed = await client.sign(verb, args, { targets: nodes, as: user ?? "$user" });
-  return await callGroup(client, {
-    targets: foldNodeset(nodes),
-    signed,
+  return await callTargets(client, nodes, async () => ({
+    signed: await client.sign(verb, args, { targets: nodes.names, as: user ?? "$user" }),
     deadlineMs,
     bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
     ...more,
-  });
+  }));
 }
 
 /** Those that are named; without a name all that are up, since nobody knows where a job runs. */
@@ -217,13 +215,8 @@ async function nodesOf(
   context: CommandContext,
   client: MeshClient,
   options: OptionsOf<typeof jobOptions>,
-): Promise<readonly string[]> {
-  const selection = await readSelection(context, options);
-  const { nodes } = await readWholeView(client, { signal: context.signal });
-  const names = selectPresent(nodes, selection)
-    .filter(({ state }) => selection.named || state === "up").map(({ name }) => name);
-  if (names.length === 0) throw new UsageError("No node is selected");
-  return [...new Set(names)];
+): Promise<Targets> {
+  return await presentTargetsOf(context, client, await readSelection(context, options));
 }
 
 function reportEnds(context: CommandContext, result: GroupResult, found: Found): number {

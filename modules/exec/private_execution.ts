@@ -5,31 +5,17 @@
 
 import { CallError, MinimeError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
-import type { NodeFailure } from "../shared/group_result.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { failureOf } from "../shared/session_failure.ts";
 import { inWindow } from "../shared/window.ts";
-import { NOT_STARTED } from "./execution.ts";
+import { type ExecutionOptions, NOT_STARTED } from "./execution.ts";
 import { SESSIONS_MAX } from "./limits.ts";
-import type { RunOrderInput, SignalName } from "./order.ts";
+import type { SignalName } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { runInSession, type SendSignal } from "./session_run.ts";
-import type { InputSource } from "./shared_input.ts";
-import type { OutputSink } from "./sink.ts";
 
-export interface PrivateExecutionOptions {
+export interface PrivateExecutionOptions extends Omit<ExecutionOptions, "client" | "env"> {
   readonly context: Pick<CommandContext, "env" | "session">;
-  readonly nodes: readonly string[];
-  /** Those that were meant as well, and are not there. @default none */
-  readonly missing?: readonly NodeFailure[];
-  readonly order: Omit<RunOrderInput, "run" | "nodeset" | "stdin">;
-  readonly as: string;
-  readonly connectMs: number;
-  readonly fanout: number;
-  /** What all programs read; it repeats where nodes take turns. @default nothing */
-  readonly stdin?: InputSource;
-  readonly sink: OutputSink | undefined;
-  readonly onProgress?: (done: number) => void;
 }
 
 export class PrivateExecution {

@@ -1,14 +1,13 @@
 /** `minime call`: any verb on any nodes. */
 
 import { UsageError } from "../../core/mod.ts";
-import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatFold } from "../shared/fold.ts";
-import { callGroup } from "../shared/group_client.ts";
+import { callTargets } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
 import type { GroupResult } from "../shared/group_result.ts";
-import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
+import { targetsOf } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
 import { printable } from "../shared/text.ts";
 import type { callOptions } from "./commands.ts";
 import { plural } from "../shared/plural.ts";
@@ -26,37 +25,25 @@ export async function runCall(
   const { out, signal, env } = context;
   const [verb = "", json] = args;
   const step = { verb, ...(json === undefined ? {} : { args: parseArguments(json) }) };
-  const targets = await targetsOf(context, options);
+  const selection = await readSelection(context, options);
   await using client = await context.connect();
-  const names = await targets(client);
+  const targets = await targetsOf(context, client, selection);
   const { kind } = options.reduce;
-  const result = await callGroup(client, {
-    targets: foldNodeset(names),
+  const all = targets.names.length + targets.missing.length;
+  const result = await callTargets(client, targets, async () => ({
     reduce: options.reduce,
     deadlineMs: options.timeout,
     signal,
     ...(options.sign
-      ? { signed: await client.sign(verb, step.args, { targets: names }) }
+      ? { signed: await client.sign(verb, step.args, { targets: targets.names }) }
       : { steps: [step] }),
     onPart: ({ answered, failures }) =>
-      out.progress(`${answered.size + failures.size} of ${plural(names.length, "node")}`),
-  });
+      out.progress(`${answered.size + failures.size} of ${plural(all, "node")}`),
+  }));
   out.progress(undefined);
   if (options.json) out.json(jsonOf(result, kind));
   else print(context, result, kind);
   return reportFailures(result, { out, now: env.clock.now() });
-}
-
-/** The nodes that are meant; those that left only when they are named. */
-async function targetsOf(
-  context: CommandContext,
-  options: CallOptions,
-): Promise<(client: MeshClient) => Promise<readonly string[]>> {
-  const selection = await readSelection(context, options);
-  return async (client) => {
-    const { nodes } = await readWholeView(client, { signal: context.signal });
-    return [...new Set(selectPresent(nodes, selection).map(({ name }) => name))];
-  };
 }
 
 function parseArguments(text: string): unknown {

@@ -50,8 +50,6 @@ export const RUN_BYTES_MAX = 32 * 1024 * 1024;
 
 /** A relay that says nothing for so long is asked whether it lives, and has as long to answer. */
 export const SUSPECT_MS = 1_000;
-/** A limit of time that ends so late: we ourselves stood still, and judge nobody. */
-export const LATE_MS = 250;
 /** First pause before the origin sends again, doubled each time: the mesh learns of a loss in less. */
 export const RESEND_MS = 50;
 /** Ways that the origin tries to a target, the first one included. */

@@ -19,6 +19,7 @@ import {
 } from "../../core/mod.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
 import { foldInOrder } from "../shared/nodeset.ts";
+import { watchSilence } from "../shared/silence.ts";
 import { Broadcast, type Sink } from "./broadcast.ts";
 import { Collator } from "./collate.ts";
 import { Due } from "./due.ts";
@@ -29,12 +30,12 @@ import {
   ITEMS_MS,
   PART_BYTES_MAX,
   SLACK_SHARE,
+  SUSPECT_MS,
 } from "./limits.ts";
 import { type Detail, type PartialBody, type PartialFailure, readPartial } from "./partial.ts";
 import { toRanges } from "./ranges.ts";
 import { createReducer } from "./reducers.ts";
 import type { Run, Runs } from "./runs.ts";
-import { watchSilence } from "./silence.ts";
 import { type Edge, type Part, split } from "./tree.ts";
 import type { RelayArgs, Work } from "./work.ts";
 
@@ -196,8 +197,11 @@ export class Operation {
     let sink: Sink | undefined;
     let givenUp = false;
     const noInput = () => sink === undefined || this.#input.remove(sink);
-    using _ = watchSilence(link, {
+    using _ = watchSilence({
       clock: this.#station.clock,
+      caller: link,
+      heardAt: () => link.heardAt,
+      silentMs: SUSPECT_MS,
       onSilent: () => {
         givenUp = this.#giveUp(owed, part.next, link.heardAt);
         if (givenUp) noInput();

@@ -4,11 +4,11 @@ import * as v from "valibot";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { callGroup } from "../shared/group_client.ts";
+import { callTargets } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import { targetsAmong } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
 import { certificateWarnings } from "../shared/renewal.ts";
 import { KeysStatusSchema } from "../shared/renewal_verbs.ts";
 import type { certificatesOptions } from "./commands.ts";
@@ -22,13 +22,12 @@ export async function runCertificates(
   const selection = await readSelection(context, options);
   const { client, view } = await reachMesh(context);
   await using _client = client;
-  const names = [...new Set(selectPresent(view.nodes, selection).map(({ name }) => name))];
-  const result = await callGroup(client, {
-    targets: foldNodeset(names),
-    steps: [{ verb: "keys.status" }],
-    reduce: { kind: "list" },
-    signal,
-  });
+  const targets = await targetsAmong(context, client, { nodes: view.nodes, selection });
+  const result = await callTargets(
+    client,
+    targets,
+    () => Promise.resolve({ steps: [{ verb: "keys.status" }], reduce: { kind: "list" }, signal }),
+  );
   const nodes = [...result.values].map(([name, value]) => {
     return { name, ...v.parse(KeysStatusSchema, value) };
   });

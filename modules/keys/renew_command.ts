@@ -4,11 +4,11 @@ import * as v from "valibot";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { Fold } from "../shared/fold.ts";
-import { callGroup } from "../shared/group_client.ts";
+import { callTargets } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import { targetsAmong } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
 import { RenewedUntilSchema } from "../shared/renewal_verbs.ts";
 import type { renewOptions } from "./commands.ts";
 
@@ -21,11 +21,13 @@ export async function runRenew(
 ): Promise<number> {
   const { env: { clock }, out, signal } = context;
   const selection = await readSelection(context, options);
-  const { client, view } = await reachMesh(context);
+  const { client, view: { nodes } } = await reachMesh(context);
   await using _client = client;
-  const names = [...new Set(selectPresent(view.nodes, selection).map(({ name }) => name))];
-  const signed = await client.sign(VERB, {}, { targets: names });
-  const result = await callGroup(client, { targets: foldNodeset(names), signed, signal });
+  const targets = await targetsAmong(context, client, { nodes, selection });
+  const result = await callTargets(client, targets, async () => ({
+    signed: await client.sign(VERB, {}, { targets: targets.names }),
+    signal,
+  }));
   const renewed = [...result.values].map(([name, value]) => {
     return { name, notAfter: v.parse(RenewedUntilSchema, value).notAfter };
   });

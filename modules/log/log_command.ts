@@ -3,13 +3,12 @@
 import * as v from "valibot";
 import { CallError, ConnectionError, errorText, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
-import { callGroup } from "../shared/group_client.ts";
+import { callTargets } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
 import { GROUP_MS_MAX } from "../shared/limits.ts";
 import { onlyLocalDaemon } from "../shared/local_daemon.ts";
-import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
+import { presentTargetsOf } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
 import type { logOptions } from "./commands.ts";
 import { LOG_MS_MAX } from "./limits.ts";
 import { type LogItem, LogItemSchema } from "./log_line.ts";
@@ -31,15 +30,9 @@ export async function runLog(context: CommandContext, options: Options): Promise
   }
   const { signal, env, out } = context;
   await using client = await context.connect();
-  const { nodes } = await readWholeView(client, { signal });
-  const present = selectPresent(nodes, selection)
-    .filter(({ state }) => selection.named || state === "up").map(({ name }) => name);
-  if (present.length === 0) throw new UsageError("No node is selected");
-  const names = [...new Set(present)];
-  const signed = await client.sign("log.read", argsOf(options), { targets: names });
-  const result = await callGroup(client, {
-    targets: foldNodeset(names),
-    signed,
+  const targets = await presentTargetsOf(context, client, selection);
+  const result = await callTargets(client, targets, async () => ({
+    signed: await client.sign("log.read", argsOf(options), { targets: targets.names }),
     deadlineMs: options.follow ? GROUP_MS_MAX : LOG_MS_MAX,
     signal,
     onItems: async (items) => {
@@ -48,7 +41,7 @@ export async function runLog(context: CommandContext, options: Options): Promise
         await output.take(name, itemOf(name, value));
       }
     },
-  });
+  }));
   await output.finish();
   return reportFailures(result, { out, now: env.clock.now() });
 }

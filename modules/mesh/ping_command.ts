@@ -5,15 +5,16 @@
  */
 
 import * as v from "valibot";
-import { CallError, ConnectionError, errorText } from "../../core/mod.ts";
+import { CallError, ConnectionError, errorText, UsageError } from "../../core/mod.ts";
 import type { RouteClass } from "../shared/carrier.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
-import { MeshPicture, type NodeView } from "../shared/mesh_view.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import { MeshPicture } from "../shared/mesh_view.ts";
+import { targetsAmong } from "../shared/missing_nodes.ts";
 import { sortedNames } from "../shared/names.ts";
-import { operandNames, readOperand } from "../shared/node_selection.ts";
+import { type NodeSelection, operandNames, readOperand } from "../shared/node_selection.ts";
 import { type Trace, TraceSchema } from "../shared/route_view.ts";
 import { printable } from "../shared/text.ts";
 import { inWindow } from "../shared/window.ts";
@@ -34,12 +35,11 @@ export async function runPing(
   const { out, env, signal } = context;
   const operands = await Promise.all(args.map((text) => readOperand(context, text)));
   await using way = new Way(context);
-  const nodes = await way.nodes();
-  const targets = selectPresent(nodes, {
+  const names = await way.targets({
     named: true,
+    given: true,
     names: (source) => operands.flatMap((operand) => operandNames(operand, source)),
   });
-  const names = sortedNames(targets.map(({ name }) => name));
   const all = new Map(names.map((name) => [name, new PingStatistics()]));
   const from = env.clock.monotonic();
   try {
@@ -104,13 +104,20 @@ class Way implements AsyncDisposable {
   via: string | undefined;
   readonly #context: CommandContext;
   #client: Promise<{ client: MeshClient; picture: MeshPicture }> | undefined;
+  /** Nodes of which the mesh had not heard, and what is said of them as long as it has not. */
+  #missing: ReadonlyMap<string, string> = new Map();
 
   constructor(context: CommandContext) {
     this.#context = context;
   }
 
-  async nodes(): Promise<readonly NodeView[]> {
-    return (await this.#open()).picture.nodes;
+  /** Sorted; those that are missing too, which may come. */
+  async targets(selection: NodeSelection): Promise<readonly string[]> {
+    const { client, picture: { nodes } } = await this.#open();
+    const about = { nodes, selection };
+    const { names, missing } = await targetsAmong(this.#context, client, about);
+    this.#missing = new Map(missing.map(({ name, reason }) => [name, reason]));
+    return sortedNames([...names, ...this.#missing.keys()]);
   }
 
   async ping(name: string, round: Omit<Round, "onAnswer">): Promise<PingAnswer> {
@@ -142,6 +149,8 @@ class Way implements AsyncDisposable {
       return { ms, hops: hopsTo(picture, name) };
     } catch (error) {
       signal.throwIfAborted();
+      const missing = this.#missing.get(name);
+      if (missing !== undefined && isUnheard(error)) return { why: missing };
       const isGone = error instanceof ConnectionError ||
         (error instanceof CallError && error.class === "unreachable");
       if (!isGone && !(error instanceof CallError)) throw error;
@@ -174,6 +183,11 @@ class Way implements AsyncDisposable {
     const opened = await opening.catch(() => undefined); // Who waited for it has the error.
     await opened?.client.close();
   }
+}
+
+/** No node of that name is known to who was asked. */
+function isUnheard(error: unknown): boolean {
+  return error instanceof UsageError || (error instanceof CallError && error.class === "invalid");
 }
 
 /** Twice the time: when no echo comes back, the router looks for where it was lost. */

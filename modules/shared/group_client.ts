@@ -15,6 +15,8 @@ import {
   type StreamedItem,
 } from "./group_result.ts";
 import { GROUP_MS_DEFAULT, GROUP_SLACK_MS } from "./limits.ts";
+import type { Targets } from "./missing_nodes.ts";
+import { foldNodeset } from "./nodeset.ts";
 
 export interface GroupCallOptions extends Omit<GroupCallInput, "progress" | "stream" | "input"> {
   readonly signal?: AbortSignal;
@@ -76,6 +78,22 @@ export async function callGroup(caller: Caller, options: GroupCallOptions): Prom
     }
     throw error;
   }
+  return result;
+}
+
+/**
+ * As {@link callGroup}, of those that can be asked; those that are missing are part of the result. `order`
+ * is called only if there is anybody to be asked.
+ */
+export async function callTargets(
+  caller: Caller,
+  { names, missing }: Targets,
+  order: () => Promise<Omit<GroupCallOptions, "targets">>,
+): Promise<GroupResult> {
+  const result = names.length === 0
+    ? new GroupResult()
+    : await callGroup(caller, { ...await order(), targets: foldNodeset(names) });
+  result.miss(missing);
   return result;
 }
 

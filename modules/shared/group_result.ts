@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { CallError } from "../../core/mod.ts";
 import { Fold, type FoldGroup } from "./fold.ts";
+import { sortedNames } from "./names.ts";
 import { parseNodeset } from "./nodeset.ts";
 
 /** The four sets besides `answered`. */
@@ -128,6 +129,15 @@ export class GroupResult {
     if (!known || this.answered.size + this.failures.size !== this.#targets.length) {
       throw new CallError("failed", `Account of group operation ${reply.id} does not add up`);
     }
+  }
+
+  /** When the operation is over: nodes that were meant as well, and of which it knew nothing. */
+  miss(failures: readonly NodeFailure[]): void {
+    // One may have come meanwhile.
+    const known = new Set(this.#targets);
+    const missing = failures.filter(({ name }) => !known.has(name));
+    for (const failure of missing) this.failures.set(failure.name, failure);
+    this.#targets = sortedNames([...this.#targets, ...missing.map(({ name }) => name)]);
   }
 
   #once(nodes: string): string[] {

@@ -109,3 +109,6 @@ export const EXPIRY_WARNING_PART = 1 / 6;
 
 /** Memory for one read of a pipe: four times what one holds by itself, a quarter of what a wide one does. */
 export const LENT_BYTES_MAX = 256 * 1024;
+
+/** A limit of time that ends so late: we ourselves stood still, and judge nobody. */
+export const LATE_MS = 250;

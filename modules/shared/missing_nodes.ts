@@ -75,10 +75,43 @@ export async function targetsOf(
     return { names: named.filter((name) => !away.has(name)), missing: failuresOf(missing) };
   }
   const { nodes } = await readWholeView(client, { signal });
+  return await targetsAmong(context, client, { nodes, selection });
+}
+
+/** As {@link targetsOf}, for who knows already what the mesh shows. */
+export async function targetsAmong(
+  context: Pick<CommandContext, "home" | "signal">,
+  client: Asked,
+  about: { readonly nodes: readonly NodeView[]; readonly selection: NodeSelection },
+): Promise<Targets> {
+  const { named } = about.selection;
+  const selected = await selectWithMissing(context, client, about);
+  return targetsWhere(selected, ({ state }) => named || state !== "left");
+}
+
+/**
+ * As {@link targetsOf}, for who asks whoever is there: those that are not up only when somebody named
+ * them.
+ */
+export async function presentTargetsOf(
+  context: Pick<CommandContext, "home" | "signal">,
+  client: Asked,
+  selection: NodeSelection,
+): Promise<Targets> {
+  const { nodes } = await readWholeView(client, { signal: context.signal });
   const selected = await selectWithMissing(context, client, { nodes, selection });
-  const names = selected.nodes.filter(({ state }) => selection.named || state !== "left")
-    .map(({ name }) => name);
-  const { missing } = selected;
+  const missing = selection.named ? selected.missing : { ...selected.missing, nodes: [] };
+  return targetsWhere(
+    { nodes: selected.nodes, missing },
+    ({ state }) => selection.named || state === "up",
+  );
+}
+
+function targetsWhere(
+  { nodes, missing }: { readonly nodes: readonly NodeView[]; readonly missing: MissingNodes },
+  isMeant: (node: NodeView) => boolean,
+): Targets {
+  const names = nodes.filter(isMeant).map(({ name }) => name);
   if (names.length + missing.nodes.length === 0) throw new UsageError("No node is selected");
   return { names: [...new Set(names)], missing: failuresOf(missing) };
 }
@@ -132,7 +165,8 @@ export async function selectSeen(
   });
 }
 
-function failuresOf({ nodes, via, since }: MissingNodes): NodeFailure[] {
+/** What a group operation would say of them. */
+export function failuresOf({ nodes, via, since }: MissingNodes): NodeFailure[] {
   const reason = `Not seen since "${via}" started`;
   return nodes.map(({ name }) => ({
     name,

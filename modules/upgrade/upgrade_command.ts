@@ -11,7 +11,8 @@ import { EXIT } from "../shared/exit_code.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { failureLines } from "../shared/group_report.ts";
 import type { NodeView } from "../shared/mesh_view.ts";
-import { reachMesh, selectPresent } from "../shared/mesh_query.ts";
+import { reachMesh } from "../shared/mesh_query.ts";
+import { selectWithMissing } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { formatSize } from "../shared/size.ts";
@@ -37,14 +38,17 @@ export async function runUpgrade(context: CommandContext, options: Options): Pro
   const { client, view } = await reachMesh(context);
   await using _client = client;
   const selection = await readSelection(context, options);
-  const present = selectPresent(view.nodes, selection);
-  const away = present.filter(({ state }) => state !== "up");
+  const meant = await selectWithMissing(context, client, { nodes: view.nodes, selection });
+  const nodes = meant.nodes.filter(({ state }) => state === "up");
+  const away = [
+    ...meant.nodes.filter(({ state }) => state === "down" || (state === "left" && selection.named)),
+    ...meant.missing.nodes,
+  ].map(nameOf);
   if (selection.named && away.length > 0) {
-    throw new UsageError(`${foldNodeset(away.map(({ name }) => name))} is not up`, {
+    throw new UsageError(`${foldNodeset(away)} is not up`, {
       hint: "Leave it out with -x; later the same command brings it up to date",
     });
   }
-  const nodes = present.filter(({ state }) => state === "up");
   if (nodes.length === 0) throw new UsageError("No node is up");
   out.note(`Sending ${formatSize(program.size)} to ${foldNodeset(nodes.map(nameOf))}`);
   const versions = await put(context, { client, program, nodes });
@@ -160,17 +164,16 @@ function report(
     readonly nodes: readonly NodeView[];
     readonly todo: readonly NodeView[];
     readonly done: readonly Roll[];
-    readonly away: readonly NodeView[];
+    readonly away: readonly string[];
     readonly program: Program;
   },
 ): void {
   const rolled = new Set(done.map(({ name }) => name));
   const left = todo.map(nameOf).filter((name) => !rolled.has(name));
   const same = nodes.map(nameOf).filter((name) => !todo.some((node) => node.name === name));
-  const skipped = away.map(nameOf);
-  if (options.json) return out.json({ hash: program.hash, nodes: done, same, left, away: skipped });
+  if (options.json) return out.json({ hash: program.hash, nodes: done, same, left, away });
   if (same.length > 0) out.print(`${foldNodeset(same)} ran it already`);
-  if (skipped.length > 0) out.warn(`${foldNodeset(skipped)} is not up and keeps its program`);
+  if (away.length > 0) out.warn(`${foldNodeset(away)} is not up and keeps its program`);
   if (left.length > 0 || done.some(({ problem }) => problem !== undefined)) {
     const others = left.length === 0 ? "" : `; ${foldNodeset(left)} was not touched`;
     out.writeError(
@@ -186,6 +189,6 @@ function rollText({ name, from, to, ms, problem }: Roll): string {
   return `${name}: ${versions}, up again after ${formatDuration(ms)}`;
 }
 
-function nameOf({ name }: NodeView): string {
+function nameOf({ name }: Pick<NodeView, "name">): string {
   return name;
 }

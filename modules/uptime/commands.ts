@@ -22,7 +22,7 @@ export const uptime = command({
     "daemon with its key, MESSAGES the requests it has executed. -b rounds what nodes answer and " +
     "shows those in the same state as one line. A narrow terminal shows fewer columns.\n\n" +
     "Exit code: 0 all nodes answered, 1 some did not, 3 none did. A node that is known to be " +
-    "down counts only if -w, -g or -a asked for it.",
+    "down or missing counts only if -w, -g or -a asked for it.",
   examples: [
     ["minime uptime", "all nodes"],
     ["minime uptime -b", "nodes in the same state together"],

@@ -77,7 +77,9 @@ export class UptimeReport {
     return this.#result.failures.values();
   }
 
-  /** Down or gone before it was asked: that is an answer, unless somebody asked for this node. */
+  /**
+   * Down or gone before it was asked, or missing: that is an answer, unless somebody asked for this node.
+   */
   isKnownDown(name: string): boolean {
     const failure = this.#result.failures.get(name);
     return failure?.set === "unreachable" && failure.since !== undefined &&
@@ -118,14 +120,17 @@ export class UptimeReport {
   /** "3 up, 1 down, load 0.10 to 1.52". */
   summary(): string {
     const { targets } = this.#result;
-    const down = targets.filter((name) => this.isKnownDown(name)).length;
-    const silent = targets.length - this.#answers.size - down;
+    const away = targets.filter((name) => this.isKnownDown(name));
+    const missing = away.filter((name) => this.#picture.byName(name) === undefined).length;
+    const down = away.length - missing;
+    const silent = targets.length - this.#answers.size - away.length;
     const uptimes = [...this.#answers.values()].map(({ uptime }) => uptime);
     const loads = uptimes.map(({ load }) => load[0]);
     const digits = uptimes.every(isCoarse) ? 0 : LOAD_DIGITS;
     return [
       `${this.#answers.size} up`,
       ...(down === 0 ? [] : [`${down} down`]),
+      ...(missing === 0 ? [] : [`${missing} missing`]),
       ...(silent === 0 ? [] : [`${silent} without an answer`]),
       ...(loads.length === 0 ? [] : [`load ${rangeOf(loads, digits)}`]),
     ].join(", ");
@@ -135,13 +140,14 @@ export class UptimeReport {
     return this.#result.targets.map((name) => {
       const answer = this.#answers.get(name);
       const node = this.#picture.byName(name);
+      const failure = this.#result.failures.get(name);
       return {
         name,
-        state: node?.state ?? null,
-        since: node?.since ?? null,
+        state: node?.state ?? (this.isKnownDown(name) ? "missing" : null),
+        since: node?.since ?? failure?.since ?? null,
         starts: node?.incarnation ?? null,
         uptime: answer?.uptime ?? null,
-        failure: this.#result.failures.get(name) ?? null,
+        failure: failure ?? null,
       };
     });
   }
@@ -175,7 +181,7 @@ export class UptimeReport {
     if (!this.isKnownDown(name)) return failure?.set === "refused" ? "refused" : "no answer";
     const since = failure?.since ?? node?.since ?? this.#now;
     // By the clock of the daemon that told us, which may be ahead of ours.
-    return `${node?.state ?? "down"} ${formatDuration(Math.max(0, this.#now - since))}`;
+    return `${node?.state ?? "missing"} ${formatDuration(Math.max(0, this.#now - since))}`;
   }
 }
 

@@ -2,12 +2,12 @@
 
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { exitCodeOf } from "../shared/exit_code.ts";
-import { callGroup } from "../shared/group_client.ts";
+import { callGroup, callTargets, type GroupCallOptions } from "../shared/group_client.ts";
 import { failureLines } from "../shared/group_report.ts";
 import { lookAtMesh } from "../shared/looks.ts";
-import { readWholeView, selectPresent } from "../shared/mesh_query.ts";
+import { readWholeView } from "../shared/mesh_query.ts";
+import { failuresOf, missingNodes, targetsAmong } from "../shared/missing_nodes.ts";
 import { type NodeSelection, readSelection } from "../shared/node_selection.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
 import type { uptimeOptions } from "./commands.ts";
 import { UptimeReport } from "./report.ts";
 
@@ -33,22 +33,26 @@ async function look(
 ): Promise<UptimeReport> {
   const { client, selection } = parts;
   const { signal, env } = context;
-  const ask = (targets: string) =>
-    callGroup(client, {
-      targets,
-      steps: [{ verb: "uptime.get", args: { coarse: options.fold } }],
-      reduce: { kind: options.fold ? "fold" : "list" },
-      deadlineMs: options.timeout,
-      signal,
-    });
+  const order: Omit<GroupCallOptions, "targets"> = {
+    steps: [{ verb: "uptime.get", args: { coarse: options.fold } }],
+    reduce: { kind: options.fold ? "fold" : "list" },
+    deadlineMs: options.timeout,
+    signal,
+  };
   const everything = options.nodes.length + options.group.length + options.exclude.length === 0;
   if (everything) {
-    const [view, result] = await Promise.all([readWholeView(client, { signal }), ask("")]);
+    const seeing = readWholeView(client, { signal });
+    const [view, missing, result] = await Promise.all([
+      seeing,
+      seeing.then(({ nodes }) => missingNodes(context, client, nodes.map(({ name }) => name))),
+      callGroup(client, { ...order, targets: "" }),
+    ]);
+    result.miss(failuresOf(missing));
     return new UptimeReport(result, { view, now: env.clock.now() });
   }
   const view = await readWholeView(client, { signal });
-  const names = selectPresent(view.nodes, selection).map(({ name }) => name);
-  const result = await ask(foldNodeset(names));
+  const targets = await targetsAmong(context, client, { nodes: view.nodes, selection });
+  const result = await callTargets(client, targets, () => Promise.resolve(order));
   return new UptimeReport(result, { view, now: env.clock.now() });
 }
 

@@ -87,9 +87,14 @@ Deno.test("push: when the daemon that was asked is lost, every node is accounted
 
 Deno.test("push: a daemon that was asked and freezes is waited for no longer than the disk of a node", async () => {
   const clock = new ManualClock();
-  const frozen = clientThat((signal) =>
+  const client = clientThat((signal) =>
     new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
   );
+  const request: MeshClient["request"] = async (_verb, _args, { deadlineMs = 0 } = {}) => {
+    await clock.sleep(deadlineMs);
+    throw new CallError("timeout", "No answer");
+  };
+  const frozen = { ...client, request };
   const pushed = push(frozen, clock);
   await clock.advance(9_000);
   const { summaries, failures } = await pushed;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { runCall } from "../../../modules/group/call_command.ts";
 import { parseReduce } from "../../../modules/group/reduce_option.ts";
-import { runCommand } from "./command_line.ts";
+import { knownNode, runCommand } from "./command_line.ts";
 import { startMesh, type TestMesh } from "./daemons.ts";
 
 type Options = Parameters<typeof runCall>[1];
@@ -42,6 +42,23 @@ Deno.test("call: equal answers are printed once, under their nodes", async () =>
     ].join("\n"),
     stderr: "",
   });
+});
+
+Deno.test("call: a node that only the home knows is unreachable, and nobody is asked in its place", async () => {
+  await using mesh = await startMesh(["n1", "n2"]);
+  const ask = (options: Partial<Options>) =>
+    runCommand(mesh, (context) => runCall(context, { ...DEFAULTS, ...options }, ["probe.say"]), {
+      known: [knownNode("m4")],
+    });
+  const all = await ask({ all: true });
+  assert.equal(all.code, 1);
+  assert.match(all.stdout, /n\[1-2\] \(2\)/);
+  assert.match(
+    all.stderr,
+    /^m4: unreachable: Not seen since "n1" started \(.*nothing was run\)\n$/,
+  );
+  const { code, stdout } = await ask({ nodes: ["m4"], sign: true });
+  assert.deepEqual([code, stdout], [3, ""]);
 });
 
 Deno.test("call: who did not answer is named on stderr, and the exit code says some or all", async () => {

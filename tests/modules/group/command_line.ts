@@ -24,6 +24,11 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** As the home of a mesh names a node. */
+export function knownNode(name: string): KnownNode {
+  return { name, keyId: "ab".repeat(32), endpoints: [], groups: [], seen: 0 };
+}
+
 /** `via`: the daemon that the client reaches. */
 export async function runCommand(
   mesh: TestMesh,

@@ -3,7 +3,7 @@ import { runPing } from "../../../modules/mesh/ping_command.ts";
 import { createRouter } from "../../../modules/router/mod.ts";
 import { runRoute } from "../../../modules/router/route_command.ts";
 import { runTrace } from "../../../modules/router/trace_command.ts";
-import { runCommand } from "../group/command_line.ts";
+import { knownNode, runCommand } from "../group/command_line.ts";
 import { line, startMesh, type TestMesh, told, until } from "../group/daemons.ts";
 
 const N4 = ["n1", "n2", "n3", "n4"];
@@ -63,7 +63,7 @@ Deno.test("route: mistakes are named", async () => {
 // Both said that the mesh has no such node, of one that nodes and status show.
 Deno.test("route, trace: a node that only the home knows is missing", async () => {
   await using mesh = await start();
-  const known = [{ name: "m4", keyId: "ab".repeat(32), endpoints: [], groups: [], seen: 0 }];
+  const known = [knownNode("m4")];
   const why = '"m4" is missing, not seen since "n1" started';
   const run = (args: string[]) =>
     runCommand(mesh, (context) => runRoute(context, { json: false }, args), { known });
@@ -76,6 +76,22 @@ Deno.test("route, trace: a node that only the home knows is missing", async () =
   const traced = await runCommand(mesh, (c) => runTrace(c, traceOptions, ["m4"]), { known });
   assert.equal(traced.code, 3);
   assert.equal(traced.stdout, `From n1 to m4, class low: no way\n${why}\n`);
+});
+
+Deno.test("ping: a node that only the home knows is missing, until it is there", async () => {
+  await using mesh = await start();
+  const known = [knownNode("m4")];
+  const options = { count: 1, interval: 1, timeout: 30_000, class: "low", json: false } as const;
+  const ping = (record: boolean, ...args: string[]) =>
+    runCommand(mesh, (c) => runPing(c, { ...options, record }, args), { known });
+  for (const record of [false, true]) {
+    const { code, stdout } = await ping(record, "m4,n2");
+    assert.equal(code, 1);
+    assert.match(stdout, /^m4: seq=1 Not seen since "n1" started$/m);
+    assert.match(stdout, /^From n2: seq=1 /m);
+    assert.match(stdout, /^--- m4 ping statistics ---\n1 sent, 0 answered/m);
+  }
+  assert.match((await ping(false, "m5")).stderr, /The mesh has no node "m5"/);
 });
 
 Deno.test("trace: a table for each class, with a line for each hop", async () => {

@@ -5,7 +5,7 @@ import { UptimeReport } from "../../../modules/uptime/report.ts";
 import { coarseUptime, type Uptime, UptimeSchema } from "../../../modules/uptime/uptime.ts";
 import { GroupResult } from "../../../modules/shared/group_result.ts";
 import { runUptime } from "../../../modules/uptime/uptime_command.ts";
-import { runCommand } from "../group/command_line.ts";
+import { knownNode, runCommand } from "../group/command_line.ts";
 import { startMesh, type TestMesh, told, until } from "../group/daemons.ts";
 
 type Options = Parameters<typeof runUptime>[1];
@@ -116,6 +116,29 @@ Deno.test("uptime: a node that is down is shown with how long, and fails only wh
   assert.equal((await uptime(mesh, { nodes: ["n[2-3]"] })).code, 1);
   assert.equal((await uptime(mesh, { nodes: ["n3"] })).code, 3);
   assert.equal((await uptime(mesh, { exclude: ["n3"] })).stdout.match(/^n\d/gm)?.length, 3);
+});
+
+Deno.test("uptime: a node that only the home knows is missing, and fails only who asked for it", async () => {
+  await using mesh = await startMesh(["n1", "n2"]);
+  const ask = (options: Partial<Options>) =>
+    runCommand(mesh, (context) => runUptime(context, { ...DEFAULTS, ...options }), {
+      known: [knownNode("n1"), knownNode("m4")],
+    });
+  const { code, stdout, stderr } = await ask({});
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^m4 {2,}missing .+\nn1 /m);
+  assert.match(stdout, /^2 up, 1 missing, load /m);
+  assert.match((await ask({ fold: true })).stdout, /^m4 {2,}missing /m);
+  const some = await ask({ nodes: ["n1,m4"], json: true });
+  assert.equal(some.code, 1);
+  const { nodes: [m4], counts } = JSON.parse(some.stdout);
+  assert.deepEqual([m4.name, m4.state, m4.failure.ran, counts.asked], [
+    "m4",
+    "missing",
+    "never",
+    2,
+  ]);
+  assert.equal((await ask({ nodes: ["m4"] })).code, 3);
 });
 
 Deno.test("uptime: -b shows nodes in the same state as one line", async () => {
