@@ -9,12 +9,12 @@
  *   | psk 32 | former psk 32 (zeros: none) | signature 64 by root
  */
 
-import { AuthenticationError } from "../errors.ts";
 import { MESH_ID_BYTES, PSK_BYTES } from "../limits.ts";
 import { type Primitives, SIGNATURE_BYTES } from "../crypto/primitives.ts";
-import { ByteReader, ByteWriter, equalBytes, toHex } from "../wire/bytes.ts";
+import { ByteReader, ByteWriter, equalBytes } from "../wire/bytes.ts";
 import { pskIdOf } from "./chain.ts";
 import type { DocumentOrder } from "./revocation.ts";
+import { requireRootSigned, type Root } from "./root_signed.ts";
 import type { MeshSecret, Trust } from "./trust.ts";
 
 /** As it was signed. */
@@ -56,11 +56,7 @@ export function signMeshSecrets(
 /** ProtocolError for other bytes, AuthenticationError "wrong-mesh" or "signature". */
 export function verifyMeshSecrets(
   primitives: Pick<Primitives, "verify" | "sha256">,
-  options: {
-    readonly bytes: Uint8Array;
-    readonly rootPublicKey: Uint8Array;
-    readonly meshId: Uint8Array;
-  },
+  options: Root & { readonly bytes: Uint8Array },
 ): MeshSecrets {
   const bytes = options.bytes.slice();
   const reader = new ByteReader(bytes, "Mesh secrets");
@@ -74,15 +70,7 @@ export function verifyMeshSecrets(
   const signed = reader.between(0, reader.offset);
   const signature = reader.bytes(SIGNATURE_BYTES, "signature");
   reader.end();
-  if (!equalBytes(meshId, options.meshId)) {
-    throw new AuthenticationError(
-      "wrong-mesh",
-      `Mesh secrets are of mesh ${toHex(meshId)}, not of ${toHex(options.meshId)}`,
-    );
-  }
-  if (!primitives.verify(options.rootPublicKey, signed, signature)) {
-    throw new AuthenticationError("signature", "Mesh secrets are not signed by the mesh's root");
-  }
+  requireRootSigned(primitives, { what: "Mesh secrets are", meshId, signed, signature }, options);
   const secretOf = (psk: Uint8Array) => ({ id: pskIdOf(primitives, psk), psk });
   return {
     version,

@@ -10,10 +10,11 @@
  *
  * Lists replace each other as wholes, ordered by (version, hash): {@link isNewer}.
  */
-import { AuthenticationError, ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../errors.ts";
 import { KEY_ID_BYTES, MESH_ID_BYTES, REVOCATIONS_MAX } from "../limits.ts";
-import { ByteReader, ByteWriter, compareBytes, equalBytes, fromHex, toHex } from "../wire/bytes.ts";
+import { ByteReader, ByteWriter, compareBytes, fromHex, toHex } from "../wire/bytes.ts";
 import { type Primitives, SIGNATURE_BYTES } from "../crypto/primitives.ts";
+import { requireRootSigned, type Root } from "./root_signed.ts";
 
 /** What a verifier of certificates asks of a revocation list. */
 export interface Revocations {
@@ -90,11 +91,7 @@ export function signRevocations(
  */
 export function verifyRevocations(
   primitives: Pick<Primitives, "verify" | "sha256">,
-  options: {
-    readonly bytes: Uint8Array;
-    readonly rootPublicKey: Uint8Array;
-    readonly meshId: Uint8Array;
-  },
+  options: Root & { readonly bytes: Uint8Array },
 ): RevocationList {
   const bytes = options.bytes.slice();
   const reader = new ByteReader(bytes, "Revocation list");
@@ -110,15 +107,7 @@ export function verifyRevocations(
   const signed = reader.between(0, reader.offset);
   const signature = reader.bytes(SIGNATURE_BYTES, "signature");
   reader.end();
-  if (!equalBytes(meshId, options.meshId)) {
-    throw new AuthenticationError(
-      "wrong-mesh",
-      `Revocation list is of mesh ${toHex(meshId)}, not of ${toHex(options.meshId)}`,
-    );
-  }
-  if (!primitives.verify(options.rootPublicKey, signed, signature)) {
-    throw new AuthenticationError("signature", "Revocation list is not signed by the mesh's root");
-  }
+  requireRootSigned(primitives, { what: "Revocation list is", meshId, signed, signature }, options);
   const entries = readEntries(new ByteReader(entryBytes, "Revocation list"));
   const times = new Map(entries.map(({ keyId, time }) => [keyId, time]));
   return {

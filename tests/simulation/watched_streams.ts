@@ -27,7 +27,8 @@ interface WatchedStream extends Stream {
   readonly kind: "give" | "take";
   readonly class: RouteClass;
   readonly from: Life;
-  readonly to: Life;
+  /** The life that was meant, and from when the conduit was there the one that answered. */
+  to: Life;
   /** The conduit was there: from now on nothing may be lost. */
   open: boolean;
   /** Items that arrived, each where it belongs. */
@@ -133,6 +134,10 @@ export class WatchedStreams {
       clock,
       class: stream.class,
     });
+    const { peer } = conduit;
+    const met = to.lives.find(({ instance }) => peer.kind === "node" && peer.instance === instance);
+    if (met === undefined) throw new Error(`${stream.text}: nobody knows who has answered`);
+    stream.to = met;
     stream.open = true;
     const calls = new Calls({ conduit, clock, dialled: true });
     try {
