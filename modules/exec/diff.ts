@@ -1,19 +1,22 @@
 /**
  * The difference of two texts line by line, as `diff -u` prints it: hunks with three lines around each
- * change. By the longest common subsequence; where that would cost too much, what differs is shown as
- * one change.
+ * change, and a word where the last line has no end. By the longest common subsequence; where that
+ * would cost too much, what differs is shown as one change.
  */
 
 import { DIFF_CELLS_MAX } from "./limits.ts";
 
 const CONTEXT = 3;
 
+/** As diff(1) says it, and patch(1) reads it. */
+const NO_END = "\n\\ No newline at end of file\n";
+
 /** Kept, taken away, or added. */
 type Edit = readonly [sign: " " | "-" | "+", line: string];
 
 /** Empty when they are equal. */
-export function diffLines(a: readonly string[], b: readonly string[]): string {
-  const edits = editsOf(a, b);
+export function diffTexts(a: string, b: string): string {
+  const edits = editsOf(linesOf(a), linesOf(b));
   const changed = edits.flatMap(([sign], at) => sign === " " ? [] : [at]);
   let text = "";
   for (let i = 0; i < changed.length;) {
@@ -27,6 +30,11 @@ export function diffLines(a: readonly string[], b: readonly string[]): string {
   return text;
 }
 
+/** Each with its line feed, which the last one may lack. */
+function linesOf(text: string): string[] {
+  return text.match(/[^\n]*\n|[^\n]+/g) ?? [];
+}
+
 function hunk(edits: readonly Edit[], start: number, end: number): string {
   const count = (part: readonly Edit[], sign: "-" | "+") =>
     part.filter(([each]) => each === " " || each === sign).length;
@@ -34,7 +42,8 @@ function hunk(edits: readonly Edit[], start: number, end: number): string {
   const part = edits.slice(start, end);
   const range = (sign: "-" | "+") =>
     `${sign}${count(before, sign) + (count(part, sign) > 0 ? 1 : 0)},${count(part, sign)}`;
-  const lines = part.map(([sign, line]) => `${sign}${line}\n`).join("");
+  const lines = part.map(([sign, line]) => `${sign}${line}${line.endsWith("\n") ? "" : NO_END}`)
+    .join("");
   return `@@ ${range("-")} ${range("+")} @@\n${lines}`;
 }
 

@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { diffLines } from "../../../modules/exec/diff.ts";
+import { diffTexts } from "../../../modules/exec/diff.ts";
+import { printDifferences } from "../../../modules/exec/fold_output.ts";
 import { LineOutput } from "../../../modules/exec/line_output.ts";
 import { LineSplitter } from "../../../modules/exec/line_splitter.ts";
 import { LINE_BYTES_MAX } from "../../../modules/exec/limits.ts";
+import type { RunEnd } from "../../../modules/exec/order.ts";
 import { Outcome } from "../../../modules/exec/outcome.ts";
 import { runs } from "../../support/fuzz.ts";
 import { GroupResult } from "../../../modules/shared/group_result.ts";
@@ -54,7 +56,7 @@ function sink(labelled: boolean, single = false) {
     ready: () => Promise.resolve(),
     written: () => Promise.resolve(),
   };
-  return { lines: new LineOutput({ out, labelled, single }), written, errors };
+  return { out, lines: new LineOutput({ out, labelled, single }), written, errors };
 }
 
 Deno.test("line output: lines of two nodes never mix, and streams stay apart", async () => {
@@ -77,11 +79,13 @@ Deno.test("line output: bare output of one node is what it wrote, at once", asyn
 });
 
 /** Applies a difference as patch(1) does. */
-function patched(a: readonly string[], text: string): string[] {
+function patched(a: readonly string[], difference: string): string {
   const result: string[] = [];
   let at = 0;
-  for (const line of text.split("\n").slice(0, -1)) {
-    const range = /^@@ -(\d+),(\d+) \+\d+,\d+ @@$/.exec(line);
+  const whole = difference.replaceAll("\n\\ No newline at end of file\n", "\0");
+  for (const end of whole.match(/[^\n\0]*[\n\0]/g) ?? []) {
+    const line = end.replace("\0", "");
+    const range = /^@@ -(\d+),(\d+) \+\d+,\d+ @@\n$/.exec(line);
     if (range !== null) {
       const start = Number(range[2]) === 0 ? Number(range[1]) : Number(range[1]) - 1;
       while (at < start) result.push(a[at++] as string);
@@ -92,18 +96,57 @@ function patched(a: readonly string[], text: string): string[] {
       at++;
     }
   }
-  return [...result, ...a.slice(at)];
+  return [...result, ...a.slice(at)].join("");
 }
 
 Deno.test("diff: applied to the one text it gives the other", () => {
-  const text = fc.array(fc.constantFrom("a", "b", "c", "d"), { maxLength: 40 });
+  const lines = fc.tuple(
+    fc.array(fc.constantFrom("a\n", "b\n", "\n", "d\n"), { maxLength: 40 }),
+    fc.constantFrom([], [], ["a"], ["e"]),
+  ).map(([whole, last]) => [...whole, ...last]);
   fc.assert(
-    fc.property(text, text, (a, b) => {
-      const difference = diffLines(a, b);
-      assert.equal(difference === "", a.join() === b.join());
-      assert.deepEqual(patched(a, difference), b);
+    fc.property(lines, lines, (a, b) => {
+      const difference = diffTexts(a.join(""), b.join(""));
+      assert.equal(difference === "", a.join("") === b.join(""));
+      assert.equal(patched(a, difference), b.join(""));
     }),
-    runs(100),
+    { ...runs(100), examples: [[["a"], ["a\n"]], [[], ["a"]]] },
+  );
+});
+
+/** What is printed for these ends. */
+function differences(ends: Record<string, Partial<RunEnd>>): { out: string; errors: string } {
+  const outcome = new Outcome();
+  for (const [name, end] of Object.entries(ends)) outcome.ends.set(name, { code: 0, ...end });
+  const { out, written, errors } = sink(true);
+  printDifferences({ ...out, warn: () => {} }, outcome);
+  return { out: joined(written), errors: joined(errors) };
+}
+
+Deno.test("differences: are those of stdout, whatever else is different", () => {
+  const [same, other] = [encoder.encode("a\n"), encoder.encode("b\n")];
+  assert.deepEqual(
+    differences({
+      n1: { stdout: same, stderr: encoder.encode("one\n\n") },
+      n2: { stdout: same, stderr: Uint8Array.of(0xff, 10), code: 3 },
+      n3: { stdout: other },
+      n4: { stdout: other, code: 1 },
+      n5: { stdout: same },
+    }),
+    {
+      out: "--- n[1-2,5] (3)\n+++ n[3-4] (2)\n@@ -1,1 +1,1 @@\n-a\n+b\n",
+      errors: "n1: one\nn2: ÿ\n",
+    },
+  );
+});
+
+Deno.test("differences: of bytes that are no UTF-8 are seen, and shown as they are", () => {
+  assert.equal(
+    differences({
+      n1: { stdout: Uint8Array.of(0x61, 0xfe, 10) },
+      n2: { stdout: Uint8Array.of(0x61, 0xff, 10) },
+    }).out,
+    "--- n1\n+++ n2\n@@ -1,1 +1,1 @@\n-aþ\n+aÿ\n",
   );
 });
 
