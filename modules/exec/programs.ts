@@ -183,6 +183,7 @@ export class Programs {
       const why = await whyNotFound(env.files, program, { path, folder });
       if (why !== undefined) return why;
     }
+    await this.#warden.prepare();
     try {
       return await this.#watched(await Program.start(env, launch));
     } catch (error) {

@@ -1,7 +1,8 @@
 /**
  * Ends what we have started when we are gone without a goodbye (SIGKILL, out of memory): a small shell
  * in a session of its own, which reads from us the process groups that run and, when we have vanished,
- * kills those that are left. It is started with the first program.
+ * kills those that are left. It is there before the first program is, which would otherwise be alone while
+ * a shell starts.
  */
 
 import type { Child, Environment } from "../../core/mod.ts";
@@ -38,27 +39,42 @@ export class Warden {
     this.#processes = processes;
   }
 
+  /** Resolves when it is there: whoever starts something after that has it watched at once. */
+  async prepare(): Promise<void> {
+    await this.#there();
+  }
+
   /** Resolves when the group is sure to be ended with us. */
   async watch(group: number): Promise<void> {
     this.#groups.add(group);
-    if (this.#shell === undefined) {
-      this.#shell = this.#start();
-      await this.#shell;
-    } else await this.#say(`+ ${group}\n`);
+    await this.#say(`+ ${group}\n`);
   }
 
   async forget(group: number): Promise<void> {
-    if (this.#groups.delete(group)) await this.#say(`- ${group}\n`);
+    if (this.#groups.delete(group) && this.#shell !== undefined) await this.#say(`- ${group}\n`);
   }
 
   /** When nothing runs any more. Idempotent. */
   async stop(): Promise<void> {
-    const shell = await this.#shell;
+    const shell = await this.#shell?.catch(() => undefined);
     this.#shell = undefined;
     await shell?.input.close().catch(() => {
       // It has ended before us.
     });
     await shell?.child.status;
+  }
+
+  /** One that could not be started is tried again by the next one who needs it. */
+  #there(): Promise<Shell> {
+    if (this.#shell !== undefined) return this.#shell;
+    const started = this.#start();
+    this.#shell = started;
+    started.catch(() => this.#giveUp(started));
+    return started;
+  }
+
+  #giveUp(shell: Promise<Shell>): void {
+    if (this.#shell === shell) this.#shell = undefined;
   }
 
   async #start(): Promise<Shell> {
@@ -75,15 +91,15 @@ export class Warden {
   }
 
   async #say(line: string): Promise<void> {
-    const told = this.#shell;
+    const told = this.#there();
     const shell = await told;
     try {
-      await shell?.input.write(encoder.encode(line));
+      await shell.input.write(encoder.encode(line));
     } catch {
       // Somebody killed it: the next one is told of all that run.
-      if (this.#shell === told) this.#shell = this.#start();
-      await shell?.child.status;
-      await this.#shell;
+      this.#giveUp(told);
+      await shell.child.status;
+      await this.#there();
     }
   }
 }

@@ -346,7 +346,9 @@ Deno.test("programs: a daemon in a session of its own lives on, and nobody waits
 
 Deno.test("programs: signals reach the group of a run of the same user, and no other", async () => {
   await using scene = await makeScene();
-  const order = scene.order(["/bin/sh", "-c", 'trap "echo got" INT; echo ready; sleep 64 & wait']);
+  // Without the exit a signal that comes before the wait has the whole time waited for.
+  const line = 'trap "echo got; exit" INT; echo ready; sleep 64 & wait';
+  const order = scene.order(["/bin/sh", "-c", line]);
   const output = scene.programs.run(order, scene.context());
   await output.next();
   const stranger = scene.context({ principal: { identity: { keyId: "ff" } as never } });
