@@ -1,10 +1,16 @@
 /** The copies under way at one daemon: who may have one, as whom, and that nothing is written twice at once. */
 
-import { CallError, type Context, type ModuleHost, type Principal } from "../../core/mod.ts";
+import {
+  CallError,
+  type Context,
+  type ModuleHost,
+  type Principal,
+  withTimeLimit,
+} from "../../core/mod.ts";
 import { type Account, Accounts } from "../shared/account.ts";
 import { plainInput, signedInput } from "../shared/signed_input.ts";
 import { runAgent } from "./agent.ts";
-import { AGENTS_MAX, AGENTS_OF_ONE_MAX, STALLED_MS_DEFAULT } from "./limits.ts";
+import { AGENTS_MAX, AGENTS_OF_ONE_MAX, SAME_PLACE_MS_MAX, STALLED_MS_DEFAULT } from "./limits.ts";
 import { joined } from "./names.ts";
 import type { AgentOrder, ReadOrder, WriteOrder } from "./order.ts";
 
@@ -88,9 +94,10 @@ export class Copies {
     },
   ): AsyncGenerator<Uint8Array, unknown, void> {
     const { env, stopping } = this.#host;
+    const signal = AbortSignal.any([context.signal, stopping]);
+    await this.#whenFree(name, signal);
     const { leave, onStalled } = this.#enter(name, principal);
     try {
-      const signal = AbortSignal.any([context.signal, stopping]);
       return yield* runAgent({
         env,
         order: { ...order, taken: true },
@@ -102,6 +109,23 @@ export class Copies {
     } finally {
       leave();
     }
+  }
+
+  /**
+   * A copy whose sender has died ends after a while, and the same command that is given again must not
+   * fail because of it.
+   */
+  async #whenFree(name: string, signal: AbortSignal): Promise<void> {
+    const other = this.#copies.get(name);
+    if (other === undefined) return;
+    const { clock } = this.#host.env;
+    const late = () => new CallError("busy", "Another copy of yours to that place is under way");
+    await withTimeLimit((limit) => {
+      const { promise, reject } = Promise.withResolvers<never>();
+      limit.addEventListener("abort", () => reject(limit.reason));
+      if (limit.aborted) reject(limit.reason);
+      return Promise.race([other.over, promise]);
+    }, { clock, ms: SAME_PLACE_MS_MAX, signal, late });
   }
 
   /** A copy that stalled takes no place any more, though whoever reads it may never notice. */

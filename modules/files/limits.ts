@@ -31,6 +31,11 @@ export const PROBLEM_CHARACTERS_MAX = 500;
 export const AGENTS_MAX = 32;
 /** Those of one user: nobody keeps all others from copying. */
 export const AGENTS_OF_ONE_MAX = 8;
+/**
+ * How long a copy waits for another one of the same user to the same place: beyond the ten seconds after
+ * which a node ends what nobody carries to it any more, and the end of the process.
+ */
+export const SAME_PLACE_MS_MAX = 15_000;
 /** How long a process that copies may take to end when it is told so. */
 export const AGENT_END_MS = 2_000;
 /** One that was killed and is still there waits for a disk that hangs: it is left to it after so long. */

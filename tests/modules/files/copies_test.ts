@@ -13,7 +13,11 @@ import {
   verifyForModule,
 } from "../../../core/mod.ts";
 import { Copies } from "../../../modules/files/copies.ts";
-import { AGENTS_OF_ONE_MAX, STALLED_MS_MIN } from "../../../modules/files/limits.ts";
+import {
+  AGENTS_OF_ONE_MAX,
+  SAME_PLACE_MS_MAX,
+  STALLED_MS_MIN,
+} from "../../../modules/files/limits.ts";
 import { Ground } from "../../../modules/files/ground.ts";
 import { nameOf } from "../../../modules/files/location.ts";
 import { Problems } from "../../../modules/files/problems.ts";
@@ -238,17 +242,14 @@ Deno.test("files: a process whose disk hangs is given up, and its place is free"
   }
 });
 
-Deno.test("files: as many at once as the rule says, and none twice to one place", async () => {
+Deno.test("files: as many at once as the rule says", async () => {
   await using scene = await makeScene();
   using folder = temporaryFolder();
   const left = new AbortController();
-  const wait = (): AsyncIterable<Uint8Array> => ({
-    [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
-  });
   const first = scene.write({
     from: "/etc/hosts",
     to: folder.path,
-    way: wait,
+    way: never,
     signal: left.signal,
   });
   const ended = assert.rejects(first, { class: "cancelled" });
@@ -260,7 +261,7 @@ Deno.test("files: as many at once as the rule says, and none twice to one place"
           from: "/etc/hosts",
           to,
           principal,
-          way: wait,
+          way: never,
           signal: AbortSignal.abort(new CallError("cancelled", "Test")),
         });
       } catch (error) {
@@ -269,9 +270,49 @@ Deno.test("files: as many at once as the rule says, and none twice to one place"
     }
   };
   assert.match(await again("/tmp", { maxProcesses: 1 }), /lets user "alice" run 1 at once here$/);
-  assert.match(await again(folder.path, {}), /^Another copy of yours to that place is under way$/);
   left.abort(new CallError("cancelled", "Nobody waits"));
   await ended;
+});
+
+/** What never brings anything. */
+function never(): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) };
+}
+
+// When the daemon that was asked had died, the same command was refused for some ten seconds.
+Deno.test("files: a second copy to one place waits for the first one, and not for ever", async () => {
+  const { processes } = createRealEnvironment();
+  const clock = new ManualClock();
+  let begun = 0;
+  const spawn = (...given: Parameters<typeof processes.spawn>) => {
+    begun++;
+    return processes.spawn(...given);
+  };
+  await using scene = await makeScene({
+    clock,
+    processes: Object.create(processes, { spawn: { value: spawn } }),
+  });
+  using folder = temporaryFolder();
+  const [from, to] = [`${folder.path}/from`, `${folder.path}/to`];
+  Deno.writeTextFileSync(from, "content");
+  const left = new AbortController();
+  const first = scene.write({ from, to, way: never, signal: left.signal });
+  const ended = assert.rejects(first, { class: "cancelled" });
+  await until(() => clock.timers === 1, "the first one is watched");
+  const second = assert.rejects(scene.write({ from, to }), {
+    class: "busy",
+    message: "Another copy of yours to that place is under way",
+  });
+  await until(() => clock.timers === 2, "the second one waits");
+  await clock.advance(SAME_PLACE_MS_MAX);
+  await second;
+  const third = scene.write({ from, to });
+  await until(() => clock.timers === 2, "the third one waits");
+  assert.equal(begun, 1);
+  left.abort(new CallError("cancelled", "Nobody carries it"));
+  await ended;
+  assert.equal((await third).files, 1);
+  assert.equal(Deno.readTextFileSync(to), "content");
 });
 
 Deno.test("files: nobody's copies keep all others from copying", async () => {
