@@ -8,7 +8,7 @@ import { pullFiles } from "../../../modules/files/pull.ts";
 import type { Summary } from "../../../modules/files/summary.ts";
 import type { CommandContext, MeshClient } from "../../../modules/shared/command.ts";
 import { testPrimitives } from "../../support/mesh_keys.ts";
-import { listing, temporaryFolder } from "./scene.ts";
+import { keptUmask, listing, temporaryFolder } from "./scene.ts";
 
 const NOTHING: Summary = { files: 0, bytes: 0, same: 0, problems: 0, shown: [] };
 const CONTENT = new TextEncoder().encode("content");
@@ -41,12 +41,6 @@ function contextOf(nodes: Readonly<Record<string, readonly unknown[] | undefined
     CommandContext,
     "env" | "signal" | "session"
   >;
-}
-
-/** What is exact about modes in a program that copies is for itself, and not for the tests after us. */
-function keptUmask(): Disposable {
-  const umask = Deno.umask();
-  return { [Symbol.dispose]: () => void Deno.umask(umask) };
 }
 
 function piece(...records: readonly SentRecord[]): Uint8Array {

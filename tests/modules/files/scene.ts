@@ -87,6 +87,12 @@ export function temporaryFolder(): { readonly path: string } & Disposable {
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
+/** What is exact about modes in a program that copies is for itself, and not for the tests after us. */
+export function keptUmask(): Disposable {
+  const umask = Deno.umask();
+  return { [Symbol.dispose]: () => void Deno.umask(umask) };
+}
+
 /** Everything below a folder, in words: kind, mode, time, content or target. */
 export function listing(folder: string, below = ""): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort().flatMap((name) => {

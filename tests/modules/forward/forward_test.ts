@@ -1,21 +1,15 @@
 import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import {
-  type BytePipe,
-  defaultPolicy,
-  type PipeListener,
-  type Policy,
-  type Self,
-} from "../../../core/mod.ts";
+import { type BytePipe, defaultPolicy, type Policy, type Self } from "../../../core/mod.ts";
 import { runForward } from "../../../modules/forward/forward_command.ts";
 import { CONNECTIONS_MAX } from "../../../modules/forward/limits.ts";
 import { createForward } from "../../../modules/forward/mod.ts";
 import { MemoryTerminal } from "../cli/memory_terminal.ts";
 import { runCommand } from "../group/command_line.ts";
 import { line, startMesh, type TestMesh, until } from "../group/daemons.ts";
+import { answerAtEnd, LOOPBACK, portOf, readAll, serve, write } from "./server.ts";
 
 const { network } = createRealEnvironment();
-const LOOPBACK = { transport: "tcp", host: "127.0.0.1", port: 0 } as const;
 /** More than all buffers on the way take. */
 const TOO_MUCH_BYTES = 64 * 1024 * 1024;
 
@@ -24,38 +18,6 @@ function start(policy?: Policy): Promise<TestMesh> {
     modules: () => [createForward()],
     ...(policy === undefined ? {} : { policy }),
   });
-}
-
-/** A server on this machine; it is asked to answer each connection. */
-async function serve(answer: (pipe: BytePipe) => Promise<void>): Promise<{
-  port: number;
-  accepted: () => number;
-  [Symbol.asyncDispose](): Promise<void>;
-}> {
-  const listener: PipeListener = await network.listen(LOOPBACK);
-  const pipes: BytePipe[] = [];
-  const answering: Promise<void>[] = [];
-  const loop = (async () => {
-    for (;;) {
-      const pipe = await listener.accept();
-      pipes.push(pipe);
-      answering.push(answer(pipe).catch(() => {}));
-    }
-  })().catch(() => {});
-  return {
-    port: portOf(listener),
-    accepted: () => pipes.length,
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await loop;
-      for (const pipe of pipes) pipe.close();
-      await Promise.all(answering);
-    },
-  };
-}
-
-function portOf({ address }: PipeListener): number {
-  return address.transport === "tcp" ? address.port : 0;
 }
 
 /** `minime forward` under way; disposed of by ^C. */
@@ -101,30 +63,8 @@ function dial(port: number): Promise<BytePipe> {
   return network.dial({ ...LOOPBACK, port });
 }
 
-async function readAll(pipe: BytePipe): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  const into = new Uint8Array(65_536);
-  for (;;) {
-    const count = await pipe.read(into);
-    if (count === null) return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
-    chunks.push(into.slice(0, count));
-  }
-}
-
 async function readText(pipe: BytePipe): Promise<string> {
   return new TextDecoder().decode(await readAll(pipe));
-}
-
-async function write(pipe: BytePipe, text: string): Promise<void> {
-  await pipe.write(new TextEncoder().encode(text));
-}
-
-/** Reads to the end, then answers: only a half close that arrives makes it speak. */
-async function answerAtEnd(pipe: BytePipe): Promise<void> {
-  const bytes = await readAll(pipe);
-  await write(pipe, `got ${bytes.length}: `);
-  await pipe.write(bytes);
-  await pipe.closeWrite();
 }
 
 Deno.test("forward: each way of a connection ends by itself", async () => {
