@@ -43,7 +43,9 @@ export async function startJob(
     note(outcome, await calling);
   } catch (error) {
     outcome.lose(nodes, { via: client.via.name, error });
-    out.note(`Whether job "${job}" runs can be seen by: minime jobs`);
+    if ([...outcome.failures.values()].some(({ ran }) => ran === "maybe")) {
+      out.note(`Whether job "${job}" runs can be seen by: minime jobs`);
+    }
   }
   const started = [...outcome.ends.values()].some(({ error }) => error === undefined);
   if (started) out.print(job);

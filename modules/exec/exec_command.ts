@@ -73,6 +73,7 @@ export async function runExec(
     connectMs: connectMs ?? CONNECT_MS_DEFAULT,
     fanout,
     sink,
+    onQuiet: (text: string) => out.warn(text),
     ...(sink === undefined && context.stderrIsTerminal
       ? { onProgress: (done: number) => out.progress(`${done} of ${plural(nodes.length, "node")}`) }
       : {}),

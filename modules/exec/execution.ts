@@ -15,8 +15,9 @@ import type { MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { failureLines } from "../shared/group_report.ts";
 import type { GroupResult, NodeFailure, StreamedItem } from "../shared/group_result.ts";
-import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
+import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX, SILENT_MS_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
+import { DaemonWatch } from "../shared/daemon_watch.ts";
 import { inWindow } from "../shared/window.ts";
 import {
   BUSY_RETRY_MS,
@@ -52,6 +53,8 @@ export interface ExecutionOptions {
   readonly sink: OutputSink | undefined;
   /** Told now and then how many nodes are done. @default nobody asks */
   readonly onProgress?: (done: number) => void;
+  /** Told, for a person, when the daemon that was asked says nothing any more. @default nobody is told */
+  readonly onQuiet?: (text: string) => void;
 }
 
 /** Of nodes whose turn had not come when the user ended it all. */
@@ -78,14 +81,22 @@ export class Execution {
 
   /** Resolves when all nodes are accounted for. Rejects when the order as a whole was not taken. */
   async finish(): Promise<Outcome> {
-    const { nodes, fanout } = this.#options;
+    const { nodes, fanout, client, env: { clock }, onQuiet } = this.#options;
+    using silence = new DaemonWatch({
+      clock,
+      caller: client,
+      node: client.via.name,
+      silentMs: SILENT_MS_MAX,
+      signal: this.#cancelled.signal,
+      ...(onQuiet === undefined ? {} : { onQuiet }),
+    });
     let next = 0;
     const sizes = laneSizes(nodes.length, fanout);
     await inWindow(sizes, sizes.length, async (size) => {
       while (next < nodes.length) {
         const some = nodes.slice(next, next + size);
         next += size;
-        await this.#runOn(some);
+        await this.#runOn(some, silence);
       }
     });
     return this.outcome;
@@ -155,7 +166,7 @@ export class Execution {
     }
   }
 
-  async #runOn(nodes: readonly string[]): Promise<void> {
+  async #runOn(nodes: readonly string[], silence: DaemonWatch): Promise<void> {
     if (this.#stopped) return this.#interrupt(nodes);
     const { client, env: { clock }, as, connectMs, order, stdin } = this.#options;
     const signed = await client.sign("exec.run", {
@@ -168,7 +179,7 @@ export class Execution {
     for (;;) {
       if (this.#stopped) return this.#interrupt(nodes);
       try {
-        return this.#note(await this.#call(nodes, signed));
+        return this.#note(await this.#call(nodes, signed, silence));
       } catch (error) {
         const isBusy = error instanceof CallError && error.class === "busy";
         // Input that was read may not be there a second time.
@@ -184,7 +195,11 @@ export class Execution {
   }
 
   /** The same order again and again: no node runs it twice. */
-  async #call(nodes: readonly string[], signed: Uint8Array): Promise<GroupResult> {
+  async #call(
+    nodes: readonly string[],
+    signed: Uint8Array,
+    { signal, heard }: DaemonWatch,
+  ): Promise<GroupResult> {
     const { client, env: { clock }, connectMs, order, stdin, sink, onProgress } = this.#options;
     const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
     using input = stdin?.open();
@@ -198,8 +213,13 @@ export class Execution {
         ? GROUP_MS_MAX
         : Math.min(GROUP_MS_MAX, connectMs + timeoutMs + killAfterMs + END_MS),
       bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
-      signal: this.#cancelled.signal,
-      ...(sink === undefined ? {} : { onItems: (items) => this.#take(sink, items) }),
+      signal,
+      ...(sink === undefined ? {} : {
+        onItems: (items) => {
+          heard();
+          return this.#take(sink, items);
+        },
+      }),
       ...(input === undefined ? {} : {
         input: signedPieces(input.bytes, { run: this.#run, sign: client.signBytes.bind(client) }),
       }),

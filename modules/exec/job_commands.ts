@@ -7,12 +7,13 @@ import { formatDuration } from "../shared/duration.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { callTargets, type GroupCallOptions } from "../shared/group_client.ts";
 import { failureLines, reportFailures } from "../shared/group_report.ts";
-import type { GroupResult } from "../shared/group_result.ts";
-import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX } from "../shared/limits.ts";
+import type { GroupResult, StreamedItem } from "../shared/group_result.ts";
+import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX, SILENT_MS_MAX } from "../shared/limits.ts";
 import { presentTargetsOf, type Targets } from "../shared/missing_nodes.ts";
 import { compareNames } from "../shared/names.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
+import { DaemonWatch } from "../shared/daemon_watch.ts";
 import { printable } from "../shared/text.ts";
 import type { jobOptions, jobsOptions, killOptions, logsOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
@@ -22,11 +23,10 @@ import { LineOutput } from "./line_output.ts";
 import { JobEndSchema, type JobView, JobViewSchema, signalNamed } from "./order.ts";
 import { endText, Outcome } from "./outcome.ts";
 
-interface Asked {
+interface Asked extends Pick<GroupCallOptions, "onItems" | "signal"> {
   readonly verb: string;
   readonly args: unknown;
   readonly deadlineMs: number;
-  readonly more?: Pick<GroupCallOptions, "onItems" | "signal">;
 }
 
 /** `minime jobs`: one line for each job and state, with its nodes. */
@@ -82,11 +82,13 @@ export async function runWait(
   options: OptionsOf<typeof jobOptions>,
   args: readonly string[],
 ): Promise<number> {
-  const { signal } = context;
-  const { result, found } = await withJob(context, options, args, (client, nodes, job) => {
-    const asked = { verb: "exec.wait", args: { job }, deadlineMs: GROUP_MS_MAX };
-    return ask(client, nodes, { ...asked, more: { signal } }, options);
-  });
+  const { result, found } = await withJob(
+    context,
+    options,
+    args,
+    (client, nodes, job) =>
+      askForLong(context, client, nodes, { verb: "exec.wait", args: { job } }, options),
+  );
   return reportEnds(context, result, found);
 }
 
@@ -172,20 +174,19 @@ async function followLogs(
   const { client, nodes, job, options } = parts;
   const { follow, bare } = options;
   const lines = new LineOutput({ out, labelled: !bare, single: nodes.names.length === 1 });
-  const result = await ask(client, nodes, {
+  const asked = {
     verb: "exec.logs",
     args: { job, follow },
-    deadlineMs: follow ? GROUP_MS_MAX : JOB_MS_MAX,
-    more: {
-      signal,
-      onItems: async (items) => {
-        for (const [name, value, lost] of items) {
-          if (lost > 0) lines.lost(name);
-          await lines.take(name, chunkOf(value));
-        }
-      },
+    async onItems(items: readonly StreamedItem[]) {
+      for (const [name, value, lost] of items) {
+        if (lost > 0) lines.lost(name);
+        await lines.take(name, chunkOf(value));
+      }
     },
-  }, options);
+  };
+  const result = follow
+    ? await askForLong(context, client, nodes, asked, options)
+    : await ask(client, nodes, { ...asked, deadlineMs: JOB_MS_MAX, signal }, options);
   lines.finish();
   return result;
 }
@@ -199,15 +200,34 @@ function warnOfCuts({ out }: CommandContext, found: Found): void {
 async function ask(
   client: MeshClient,
   nodes: Targets,
-  { verb, args, deadlineMs, more = {} }: Asked,
+  { verb, args, ...more }: Asked,
   { user }: Pick<OptionsOf<typeof jobOptions>, "user">,
 ): Promise<GroupResult> {
   return await callTargets(client, nodes, async () => ({
     signed: await client.sign(verb, args, { targets: nodes.names, as: user ?? "$user" }),
-    deadlineMs,
     bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
     ...more,
   }));
+}
+
+/** As long as it takes; not of a daemon that says nothing any more. */
+async function askForLong(
+  { env, out, signal }: CommandContext,
+  client: MeshClient,
+  nodes: Targets,
+  asked: Omit<Asked, "deadlineMs" | "signal">,
+  options: Pick<OptionsOf<typeof jobOptions>, "user">,
+): Promise<GroupResult> {
+  using silence = new DaemonWatch({
+    clock: env.clock,
+    caller: client,
+    node: client.via.name,
+    silentMs: SILENT_MS_MAX,
+    signal,
+    onQuiet: (text) => out.warn(text),
+  });
+  const long = { ...asked, deadlineMs: GROUP_MS_MAX, signal: silence.signal };
+  return await ask(client, nodes, long, options);
 }
 
 /** Those that are named; without a name all that are up, since nobody knows where a job runs. */

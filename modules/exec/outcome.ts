@@ -53,8 +53,8 @@ export class Outcome {
   }
 
   /**
-   * The node that was asked has died under it, or has too much to do: nobody can know what became of
-   * those without an end. Throws any other error.
+   * The node that was asked has died under it, says nothing any more, or has too much to do: see lossOf,
+   * of those without an end. Throws any other error.
    */
   lose(nodes: readonly string[], options: { via: string; error: unknown }): void {
     const loss = lossOf(options);

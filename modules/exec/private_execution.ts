@@ -5,6 +5,7 @@
 
 import { CallError, MinimeError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
+import { SILENT_MS_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { failureOf } from "../shared/session_failure.ts";
 import { inWindow } from "../shared/window.ts";
@@ -51,7 +52,8 @@ export class PrivateExecution {
 
   async #runOn(node: string): Promise<void> {
     if (this.#stopped) return this.outcome.fail(node, NOT_STARTED);
-    const { context, nodes, order, as, connectMs, stdin, sink, onProgress } = this.#options;
+    const { context, nodes, order, as, connectMs, stdin, sink, onProgress, onQuiet } =
+      this.#options;
     using input = stdin?.open();
     try {
       const end = await runInSession(context, {
@@ -61,6 +63,7 @@ export class PrivateExecution {
         connectMs,
         ...(input === undefined ? {} : { input: input.bytes }),
         signal: this.#cancelled.signal,
+        silence: { silentMs: SILENT_MS_MAX, ...(onQuiet === undefined ? {} : { onQuiet }) },
         mayStart: () => !this.#stopped,
         onStart: (send) => void this.#running.set(node, send),
         onOutput: (chunk) => sink?.take(node, chunk),

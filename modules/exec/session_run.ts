@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { CallError, PRIORITY, toHex } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
+import { DaemonWatch, type DaemonWatchOptions } from "../shared/daemon_watch.ts";
 import { chunkOf, NOT_STARTED } from "./execution.ts";
 import { SIGNAL_AGAIN_MS, SIGNAL_MS_MAX } from "./limits.ts";
 import {
@@ -28,6 +29,8 @@ export interface SessionRunOptions {
   /** Bytes; for a terminal also the sizes of its window. @default the program reads nothing */
   readonly input?: AsyncIterable<unknown>;
   readonly signal: AbortSignal;
+  /** When its daemon says nothing any more. @default it is waited for without end */
+  readonly silence?: Pick<DaemonWatchOptions, "silentMs" | "onQuiet">;
   /** Asked last before the program is ordered. @default it may */
   readonly mayStart?: () => boolean;
   /** The node is reached, and the program ordered. */
@@ -40,7 +43,7 @@ export async function runInSession(
   context: Pick<CommandContext, "env" | "session">,
   options: SessionRunOptions,
 ): Promise<RunEnd> {
-  const { node, as, connectMs, input, signal, mayStart = () => true, onOutput } = options;
+  const { node, as, connectMs, input, mayStart = () => true, onOutput } = options;
   const { clock } = context.env;
   await using client = await context.session(node, { timeoutMs: connectMs });
   const order: RunOrderInput = {
@@ -50,6 +53,10 @@ export async function runInSession(
   };
   const signed = await client.sign("exec.run", order, { targets: [node], as, ttlMs: connectMs });
   if (!mayStart()) throw new CallError("cancelled", NOT_STARTED);
+  using silence = options.silence === undefined
+    ? undefined
+    : new DaemonWatch({ clock, caller: client, node, signal: options.signal, ...options.silence });
+  const { signal } = silence ?? options;
   const call = client.stream("exec.run", signed, { signed: true, deadlineMs: 0, signal });
   const startBy = clock.monotonic() + connectMs;
   let isOver = false;
@@ -69,7 +76,10 @@ export async function runInSession(
   });
   const feeding = input === undefined ? undefined : feed(call, input);
   try {
-    for await (const item of call) await onOutput(chunkOf(item));
+    for await (const item of call) {
+      silence?.heard();
+      await onOutput(chunkOf(item));
+    }
     const parsed = v.safeParse(RunEndSchema, await call.reply, { abortEarly: true });
     if (parsed.success) return parsed.output;
     throw new CallError("failed", `Answer of "${node}" is malformed`);

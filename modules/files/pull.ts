@@ -4,16 +4,16 @@ import * as v from "valibot";
 import { CallError, FileError } from "../../core/mod.ts";
 import type { Sha256 } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
+import { DaemonWatch } from "../shared/daemon_watch.ts";
 import { tryEach } from "../shared/try_each.ts";
 import { Account } from "./account.ts";
 import { Ground } from "./ground.ts";
-import { SESSIONS_MAX } from "./limits.ts";
+import { SESSIONS_MAX, STALLED_MS_DEFAULT } from "./limits.ts";
 import { nameOf } from "./location.ts";
 import { joined } from "./names.ts";
 import type { ReadOrder } from "./order.ts";
 import { receiveFiles } from "./receiver.ts";
 import { encodeNeed } from "./records.ts";
-import { Silence } from "./silence.ts";
 import { type Summary, SummarySchema } from "./summary.ts";
 
 export interface PullOptions {
@@ -81,11 +81,11 @@ async function pullOne(
   const { as, connectMs, checksum, stalledMs, startSha256, onBytes } = options;
   const order: ReadOrder = { path, name: nameOf(path), checksum, stalledMs };
   const signed = await client.sign("files.read", order, { targets: [node], as, ttlMs: connectMs });
-  using silence = new Silence({
+  using silence = new DaemonWatch({
     clock: env.clock,
     caller: client,
     node,
-    silentMs: stalledMs,
+    silentMs: stalledMs ?? STALLED_MS_DEFAULT,
     signal,
   });
   const call = client.stream("files.read", signed, {

@@ -6,15 +6,15 @@ import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { callGroup } from "../shared/group_client.ts";
 import { GROUP_MS_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
+import { DaemonWatch } from "../shared/daemon_watch.ts";
 import { signPieces } from "../shared/signed_input.ts";
 import { tryEach } from "../shared/try_each.ts";
 import { Account } from "./account.ts";
-import { SESSIONS_MAX } from "./limits.ts";
+import { SESSIONS_MAX, STALLED_MS_DEFAULT } from "./limits.ts";
 import { Needs } from "./needs.ts";
 import type { WriteOrder } from "./order.ts";
 import { readNeed } from "./records.ts";
 import { sendFiles, type SendOptions } from "./sender.ts";
-import { Silence } from "./silence.ts";
 import { SummarySchema } from "./summary.ts";
 
 export interface PushOptions {
@@ -38,11 +38,11 @@ export async function pushToAll(
   const needs = new Needs(nodes);
   const pieces = sendFiles({ ...source(), needs: (batch) => needs.of(batch) });
   const account = new Account();
-  using silence = new Silence({
+  using silence = new DaemonWatch({
     clock: env.clock,
     caller: client,
     node: client.via.name,
-    silentMs: order.stalledMs,
+    silentMs: order.stalledMs ?? STALLED_MS_DEFAULT,
     signal,
   });
   try {
@@ -77,7 +77,7 @@ export async function pushToAll(
 /** Whoever asks for the next piece had credit for the one before. */
 async function* heardOf<T>(
   pieces: AsyncIterable<T>,
-  { heard }: Silence,
+  { heard }: DaemonWatch,
 ): AsyncGenerator<T, void, void> {
   for await (const piece of pieces) {
     yield piece;
@@ -108,11 +108,11 @@ async function pushInSession(
   const run = toHex(env.random.bytes(16));
   const order: WriteOrder = { ...options.order, run, input: "bound" };
   const signed = await client.sign("files.write", order, { targets: [node], as, ttlMs: connectMs });
-  using silence = new Silence({
+  using silence = new DaemonWatch({
     clock: env.clock,
     caller: client,
     node,
-    silentMs: order.stalledMs,
+    silentMs: order.stalledMs ?? STALLED_MS_DEFAULT,
     signal,
   });
   const call = client.stream("files.write", signed, {

@@ -112,3 +112,8 @@ export const LENT_BYTES_MAX = 256 * 1024;
 
 /** A limit of time that ends so late: we ourselves stood still, and judge nobody. */
 export const LATE_MS = 250;
+/**
+ * How long the daemon that was asked for programs may be silent. Its neighbours have lost it in a quarter
+ * of that, and have ended ten seconds later what nobody but it had carried.
+ */
+export const SILENT_MS_MAX = 20_000;

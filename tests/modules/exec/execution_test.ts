@@ -5,6 +5,8 @@ import { CallError } from "../../../core/mod.ts";
 import { Execution, type ExecutionOptions } from "../../../modules/exec/execution.ts";
 import { BUSY_RETRY_MS, LANES_MAX, SIGNAL_AGAIN_MS } from "../../../modules/exec/limits.ts";
 import type { MeshClient } from "../../../modules/shared/command.ts";
+import type { NodeFailure } from "../../../modules/shared/group_result.ts";
+import { SILENT_MS_MAX } from "../../../modules/shared/limits.ts";
 import { foldNodeset, parseNodeset } from "../../../modules/shared/nodeset.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { quiet } from "../../support/wait.ts";
@@ -23,9 +25,11 @@ interface SceneOptions extends Partial<ExecutionOptions> {
   readonly answer: (asked: Asked) => Promise<unknown>;
   /** Before something is signed. @default at once */
   readonly signing?: Promise<void>;
+  /** It does not even say whether it lives. @default false */
+  readonly isFrozen?: boolean;
 }
 
-function makeScene({ answer, signing, ...options }: SceneOptions) {
+function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptions) {
   const clock = new ManualClock();
   const asked: Asked[] = [];
   const verbs: string[] = [];
@@ -36,10 +40,23 @@ function makeScene({ answer, signing, ...options }: SceneOptions) {
       return new Uint8Array([verbs.push(verb)]);
     },
     signBytes: () => Promise.resolve(new Uint8Array(1)),
-    stream(_verb: string, { targets, signed }: { targets: string; signed: Uint8Array }) {
+    async request(_verb: string, _args: unknown, { deadlineMs = 0 }: { deadlineMs?: number }) {
+      if (!isFrozen) return {};
+      await clock.sleep(deadlineMs);
+      throw new CallError("timeout", "No answer");
+    },
+    stream(
+      _verb: string,
+      { targets, signed }: { targets: string; signed: Uint8Array },
+      { signal }: { signal?: AbortSignal },
+    ) {
       const one = { verb: verbs[Number(signed[0]) - 1] as string, nodes: parseNodeset(targets) };
       asked.push({ ...one, signed });
-      const reply = answer({ ...one, signed }).then((value) => replyOf(targets, value));
+      const cancelled = new Promise<never>((_, reject) =>
+        signal?.addEventListener("abort", () => reject(signal.reason))
+      );
+      const answered = answer({ ...one, signed }).then((value) => replyOf(targets, value));
+      const reply = Promise.race([answered, cancelled]);
       reply.catch(() => {});
       return {
         reply,
@@ -105,7 +122,9 @@ Deno.test("execution: of one that stays busy all nodes are accounted for", async
   for (let ms = 0; ms <= CONNECT_MS; ms += BUSY_RETRY_MS) await clock.advance(BUSY_RETRY_MS);
   const { failures } = await finished;
   assert.ok(asked.length > 10, `${asked.length}`);
-  assert.match(failures.get("n2")?.reason ?? "", /"n1" takes no more: More requests per second/);
+  const { reason, ran } = failures.get("n2") as NodeFailure;
+  assert.match(reason, /"n1" takes no more: More requests per second/);
+  assert.equal(ran, "never");
 });
 
 Deno.test("execution: as many nodes run at once as the fan-out says, and each of them once", async () => {
@@ -173,11 +192,39 @@ Deno.test("execution: a signal for which there never is a program is given up", 
   const { clock, asked, execution } = makeScene({
     answer: ({ verb }) => verb === "exec.run" ? never : Promise.resolve({ sent: false }),
   });
-  void execution.finish();
+  const finished = execution.finish();
   await quiet();
   const signalled = execution.signal("SIGTERM");
   await clock.advance(CONNECT_MS + SIGNAL_AGAIN_MS);
   await signalled;
   assert.ok(asked.length > 10);
+  execution.cancel("Test is over");
+  await assert.rejects(finished, /Test is over/);
+  assert.equal(clock.timers, 0);
+});
+
+// It was waited for until ^C, and then again.
+Deno.test("execution: a daemon that was asked and freezes is told of, and then given up", async () => {
+  const told: string[] = [];
+  const { clock, execution } = makeScene({
+    answer: () => new Promise(() => {}),
+    isFrozen: true,
+    onQuiet: (text) => told.push(text),
+  });
+  const finished = execution.finish();
+  await quiet();
+  await clock.advance(SILENT_MS_MAX - 1);
+  assert.deepEqual(told, ['The daemon of "n1" says nothing for 10 s; after 20 s it is given up']);
+  assert.equal(execution.outcome.failures.size, 0);
+  await clock.advance(1);
+  const { failures, exitCode } = await finished;
+  assert.deepEqual(failures.get("n2"), {
+    name: "n2",
+    set: "unreachable",
+    reason: 'Node "n1" was asked and does not answer: ' +
+      'Given up: the daemon of "n1" has said nothing for 20 s',
+    ran: "maybe",
+  });
+  assert.equal(exitCode, 4);
   assert.equal(clock.timers, 0);
 });

@@ -62,15 +62,15 @@ async function push(client: MeshClient, clock = new ManualClock()) {
 }
 
 Deno.test("push: when the daemon that was asked is lost, every node is accounted for", async () => {
-  const kinds: [CallErrorClass, string][] = [
-    ["unreachable", "was asked and is gone"],
-    ["busy", "takes no more"],
+  const kinds: [CallErrorClass, string, string, string][] = [
+    ["unreachable", "was asked and is gone", "maybe", "may have run"],
+    ["busy", "takes no more", "never", "nothing was run"],
   ];
-  for (const [kind, what] of kinds) {
+  for (const [kind, what, ran, words] of kinds) {
     const account = await push(clientThat(() => Promise.reject(new CallError(kind, "Why"))));
     assert.deepEqual([...account.summaries], [["n1", SUMMARY]]);
     const reason = `Node "n9" ${what}: Why`;
-    const failure = { failure: "unreachable", reason, ran: "maybe" };
+    const failure = { failure: "unreachable", reason, ran };
     assert.deepEqual(account.json(), {
       nodes: [
         { node: "n1", ...SUMMARY },
@@ -80,7 +80,7 @@ Deno.test("push: when the daemon that was asked is lost, every node is accounted
       exitCode: 1,
     });
     assert.deepEqual(account.lines({ now: 0 }), [
-      `n[2-3]: unreachable: ${reason} (may have run)`,
+      `n[2-3]: unreachable: ${reason} (${words})`,
     ]);
   }
 });
