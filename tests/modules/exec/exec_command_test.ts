@@ -48,7 +48,10 @@ async function withInput(mesh: LocalMesh, input: Uint8Array, ...args: string[]):
 }
 
 Deno.test("exec: on four nodes, as a user types it", async (t) => {
-  await using mesh = await LocalMesh.start({ nodes: N4 });
+  await using mesh = await LocalMesh.start({
+    nodes: N4,
+    more: '[groups]\nio = "n[2-3]"\n',
+  });
   const exec = (...args: string[]) => mesh.run("exec", ...args);
   const step = (name: string, run: () => Promise<void>) => t.step(name, run);
 
@@ -99,7 +102,7 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
   await step("shows differences from what most nodes print", async () => {
     const line = "seq 5; test $MINIME_RANK != 1 || echo more";
     const { stdout } = await exec("--diff", "-w", N4, "-s", line);
-    assert.equal(stdout, "--- n[1,3-4] (3)\n+++ n2\n@@ -3,4 +3,5 @@\n 3\n 4\n 5\n+more\n \n");
+    assert.equal(stdout, "--- n[1,3-4] (3)\n+++ n2\n@@ -3,3 +3,4 @@\n 3\n 4\n 5\n+more\n");
   });
 
   await step("binary output survives -N and --outdir bit for bit", async () => {
@@ -168,12 +171,16 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
-  await step("variables, folder and place", async () => {
+  await step("variables, folder, umask and place; a group without one of its nodes", async () => {
     const { stdout } = await mesh.run(
-      ...["exec", "-N", "-w", "n[3-4]", "-x", "n4", "--env", "A=b c", "--pass-env", "XDG_C*"],
-      ...["--chdir", "/usr", "-s", 'echo "$A|$XDG_CONFIG_HOME|$XDG_STATE_HOME|$PWD|$1"', "last"],
+      ...["exec", "-N", "-g", "io", "-x", "n2", "--env", "A=b c", "--pass-env", "XDG_C*"],
+      ...["--chdir", "/usr", "--umask", "0137", "-s"],
+      ...['umask; echo "$A|$XDG_CONFIG_HOME|$XDG_STATE_HOME|$PWD|$1|$MINIME_NODE"', "last"],
     );
-    assert.equal(stdout, `b c|${mesh.folder}/config||/usr|last\n`);
+    assert.equal(stdout, `0137\nb c|${mesh.folder}/config||/usr|last|n3\n`);
+    const wrong = await exec("-g", "oi", "true");
+    assert.deepEqual([wrong.code, wrong.stdout], [2, ""], wrong.stderr);
+    assert.equal((await exec("--umask", "0888", "-w", "n1", "true")).code, 2);
   });
 
   await step("exit codes, and who failed and why", async () => {
@@ -216,16 +223,20 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     ]);
   });
 
-  await step("^C asks the programs, and what they still say is printed", async () => {
-    const line = `trap "echo bye; exit 4" INT; echo ready; sleep ${seconds(1001)} & wait`;
-    const child = mesh.spawn("exec", "-w", N4, "-s", line);
-    await until(() => running(seconds(1001)).length === 4);
-    child.kill("SIGINT");
-    const { code, stdout } = await child.output();
-    const text = new TextDecoder().decode(stdout);
-    assert.equal(code, 4);
-    assert.equal(text.match(/^n\d: bye$/gm)?.length, 4);
-    await until(() => running(seconds(1001)).length === 0);
+  await step("^C and SIGHUP ask the programs, and what they still say is printed", async () => {
+    for (const signal of ["SIGINT", "SIGHUP"] as const) {
+      const traps = 'trap "echo int; exit 4" INT; trap "echo hup; exit 4" HUP';
+      const line = `${traps}; echo ready; sleep ${seconds(1001)} & wait`;
+      const child = mesh.spawn("exec", "-w", N4, "-s", line);
+      await until(() => running(seconds(1001)).length === 4);
+      child.kill(signal);
+      const { code, stdout } = await child.output();
+      const text = new TextDecoder().decode(stdout);
+      assert.equal(code, 4);
+      const said = signal === "SIGINT" ? /^n\d: int$/gm : /^n\d: hup$/gm;
+      assert.equal(text.match(said)?.length, 4, text);
+      await until(() => running(seconds(1001)).length === 0);
+    }
   });
 
   await step("^C twice kills what does not listen", async () => {

@@ -113,33 +113,98 @@ Deno.test("escape: Enter ~ . leaves, ~~ is one ~, and nothing else changes", asy
   assert.deepEqual(await pass("a\r~", ".b"), ["a\r", true]);
 });
 
-Deno.test("shell: a user's terminal on a node, and back again", async () => {
-  await using mesh = await LocalMesh.start({ nodes: "n[1-2]" });
-  const words = (...args: string[]) =>
-    mesh.commandOf(...args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  const line = "stty rows 30 cols 90; stty -a > $F/before; " +
-    `${words("shell", "n2", "sh", "-c", "stty size; read x; echo got $x; exit 5")}; ` +
-    "code=$?; stty -a > $F/after; exit $code";
-  const child = new Deno.Command("/usr/bin/script", {
-    args: ["-qefc", line, "/dev/null"],
-    stdin: "piped",
-    stdout: "piped",
-    env: { ...mesh.environment, F: mesh.folder, SHELL: "/bin/sh", TERM: "xterm" },
-  }).spawn();
-  const keys = child.stdin.getWriter();
-  let text = "";
-  for await (const chunk of child.stdout) {
-    const isFirst = !text.includes("30 90");
-    text += decoder.decode(chunk);
-    if (isFirst && text.includes("30 90")) await keys.write(encoder.encode("hello\r"));
+/** A user at a terminal of 30 lines and 90 columns, whose shell runs lines in the environment of a mesh. */
+class Desk {
+  readonly #mesh: LocalMesh;
+
+  constructor(mesh: LocalMesh) {
+    this.#mesh = mesh;
   }
-  await keys.close();
-  assert.equal((await child.status).code, 5, text);
-  assert.match(text, /30 90\r\nhello\r\ngot hello\r\n$/);
-  const [before, after] = await Promise.all(
-    ["before", "after"].map((name) => Deno.readTextFile(`${mesh.folder}/${name}`)),
-  );
-  assert.equal(after, before);
-  const without = await mesh.run("shell", "n2");
-  assert.deepEqual([without.code, without.stdout], [2, ""]);
+
+  /** For a shell; in it `$F` is the mesh's folder. */
+  line(...args: string[]): string {
+    return this.#mesh.commandOf(...args).map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+      .join(" ");
+  }
+
+  /** The same, with its pid in `$F/pid`. */
+  lineWithPid(...args: string[]): string {
+    return `sh -c 'echo $$ > "$F/pid"; exec "$@"' sh ${this.line(...args)}`;
+  }
+
+  pid(): number {
+    return Number(Deno.readTextFileSync(`${this.#mesh.folder}/pid`));
+  }
+
+  /** `onText`: told all of the text so far, after each piece of it. The terminal must be left as it was. */
+  async run(
+    line: string,
+    onText: (text: string, type: (keys: string) => Promise<void>) => Promise<void> | void,
+  ): Promise<{ readonly code: number; readonly text: string }> {
+    const whole = `stty rows 30 cols 90; stty -a > $F/before; ${line}; ` +
+      "code=$?; stty -a > $F/after; exit $code";
+    const child = new Deno.Command("/usr/bin/script", {
+      args: ["-qefc", whole, "/dev/null"],
+      stdin: "piped",
+      stdout: "piped",
+      env: { ...this.#mesh.environment, F: this.#mesh.folder, SHELL: "/bin/sh", TERM: "xterm" },
+    }).spawn();
+    const keys = child.stdin.getWriter();
+    let text = "";
+    for await (const chunk of child.stdout) {
+      text += decoder.decode(chunk);
+      await onText(text, (keyed) => keys.write(encoder.encode(keyed)));
+    }
+    await keys.close();
+    const { code } = await child.status;
+    const [before, after] = await Promise.all(
+      ["before", "after"].map((name) => Deno.readTextFile(`${this.#mesh.folder}/${name}`)),
+    );
+    assert.equal(after, before, text);
+    return { code, text };
+  }
+}
+
+Deno.test("terminal: a user's own, with the mesh's commands on it", async (t) => {
+  await using mesh = await LocalMesh.start({ nodes: "n[1-2]" });
+  const desk = new Desk(mesh);
+  const step = (name: string, run: () => Promise<void>) => t.step(name, run);
+
+  await step("shell: a program on a node, with this terminal's size and keys", async () => {
+    const line = desk.line("shell", "n2", "sh", "-c", "stty size; read x; echo got $x; exit 5");
+    let isTyped = false;
+    const { code, text } = await desk.run(line, async (text, type) => {
+      if (isTyped || !text.includes("30 90")) return;
+      isTyped = true;
+      await type("hello\r");
+    });
+    assert.equal(code, 5, text);
+    assert.match(text, /30 90\r\nhello\r\ngot hello\r\n$/);
+    const without = await mesh.run("shell", "n2");
+    assert.deepEqual([without.code, without.stdout], [2, ""]);
+  });
+
+  await step("exec: keys that it does not read are there for the next one", async () => {
+    const waits = "echo ready; until [ -e $1 ]; do sleep 0.02; done";
+    const gate = `${mesh.folder}/gate`;
+    const line = `${desk.line("exec", "-w", "n2", "-s", waits, gate)}; read x; echo got $x`;
+    let isTyped = false;
+    const { code, text } = await desk.run(line, async (text, type) => {
+      if (isTyped || !text.includes("n2: ready")) return;
+      isTyped = true;
+      await type("word\r");
+      await Deno.writeTextFile(gate, "");
+    });
+    assert.equal(code, 0, text);
+    assert.match(text, /got word\r\n$/);
+  });
+
+  await step("cp: shows how much, how fast, and at the end how much it was", async () => {
+    const file = `${mesh.folder}/file`;
+    await Deno.writeFile(file, new Uint8Array(3_000_000));
+    const { code, text } = await desk.run(desk.line("cp", file, `n[1-2]:${file}.`), () => {});
+    assert.equal(code, 0, text);
+    assert.match(text, /\[2K\[#* *\] \d+% \S+ \S+ of 3\.0 MB, \S+ \S+\/s/);
+    assert.match(text, /\[2K\S.* on 2 of 2 nodes, \S+ \S+, \S+ \S+\/s\r\n$/);
+  });
 });
