@@ -1,7 +1,8 @@
 /**
  * Which certificate of a node counts: the one in its folder of keys, or one that it got since, from a
  * registrar. One that has expired while the machine was away is renewed before the daemon starts,
- * by the mesh's PSK and its own key: nobody lets it in otherwise. A registrar's own issuer renews it
+ * by the mesh's PSK and its own key: nobody lets it in otherwise. Any node carries its request to a
+ * registrar which it cannot reach itself. A registrar's own issuer renews it
  * then, so that a mesh comes up again all of whose registrars were away.
  */
 
@@ -204,18 +205,19 @@ async function carriedChain(
   { file, why, ...asking }: Asking & { readonly file: OwnFile; readonly why: string[] },
 ): Promise<readonly Uint8Array[] | undefined> {
   const registrars = new Set(registrarsOf(file));
-  const couriers = file.mesh.hosts
-    .filter((host) => !registrars.has(host) && mayDial(file.host, host))
+  const others = file.mesh.hosts.filter((host) =>
+    !registrars.has(host) && mayDial(file.host, host) && placesOf([host]).length > 0
+  );
+  if (others.length === 0) return undefined;
+  const couriers = others
     .map((host) => ({ host, place: chance(env.random) }))
     .sort((a, b) => a.place - b.place)
     .slice(0, COURIERS_ASKED_MAX)
     .map(({ host }) => host);
-  const reasons: string[] = [];
   const whom = placesOf(couriers);
-  const chain = await firstChain(env, primitives, { ...asking, whom, why: reasons });
-  if (chain === undefined && reasons.length > 0) {
-    why.push(`nor through others of the mesh file, such as: ${reasons[0]}`);
-  }
+  const chain = await firstChain(env, primitives, { ...asking, whom, why: [] });
+  // Why each of them did not would be another text each time, and is of less use than the above.
+  if (chain === undefined) why.push("nor through another host of the mesh file");
   return chain;
 }
 

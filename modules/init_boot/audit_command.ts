@@ -38,6 +38,7 @@ export async function runAudit(context: CommandContext, options: Options): Promi
     .slice(-options.last);
   if (broken > 0) out.warn(`Left out ${plural(broken, "line")} that had been cut short`);
   if (options.json) return out.json(wanted);
+  if (wanted.length === 0) return out.note("The audit has nothing like that");
   out.table(
     [
       { header: "AGO", align: "right" },

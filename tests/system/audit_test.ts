@@ -40,6 +40,10 @@ Deno.test("audit: what was asked of this machine's nodes, filtered, with or with
   assert.match(text, /^AGO +NODE +WHO +VERB +AS +DECISION +REQUEST$/m);
   assert.match(text, /alice +core\.shutdown +\S+ +refused: Policy has no rule for user "alice"/);
 
+  const nothing = await mesh.run("audit", "--verb", "cor");
+  assert.deepEqual([nothing.code, nothing.stdout], [0, ""]);
+  assert.match(nothing.stderr, /^The audit has nothing like that$/m);
+
   // A line that a lost machine cut is left out, and said.
   const file = `${mesh.stateFolder("n1")}/audit/audit-00000001.jsonl`;
   await Deno.writeTextFile(file, '{"time":1,"event":"deci', { append: true });

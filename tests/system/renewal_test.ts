@@ -10,7 +10,7 @@ const RENEWED = /"message":"Certificate was renewed, for another/;
 
 Deno.test("renewal: a node renews while it runs, and comes back after it has expired, when its registrar does", async () => {
   await using mesh = await InstalledMesh.prepare({
-    nodes: ["reg", "n2"],
+    nodes: ["reg", "n2", "n3"],
     hostKeys: { reg: 'groups = ["registrar"]' },
     lives: { n2: "3s" },
   });
@@ -61,7 +61,8 @@ async function waitForRegistrar(mesh: InstalledMesh): Promise<void> {
   const file = `${mesh.keys("n2")}/mesh.toml`;
   const right = await Deno.readTextFile(file);
   const port = /^port = (\d+)$/m.exec(right)?.[1] as string;
-  await Deno.writeTextFile(file, right.replaceAll(port, "1"));
+  const wrong = right.replaceAll(port, "1");
+  await Deno.writeTextFile(file, wrong);
   const second = await start();
   const log = await mesh.local.run("log");
   assert.equal(log.code, 4);
@@ -81,6 +82,15 @@ async function waitForRegistrar(mesh: InstalledMesh): Promise<void> {
   await second.line(RUNNING);
   await mesh.settled("reg", "n2");
   await until("it waits no more", async () => await read(`${pidFile}.waiting`) === "");
+  second.kill("SIGKILL");
+  await second.status;
+  // With the wrong file again: another node reaches the registrar for it.
+  await Deno.writeTextFile(file, wrong);
+  await Deno.remove(`${mesh.local.stateFolder("n2")}/node.chain`);
+  const third = mesh.start("n3");
+  await third.line(RUNNING);
+  await mesh.start("n2").line(RUNNING);
+  await third.line(/"Certificate of \\"n2\\" has expired: a registrar has renewed it through us"/);
 }
 
 // It asked other registrars, of which there were none, and the mesh stayed down.
