@@ -155,7 +155,8 @@ export class NodeStates {
     { now, monotonic }: StatesUpdate,
   ): boolean {
     if (!stale || state === "up" || this.#links.includes(keyId)) return false;
-    if (now - goneAt < HEARSAY_AFTER_MS) return false;
+    // The wall clock may have been set back meanwhile.
+    if (now >= goneAt && now - goneAt < HEARSAY_AFTER_MS) return false;
     const since = this.#returning.get(keyId) ?? monotonic;
     this.#returning.set(keyId, since);
     return monotonic - since < HEARSAY_MS;

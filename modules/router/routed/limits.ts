@@ -85,7 +85,9 @@ export const SESSIONS_PER_PEER_MAX = 128;
 
 /** A carrier that ends with its connection is told from one that was refused within this time. */
 export const ENTRY_DEATH_MS = 100;
-/** Other paths were taken so often and nothing came: another daemon is asked to carry. */
+/** Other paths were taken so often in a row and nothing came: another daemon is asked to carry. */
 export const REROUTES_BEFORE_ENTRY = 3;
+/** Where nothing comes another path is taken every two seconds; those farther apart were of use. */
+export const REROUTES_APART_MS_MAX = 5_000;
 /** Between two looks for a daemon that can be reached, for ROUTE_MS_MAX in all. */
 export const ENTER_AGAIN_MS = 500;

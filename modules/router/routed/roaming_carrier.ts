@@ -14,7 +14,13 @@ import {
 } from "../../../core/mod.ts";
 import { openCallCarrier } from "../../shared/call_carrier.ts";
 import { type Carrier, CARRIER_PACKET_BYTES_MAX, type OpenArgs } from "../../shared/carrier.ts";
-import { ENTER_AGAIN_MS, ENTRY_DEATH_MS, REROUTES_BEFORE_ENTRY, ROUTE_MS_MAX } from "./limits.ts";
+import {
+  ENTER_AGAIN_MS,
+  ENTRY_DEATH_MS,
+  REROUTES_APART_MS_MAX,
+  REROUTES_BEFORE_ENTRY,
+  ROUTE_MS_MAX,
+} from "./limits.ts";
 
 /** A daemon that carries for us, and the connection to it. */
 export interface Entry {
@@ -40,8 +46,9 @@ export class RoamingCarrier implements Carrier {
   readonly #options: RoamingOptions;
   #entry: Entry;
   #inner: Carrier | undefined;
-  /** Since a packet came. */
+  /** In a row, and monotonic ms of the last one. What comes says nothing: the entry may have made it. */
   #reroutes = 0;
+  #reroutedAt = -Infinity;
   #run: ((packet: Uint8Array) => void) | undefined;
   #over = false;
   #isTrying = false;
@@ -82,6 +89,9 @@ export class RoamingCarrier implements Carrier {
 
   /** Where nothing comes back by any path the entry itself may be the one that swallows. */
   reroute(): void {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#reroutedAt > REROUTES_APART_MS_MAX) this.#reroutes = 0;
+    this.#reroutedAt = now;
     if (++this.#reroutes < REROUTES_BEFORE_ENTRY) this.#inner?.reroute();
     else if (this.#inner !== undefined) this.#follow(this.#tryAnother(this.#inner));
   }
@@ -107,10 +117,7 @@ export class RoamingCarrier implements Carrier {
     this.#entry = entry;
     this.#inner = inner;
     this.#reroutes = 0;
-    inner.onPacket((packet) => {
-      this.#reroutes = 0;
-      this.#run?.(packet);
-    });
+    inner.onPacket((packet) => this.#run?.(packet));
     void inner.closed.then((text) => this.#follow(this.#onClosed(inner, text)));
   }
 

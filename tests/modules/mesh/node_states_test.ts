@@ -107,6 +107,8 @@ Deno.test("node states: who is back at once has only lost a link for a moment", 
   scene.update("b");
   assert.equal(scene.update(""), "a:up b:down c:down");
   assert.equal(scene.update("b", NOW_MS + HEARSAY_AFTER_MS - 1), "a:up b:up c:up");
+  scene.update("");
+  assert.equal(scene.update("b", NOW_MS - 3_600_000), "a:up b:up c:down", "the clock was set back");
 });
 
 Deno.test("node states: who is back and says something new is up at once", () => {

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { type Call, type Caller, ConnectionError, PRIORITY } from "../../../../core/mod.ts";
-import { REROUTES_BEFORE_ENTRY } from "../../../../modules/router/routed/limits.ts";
+import {
+  REROUTES_APART_MS_MAX,
+  REROUTES_BEFORE_ENTRY,
+} from "../../../../modules/router/routed/limits.ts";
 import { type Entry, RoamingCarrier } from "../../../../modules/router/routed/roaming_carrier.ts";
+import { packetFromDaemon } from "../../../../modules/shared/carrier.ts";
 import { ManualClock } from "../../../support/manual_clock.ts";
 import { quiet } from "../../../support/wait.ts";
 
@@ -92,4 +96,47 @@ Deno.test("roaming carrier: what is sent while its entry goes away is lost, and 
   carrier.close("done");
   await carrier.left();
   await assert.rejects(carrier.send(new Uint8Array(8), PRIORITY.bulk), ConnectionError);
+});
+
+// One that swallows kept a session by putting packets of its own on the way.
+Deno.test("roaming carrier: an entry is left where nothing is of use, whatever it says itself", async () => {
+  const clock = new ManualClock();
+  const entry = (name: string) => {
+    const waiting: ((item: IteratorResult<Uint8Array>) => void)[] = [];
+    const call = {
+      reply: new Promise(() => {}),
+      send: () => Promise.resolve(),
+      end: () => Promise.resolve(),
+      cancel: () => {},
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise((next) => waiting.push(next)) }),
+    } as unknown as Call;
+    const say = async () => {
+      waiting.shift()?.({ done: false, value: packetFromDaemon(new Uint8Array(8)) });
+      await quiet();
+    };
+    return { ...silentEntry(name), caller: { stream: () => call } as unknown as Caller, say };
+  };
+  const entries = [entry("n2"), entry("n3")];
+  const first = entry("n1");
+  const carrier = new RoamingCarrier(first, {
+    clock,
+    args: { target: "0".repeat(64), class: "high" },
+    enter: () => Promise.resolve(entries.shift() as Entry),
+  });
+  let taken = 0;
+  carrier.onPacket(() => taken++);
+  const reroute = async (times: number, apartMs: number) => {
+    for (; times > 0; times--) {
+      await first.say();
+      carrier.reroute();
+      await clock.advance(apartMs);
+    }
+  };
+  await reroute(2 * REROUTES_BEFORE_ENTRY, REROUTES_APART_MS_MAX + 1);
+  assert.deepEqual([carrier.entry, taken], ["n1", 2 * REROUTES_BEFORE_ENTRY]);
+  await reroute(REROUTES_BEFORE_ENTRY, 2_000);
+  assert.equal(carrier.entry, "n2");
+  carrier.close("done");
+  await carrier.left();
+  assert.equal(clock.timers, 0);
 });
