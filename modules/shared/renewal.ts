@@ -23,11 +23,15 @@ export function certificateWarnings(status: KeysStatus, now: number): string[] {
   const left = notAfter - now;
   const isEnding = left < (notAfter - notBefore) * EXPIRY_WARNING_PART;
   return [
-    ...isEnding ? [`Its certificate ends in ${formatDuration(Math.max(0, left))}`] : [],
+    ...isEnding ? [`Its certificate ${endText(left)}`] : [],
     ...trouble === null ? [] : [`It could not renew its certificate: ${trouble}`],
     ...registrar === null || registrar.notAfter - now > ISSUER_RENEWAL_MS ? [] : [
-      `Its issuer ends in ${formatDuration(Math.max(0, registrar.notAfter - now))}: ` +
+      `Its issuer ${endText(registrar.notAfter - now)}: ` +
       '"minime mesh rotate issuer" makes another one',
     ],
   ];
+}
+
+function endText(leftMs: number): string {
+  return leftMs > 0 ? `ends in ${formatDuration(leftMs)}` : "has ended";
 }
