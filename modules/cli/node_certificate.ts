@@ -129,11 +129,14 @@ export async function revived(
   const how = own === undefined ? "asking a registrar for another one" : "its own issuer renews it";
   warn(`Certificate of "${file().host.name}" has expired: ${how}`);
   let problem: string | undefined;
+  const say = async () => {
+    const waiting = `Waiting for a new certificate from ${whomToAsk(file())}`;
+    await waits(problem === undefined ? waiting : `${waiting}: ${problem}`);
+  };
   for (let rounds = 0;; rounds++) {
-    const whom = whomToAsk(file());
-    const waiting = `Waiting for a new certificate from ${whom}`;
+    const isAlone = whomToAsk(file()) === "";
     // One round may take longer than a service manager has patience.
-    if (whom !== "") await waits(problem === undefined ? waiting : `${waiting}: ${problem}`);
+    if (!isAlone && rounds === 0) await say();
     let chain: readonly Uint8Array[] | undefined;
     try {
       chain = await reviveOnce(env, primitives, parts);
@@ -150,7 +153,8 @@ export async function revived(
     }
     // Whoever verifies it says what to do; so of one whose issuer has ended while we waited.
     const now = judged(primitives, keys.chain, { keys, revocations, now: clock.now() });
-    if (whom === "" || now === undefined) return keys;
+    if (isAlone || now === undefined) return keys;
+    await say();
     const most = Math.min(
       REVIVE_PAUSE_MS_MAX,
       REVIVE_PAUSE_MS_MIN * 2 ** rounds,
