@@ -1,21 +1,10 @@
 /** `--reduce KIND[:FIELD[:NUMBER]]` as a person types it. Checked in full when the command runs. */
 
 import { UsageError } from "../../core/mod.ts";
-import type { ReduceInput } from "../shared/group_request.ts";
+import { PLAIN_REDUCERS, type ReduceInput } from "../shared/group_request.ts";
 import { didYouMean } from "../shared/suggest.ts";
 
-const KINDS: readonly ReduceInput["kind"][] = [
-  "fold",
-  "list",
-  "count",
-  "sum",
-  "min",
-  "max",
-  "mean",
-  "histogram",
-  "top",
-  "first-error",
-];
+const KINDS: readonly ReduceInput["kind"][] = [...PLAIN_REDUCERS, "histogram", "top"];
 
 /** Throws UsageError. */
 export function parseReduce(text: string): ReduceInput {

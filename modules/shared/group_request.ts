@@ -19,7 +19,7 @@ const Field = v.optional(
 );
 
 /** How answers that need no field or number of their own are put together. */
-const PLAIN_REDUCERS = [
+export const PLAIN_REDUCERS = [
   "fold",
   "list",
   "count",
