@@ -127,3 +127,8 @@ export const ECHO_MS_DEFAULT = 2_000;
 export const ECHO_MS_MAX = 60_000;
 /** Echoes for us that one neighbour may bring. */
 export const ECHOES_PER_SECOND_MAX = 1_000;
+
+// Stopping
+
+/** For all routed conduits together to say goodbye: a module has 3 s to stop. */
+export const GOODBYE_MS_MAX = 2_000;

@@ -21,6 +21,7 @@ import { type MeshPicture, MeshPicture as Picture, type NodeView } from "../shar
 import type { Route, RouteHop, RouteWay, Trace } from "../shared/route_view.ts";
 import { Carriers } from "./carriers.ts";
 import { Echoes, type LostEcho } from "./echoes.ts";
+import { GOODBYE_MS_MAX } from "./limits.ts";
 import { hopKind, mayDial, pathHolds, type PathQuestion, planPath, whyNoPath } from "./paths.ts";
 import { RoutedFront } from "./routed/front.ts";
 import { readTaken } from "./next_hop.ts";
@@ -227,15 +228,28 @@ export class Router {
     };
   }
 
-  /** Routed conduits say goodbye while there are links to carry it. */
+  /**
+   * Routed conduits say goodbye while there are links to carry it. Whoever does not answer is waited for
+   * a little, and nothing of any conduit is left afterwards: what they are sealed with goes soon.
+   */
   async stop(): Promise<void> {
     this.#subscription[Symbol.dispose]();
     await this.#listener?.close();
-    await Promise.all([...this.#conduits].map((conduit) => conduit.close("daemon stops")));
-    await this.front.settled();
+    await this.#sayGoodbye();
     this.carriers.close("daemon stops");
+    await this.front.settled();
     await this.#follower.stop();
     await this.#pool.stop();
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    const { clock } = this.#host.env;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = clock.after(GOODBYE_MS_MAX, resolve);
+    const said = Promise.all([...this.#conduits].map((conduit) => conduit.close("daemon stops")))
+      .then(() => this.front.settled());
+    await Promise.race([said, late]);
+    timer.cancel();
   }
 
   #keep(conduit: Conduit): void {

@@ -79,6 +79,21 @@ Deno.test("routed conduit: a daemon that stops says goodbye over relays, and doe
   });
 });
 
+// Its pipes lingered on when the keys had gone, and what their timers threw ended the daemon.
+Deno.test("routed conduit: a daemon whose peers are silent stops in time, and nothing lingers behind it", async () => {
+  await routed(SEGMENTS, async (mesh) => {
+    for (let i = 0; i < 3; i++) await (await dial(mesh, "a1", "b1")).request("core.hello");
+    const { node, router } = mesh.get("b1");
+    mesh.simulation.freeze("a1");
+    await node.daemon.stop("enough");
+    assert.deepEqual(node.logged.filter((line) => line.includes("did not stop")), []);
+    const stopped = mesh.simulation.now;
+    await router.front.settled();
+    assert.equal(mesh.simulation.now, stopped);
+    mesh.simulation.thaw("a1");
+  });
+});
+
 Deno.test("routed conduit: to a node that went away it fails, and says so", async () => {
   await routed(SEGMENTS, async (mesh) => {
     const calls = await dial(mesh, "a1", "b1");
