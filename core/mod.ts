@@ -14,6 +14,7 @@ export {
 } from "./limits.ts";
 export { limitedLog } from "./limited_log.ts";
 export type { Log, LogLevel } from "./log.ts";
+export { FirstSignal } from "./first_signal.ts";
 export { withTimeLimit } from "./time_limit.ts";
 export { PROTOCOL_NEWEST, PROTOCOL_OLDEST, VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";

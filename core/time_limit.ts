@@ -1,6 +1,7 @@
 /** A limit on how long something may take that ends when its signal aborts. */
 
 import type { Clock } from "./environment/environment.ts";
+import { FirstSignal } from "./first_signal.ts";
 
 export interface TimeLimit {
   readonly clock: Pick<Clock, "after">;
@@ -19,7 +20,9 @@ export async function withTimeLimit<T>(
   const over = new AbortController();
   const timer = clock.after(ms, () => over.abort(late()));
   try {
-    return await run(signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]));
+    if (signal === undefined) return await run(over.signal);
+    using first = new FirstSignal(over.signal, signal);
+    return await run(first.signal);
   } finally {
     timer.cancel();
   }

@@ -68,6 +68,7 @@ const BAD: readonly [rule: string, path: string, source: string, text: string][]
   ["banned-globals", "modules/a/mod.ts", `Math.random();`, `uses "Math.random"`],
   ["banned-globals", "modules/a/mod.ts", `Math["random"]();`, `uses "Math.random"`],
   ["banned-globals", "modules/a/mod.ts", `AbortSignal.timeout(1);`, `uses "AbortSignal.timeout"`],
+  ["banned-globals", "modules/a/mod.ts", `AbortSignal.any([s]);`, `uses "AbortSignal.any"`],
   ["banned-globals", "modules/a/mod.ts", `const f = () => setTimeout;`, `uses "setTimeout"`],
   ["banned-globals", "core/crypto/primitives.ts", `crypto.subtle;`, `uses "crypto.subtle"`],
   ["banned-globals", "main.ts", `Deno.env.get("A");`, `uses "Deno.env"`],

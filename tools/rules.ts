@@ -64,7 +64,8 @@ const BANNED_NAMES = new Set([
   "confirm",
   "prompt",
 ]);
-const BANNED_MEMBERS = new Set(["Math.random", "AbortSignal.timeout"]);
+/** Of AbortSignal.any see core/first_signal.ts. */
+const BANNED_MEMBERS = new Set(["Math.random", "AbortSignal.timeout", "AbortSignal.any"]);
 /** Too dangerous to be hidden by a local variable of the same name. */
 const NEVER_SHADOWED = new Set(["Deno", "Date", "Temporal", "performance", "globalThis"]);
 /** The version must be printed before anything else is imported. */

@@ -9,6 +9,7 @@ import {
   Calls,
   ConnectionError,
   errorText,
+  FirstSignal,
 } from "../../core/mod.ts";
 import type { Entry } from "../router/routed/roaming_carrier.ts";
 import { openSession } from "../router/routed/session.ts";
@@ -45,12 +46,16 @@ export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): 
   try {
     const keyId = await keyIdOf(first, session);
     watch = new TargetWatch(first.calls, { keyId, clock });
+    using opening = new FirstSignal(signal, watch.lost);
     const { conduit, done } = await user.using(
       openSession(entryOf(first), { keyId, name: node }, {
-        enter: async (over) => entryOf(await enter(AbortSignal.any([signal, over]))),
+        async enter(over) {
+          using until = new FirstSignal(signal, over);
+          return entryOf(await enter(until.signal));
+        },
         endToEnd,
         clock,
-        signal: AbortSignal.any([signal, watch.lost]),
+        signal: opening.signal,
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
       }),
     );

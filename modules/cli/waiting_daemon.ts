@@ -3,7 +3,7 @@
  * in which another registrar may stand, and ask at once.
  */
 
-import { type Clock, errorText, type Log, MinimeError } from "../../core/mod.ts";
+import { type Clock, errorText, FirstSignal, type Log, MinimeError } from "../../core/mod.ts";
 import type { HangUps } from "./hang_ups.ts";
 
 /** What waiting takes. */
@@ -36,7 +36,8 @@ export class WaitingDaemon implements AsyncDisposable {
   async pause(ms: number): Promise<void> {
     const { clock, signal } = this.#options;
     const hurry = this.#hurry.signal;
-    await clock.sleep(ms, { signal: AbortSignal.any([signal, hurry]) }).catch(() => {}); // Then it is over.
+    using first = new FirstSignal(signal, hurry);
+    await clock.sleep(ms, { signal: first.signal }).catch(() => {}); // Then it is over.
     if (hurry.aborted) this.#hurry = new AbortController();
   }
 

@@ -3,6 +3,7 @@
 import {
   CallError,
   type Context,
+  FirstSignal,
   type ModuleHost,
   type Principal,
   withTimeLimit,
@@ -94,7 +95,8 @@ export class Copies {
     },
   ): AsyncGenerator<Uint8Array, unknown, void> {
     const { env, stopping } = this.#host;
-    const signal = AbortSignal.any([context.signal, stopping]);
+    using first = new FirstSignal(context.signal, stopping);
+    const { signal } = first;
     await this.#whenFree(name, signal);
     const { leave, onStalled } = this.#enter(name, principal);
     try {

@@ -7,7 +7,14 @@
  * it carries. A new connection does not: when no new session can be made it fails, and says why.
  */
 
-import { type Call, CallError, ConnectionError, errorText, MinimeError } from "../../core/mod.ts";
+import {
+  type Call,
+  CallError,
+  ConnectionError,
+  errorText,
+  FirstSignal,
+  MinimeError,
+} from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../shared/command.ts";
 import { isGone } from "../shared/looks.ts";
 import { BUSY_MS_MAX, BUSY_RETRY_MS, CONNECTIONS_MAX, SLOW_MS } from "./limits.ts";
@@ -69,8 +76,8 @@ export class NodeWay implements AsyncDisposable {
       const gone = new AbortController();
       try {
         const client = await session;
-        const both = AbortSignal.any([signal, gone.signal]);
-        const begun = begin(client, { destination, node: this.node, signal: both });
+        const ends = new FirstSignal(signal, gone.signal);
+        const begun = begin(client, { destination, node: this.node, ends });
         const why = await this.#whyGone(begun);
         if (why !== undefined) gone.abort(why);
         return await begun;
@@ -139,19 +146,28 @@ export class NodeWay implements AsyncDisposable {
 
 async function begin(
   session: MeshClient,
-  { destination, node, signal }: {
+  { destination, node, ends }: {
     readonly destination: { readonly host: string; readonly port: number };
     readonly node: string;
-    readonly signal: AbortSignal;
+    /** Lasts as long as the connection, and is disposed of with it. */
+    readonly ends: FirstSignal;
   },
 ): Promise<Opened> {
-  const signed = await session.sign("forward.connect", destination, { targets: [node] });
-  const call = session.stream("forward.connect", signed, { signed: true, deadlineMs: 0, signal });
-  call.send(null).catch(() => {
-    // Why the call is over comes from its items.
-  });
-  const items = call[Symbol.asyncIterator]();
-  const connected = await items.next();
-  if (!connected.done) return { call, items };
-  throw new CallError("failed", "Connection ended before it began");
+  const { signal } = ends;
+  const over = () => ends[Symbol.dispose]();
+  try {
+    const signed = await session.sign("forward.connect", destination, { targets: [node] });
+    const call = session.stream("forward.connect", signed, { signed: true, deadlineMs: 0, signal });
+    call.reply.then(over, over);
+    call.send(null).catch(() => {
+      // Why the call is over comes from its items.
+    });
+    const items = call[Symbol.asyncIterator]();
+    const connected = await items.next();
+    if (!connected.done) return { call, items };
+    throw new CallError("failed", "Connection ended before it began");
+  } catch (error) {
+    over();
+    throw error;
+  }
 }

@@ -4,7 +4,14 @@
  */
 
 import * as v from "valibot";
-import { CallError, type Context, type Module, type ModuleHost, verb } from "../../core/mod.ts";
+import {
+  CallError,
+  type Context,
+  FirstSignal,
+  type Module,
+  type ModuleHost,
+  verb,
+} from "../../core/mod.ts";
 import { LOG_LINES_MAX } from "./limits.ts";
 import { LEVELS } from "./log_line.ts";
 import type { LogRing } from "./log_ring.ts";
@@ -33,8 +40,8 @@ export function createLog(ring?: LogRing): Module {
       throw new CallError("unreachable", "This daemon keeps no log to show");
     }
     const since = sinceMs === undefined ? 0 : host.env.clock.now() - sinceMs;
-    const until = AbortSignal.any([signal, host.stopping]);
-    yield* ring.read({ level, since, lines, follow, signal: until });
+    using until = new FirstSignal(signal, host.stopping);
+    yield* ring.read({ level, since, lines, follow, signal: until.signal });
     return {};
   }
 

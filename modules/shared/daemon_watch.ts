@@ -1,6 +1,6 @@
 /** Gives up what may last for days when the daemon at the other end says nothing any more. */
 
-import { type Caller, CallError, type Clock } from "../../core/mod.ts";
+import { type Caller, CallError, type Clock, FirstSignal } from "../../core/mod.ts";
 import { formatDuration } from "./duration.ts";
 import { watchSilence } from "./silence.ts";
 
@@ -21,17 +21,17 @@ export class DaemonWatch implements Disposable {
   /** Aborts when the daemon has been silent for so long, or nobody waits for it any more. */
   readonly signal: AbortSignal;
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #watches = new DisposableStack();
+  readonly #resources = new DisposableStack();
   #heardAt: number;
 
   constructor({ clock, caller, node, silentMs, signal, onQuiet }: DaemonWatchOptions) {
     const givenUp = new AbortController();
-    this.signal = AbortSignal.any([signal, givenUp.signal]);
+    this.signal = this.#resources.use(new FirstSignal(signal, givenUp.signal)).signal;
     this.#clock = clock;
     this.#heardAt = clock.monotonic();
     // Half of the time until it is asked, half of it for the answer.
     const watch = (ms: number, onSilent: () => void) =>
-      this.#watches.use(watchSilence({
+      this.#resources.use(watchSilence({
         clock,
         caller,
         heardAt: () => this.#heardAt,
@@ -57,6 +57,6 @@ export class DaemonWatch implements Disposable {
   };
 
   [Symbol.dispose](): void {
-    this.#watches.dispose();
+    this.#resources.dispose();
   }
 }

@@ -16,6 +16,7 @@ class FakeSession {
     return {
       sign: () => Promise.resolve(new Uint8Array(0)),
       stream: (_verb: string, _args: unknown, { signal }: { signal: AbortSignal }) => ({
+        reply: new Promise(() => {}),
         send: () => Promise.resolve(),
         [Symbol.asyncIterator]: () => ({
           next: () =>
