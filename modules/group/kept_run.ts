@@ -83,15 +83,20 @@ export class KeptRun {
     this.#carriers++;
     this.#orphaned?.cancel();
     let carries = true;
+    const release = () => {
+      if (carries && --this.#carriers === 0 && !this.finished) this.#waitForAnother();
+      carries = false;
+    };
     return {
       outcome: this.outcome,
       items: () => this.tape.read(),
       ...this.#inputOfOne(),
-      cancel: () => this.cancel("Operation was cancelled"),
-      release: () => {
-        if (carries && --this.#carriers === 0 && !this.finished) this.#waitForAnother();
-        carries = false;
+      cancel: () => {
+        release();
+        // By another way it may be wanted still.
+        if (this.#carriers === 0) this.cancel("Operation was cancelled");
       },
+      release,
     };
   }
 

@@ -11,11 +11,11 @@ import {
   type Call,
   CallError,
   type Clock,
-  errorText,
   type Link,
   type Links,
   PRIORITY,
   ProtocolError,
+  type Timer,
 } from "../../core/mod.ts";
 import type { MeshPicture } from "../shared/mesh_view.ts";
 import { foldInOrder } from "../shared/nodeset.ts";
@@ -28,6 +28,7 @@ import {
   AVOID_EDGES_MAX,
   ITEMS_BYTES_EARLY,
   ITEMS_MS,
+  ORPHAN_MS,
   PART_BYTES_MAX,
   SLACK_SHARE,
   SUSPECT_MS,
@@ -36,6 +37,7 @@ import { type Detail, type PartialBody, type PartialFailure, readPartial } from 
 import { toRanges } from "./ranges.ts";
 import { createReducer } from "./reducers.ts";
 import type { Run, Runs } from "./runs.ts";
+import { relayLoss } from "./relay_loss.ts";
 import { type Edge, type Part, split } from "./tree.ts";
 import type { RelayArgs, Work } from "./work.ts";
 
@@ -77,6 +79,9 @@ export class Operation {
   readonly #items = new Items();
   readonly #input = new Broadcast();
   readonly #due: Due;
+  /** Parts that are under way below. */
+  #carrying = 0;
+  #abandoned: Timer | undefined;
   /** Nobody will read any more. */
   #over = false;
   #wake: (() => void) | undefined;
@@ -152,6 +157,16 @@ export class Operation {
     this.#wakeReader();
   }
 
+  /**
+   * Who passed it to us is gone: what runs below goes on, for the origin will soon send it again by another
+   * way. If it does not, it has died, and what is carried by nobody but us ends with the wait for it.
+   */
+  abandon(): void {
+    this.detach();
+    if (this.#carrying === 0) return;
+    this.#abandoned = this.#station.clock.after(ORPHAN_MS, () => this.cancel());
+  }
+
   /** Nobody wants it any more, here and below. Idempotent. */
   cancel(): void {
     this.detach();
@@ -184,6 +199,12 @@ export class Operation {
 
   /** One neighbour's part, until it is accounted for. Never rejects. */
   async #carry(part: Part): Promise<void> {
+    this.#carrying++;
+    await this.#carryPart(part);
+    if (--this.#carrying === 0) this.#abandoned?.cancel();
+  }
+
+  async #carryPart(part: Part): Promise<void> {
     const owed = new Set(part.indices);
     const leftMs = this.#leftMs;
     const link = this.#station.links.get(part.next);
@@ -228,7 +249,7 @@ export class Operation {
         const reason = `No account from relay "${at}" in time`;
         return this.#timeOut(owed, { reason, ran: "maybe" });
       }
-      this.#lose([...owed], { ...lossOf(error, at), ...this.#edgeTo(at) });
+      this.#lose([...owed], { ...relayLoss(error, at), ...this.#edgeTo(at) });
     } finally {
       noInput();
     }
@@ -374,16 +395,4 @@ export class Operation {
 
 function sinkOf(call: Call): Sink {
   return { write: (item) => call.send(item), end: () => call.end() };
-}
-
-function lossOf(error: unknown, at: string): Pick<Detail, "reason" | "ran"> {
-  const text = errorText(error);
-  if (error instanceof ProtocolError) {
-    return { reason: `Account from relay "${at}" is wrong: ${text}`, ran: "maybe" };
-  }
-  if (error instanceof CallError && error.class === "unreachable") {
-    return { reason: `Lost at "${at}": ${text}`, ran: "maybe" };
-  }
-  const began = error instanceof CallError && error.class === "failed";
-  return { reason: `Relay "${at}" did not take it: ${text}`, ran: began ? "maybe" : "never" };
 }

@@ -29,7 +29,7 @@ export async function* relay(
   const stop = () => {
     // The one above died: the origin will send again and find what runs below.
     const orphaned = signal.reason instanceof CallError && signal.reason.class === "unreachable";
-    if (orphaned) operation.detach();
+    if (orphaned) operation.abandon();
     else operation.cancel();
   };
   signal.addEventListener("abort", stop);

@@ -5,6 +5,7 @@ import {
   type BytePipe,
   type Caller,
   CallError,
+  type Clock,
   type Environment,
   type HostFacts,
   type Log,
@@ -13,6 +14,7 @@ import {
   type ModuleHost,
   type Policy,
   type Self,
+  type Timer,
 } from "../../../core/mod.ts";
 import { createGroup } from "../../../modules/group/mod.ts";
 import { createUptime } from "../../../modules/uptime/mod.ts";
@@ -72,6 +74,8 @@ export async function startMesh(
     readonly modules?: (name: string) => readonly Module[];
     /** @default all in one segment */
     readonly segmentOf?: (name: string) => string;
+    /** What becomes of timers, in all of them. @default they ring */
+    readonly after?: (ms: number, run: () => void) => Timer | undefined;
     /** Each listens on a unix socket of its own as well: {@link TestDaemon.socket}. */
     readonly sockets?: boolean;
   } = {},
@@ -90,7 +94,8 @@ export async function startMesh(
   };
   const daemons: TestDaemon[] = [];
   for (const name of names) {
-    const { env, cut, shake } = cuttable(real);
+    const { env: whole, cut, shake } = cuttable(real);
+    const env = { ...whole, clock: clockWith(options.after) };
     let host: ModuleHost | undefined;
     const spy: Module = {
       name: "spy",
@@ -174,6 +179,20 @@ export function isCallError(errorClass: string, text?: RegExp): (error: unknown)
   return (error) =>
     error instanceof CallError && error.class === errorClass &&
     (text === undefined || text.test(error.message));
+}
+
+/** The real one, but for timers that a test takes. */
+function clockWith(
+  after: (ms: number, run: () => void) => Timer | undefined = () => undefined,
+): Clock {
+  const { clock } = createRealEnvironment();
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after: (ms, run) => after(ms, run) ?? clock.after(ms, run),
+    sleep: (ms, options) => clock.sleep(ms, options),
+    yield: () => clock.yield(),
+  };
 }
 
 function cuttable(

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { callGroup } from "../../../modules/shared/group_client.ts";
+import { ORPHAN_MS } from "../../../modules/group/limits.ts";
 import { evil } from "./evil.ts";
-import { isCallError, line, startMesh, told } from "./daemons.ts";
+import { isCallError, line, startMesh, told, until } from "./daemons.ts";
 
 const N3 = ["n1", "n2", "n3"];
 const say = [{ verb: "probe.say" }];
@@ -143,4 +144,31 @@ Deno.test("group: a relay takes only whole and well-formed work", async () => {
     answered: [0, 0],
     state: [[[0, 0], "ok"]],
   });
+});
+
+// It ran on for ever behind two nodes, though the one above them had ended its own part.
+Deno.test("group: what runs behind a relay ends when the origin has died and does not send again", async () => {
+  const orphaned: { run: () => void; isCancelled: boolean }[] = [];
+  await using mesh = await startMesh(N3, line(N3), {
+    after(ms, run) {
+      if (ms !== ORPHAN_MS) return undefined;
+      const timer = { run, isCancelled: false };
+      orphaned.push(timer);
+      return { cancel: () => timer.isCancelled = true };
+    },
+  });
+  const { probe } = mesh.get("n3");
+  const steps = [{ verb: "probe.hang" }];
+  const calling = callGroup(mesh.get("n1").group, { targets: "n3", steps });
+  const lost = assert.rejects(calling);
+  await until(() => probe.ran.length === 1);
+  const stopping = mesh.get("n1").daemon.stop("test");
+  mesh.get("n1").kill();
+  await until(() => orphaned.length === 1);
+  assert.deepEqual(probe.aborted, []);
+  orphaned[0]?.run();
+  await until(() => probe.aborted.length === 1);
+  await until(() => orphaned.every(({ isCancelled }) => isCancelled));
+  await stopping;
+  await lost;
 });

@@ -113,10 +113,12 @@ Deno.test("runs: orders under one id that differ in a bit are different", async 
   assert.deepEqual(await other.outcome, { set: "answered", answer: "other", bytes: 11 });
 });
 
-Deno.test("runs: cancelling a copy cancels the run", () => {
+Deno.test("runs: cancelling the last of its copies cancels the run", () => {
   const { core, runs } = setUp();
-  runs.run(work(1), 1_000);
+  const first = runs.run(work(1), 1_000);
   runs.run(work(1), 1_000).cancel();
+  assert.equal(core.signals[0]?.aborted, false);
+  first.cancel();
   assert.equal(core.signals[0]?.aborted, true);
 });
 
