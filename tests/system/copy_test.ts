@@ -147,6 +147,20 @@ async function runCopies(test: Deno.TestContext): Promise<void> {
     assert.equal(partBytes(victim), 0);
   });
 
+  await test.step("exec --user: as that user, in its home and with all of its groups", async () => {
+    const groups = "staff2:x:4001:bob,alice\nother2:x:4002:bob\n";
+    const n1 = rig.host("n1");
+    await n1.writeFile("/etc/group", await n1.readText("/etc/group") + groups);
+    const line = 'id -u; id -g; id -G; echo "$USER $HOME $PWD"; grep NoNewPrivs /proc/self/status';
+    const { code, stdout, stderr } = await rig.minime(
+      ["exec", "-N", "-w", "n1", "--user", "alice", "-s", line],
+    );
+    assert.deepEqual([code, stderr], [0, ""]);
+    const home = "/home/alice";
+    const lines = ["3001", "3001", "3001 4001", `alice ${home} ${home}`, "NoNewPrivs:\t1", ""];
+    assert.deepEqual(stdout.split("\n"), lines);
+  });
+
   await test.step("in sessions, of which nobody between sees anything, there and back", async () => {
     const { code, stderr } = await cp("--private", "conf/a", "n[1-3]:/tmp/private");
     assert.deepEqual([code, stderr], [0, ""]);
@@ -176,6 +190,41 @@ async function runCopies(test: Deno.TestContext): Promise<void> {
       [0, 3],
       [0, 3],
     ]);
+  });
+
+  await test.step("^C, and the death of the node that was asked: the same command goes on", async () => {
+    const command = ["large", "n[1-4]:/tmp/again"];
+    const parts = (bytes: number) =>
+      until(
+        `${bytes} bytes are everywhere`,
+        () => rig.hosts.every((host) => partBytes(host) > bytes),
+      );
+    const asked = () => rig.hosts.find(({ address }) => peersOf(origin).has(address)) as Host;
+    let dead: Host;
+    {
+      await using _thin = await throttled(origin, THIN);
+      const interrupted = cp(...command);
+      await parts(1_000_000);
+      const client = origin.processes().filter(({ argv }) => argv.includes("cp"));
+      await origin.signal("INT", ...client.map(({ pid }) => pid));
+      assert.deepEqual((await interrupted).code, 130);
+      const orphaned = cp(...command);
+      await parts(3_000_000);
+      dead = asked();
+      await dead.signal("KILL", ...daemonsOf(dead));
+      const { code, stderr } = await orphaned;
+      assert.equal(code, 4, stderr);
+      const lines = stderr.split("\n").slice(0, -1);
+      const gone = new RegExp(`Node "${dead.name}" was asked and is gone: .*may have run`);
+      for (const line of lines) assert.match(line, gone);
+    }
+    const nodes = await copied(...command);
+    for (const { node, failure, bytes } of nodes) {
+      assert.equal(failure, node === dead.name ? "unreachable" : undefined);
+      if (node === dead.name) continue;
+      assert.ok(bytes > 0 && bytes <= LARGE - 2_000_000, `${bytes}`);
+      await same(origin, rig.host(node), "/tmp/again");
+    }
   });
 }
 

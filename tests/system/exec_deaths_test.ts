@@ -80,8 +80,11 @@ Deno.test("exec: whoever dies, nothing of a program stays behind", async (t) => 
     await noZombies();
   });
 
-  await step("a relay, where there is another way: the program notices nothing", async () => {
+  await step("a relay, where there is another way: program and job notice nothing", async () => {
     const gate = `${mesh.folder}/gate`;
+    const job = `echo began; until [ -e ${gate} ]; do sleep 0.05; done; echo over; exit 5`;
+    await mesh.must("exec", "--bg", "--name", "job", "-w", "n6", "-s", job);
+    const attached = mesh.run("attach", "-w", "n6", "job");
     const line = `echo one; until [ -e ${gate} ]; do sleep 0.05; done; echo two; exit 3`;
     const client = run("relay", "n6", line);
     const output = client.output();
@@ -91,10 +94,18 @@ Deno.test("exec: whoever dies, nothing of a program stays behind", async (t) => 
       const found = (await mesh.nodes()).find(({ name }) => name === relay);
       return found?.state === "down";
     });
+    assert.equal(await mesh.must("logs", "-N", "-w", "n6", "job"), "began\n");
+    const waited = mesh.run("wait", "-w", "n6", "job");
+    const followed = mesh.run("logs", "-f", "-w", "n6", "job");
     await Deno.writeTextFile(gate, "");
     const { code, stdout } = await output;
     assert.deepEqual([code, new TextDecoder().decode(stdout)], [3, "n6: one\nn6: two\n"]);
     assert.deepEqual(tree("relay"), []);
+    const whole = "n6: began\nn6: over\n";
+    const end = "minime: n6: exit 5\n";
+    assert.deepEqual(await attached, { code: 5, stdout: whole, stderr: end });
+    assert.deepEqual(await waited, { code: 5, stdout: "", stderr: end });
+    assert.deepEqual(await followed, { code: 0, stdout: whole, stderr: "" });
   });
 
   await step("the daemon that was asked, and later all relays to a node", async () => {

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { ensureBinary } from "../../tools/binary.ts";
+import { Dice, SEED } from "../support/fuzz.ts";
 import {
   blackhole,
   frozen,
@@ -15,6 +16,7 @@ import {
   segmentsFile,
   startSegments,
   systemTest,
+  type Traffic,
   trafficOf,
   until,
 } from "./rig/mod.ts";
@@ -22,6 +24,7 @@ import {
 const PLAN = { segments: ["a", "b", "c"], gateways: 2, hosts: 2 };
 const FILE = "/root/hosts.toml";
 const BOOT_MS_MAX = 240_000;
+const COPY_BYTES = 4_000_000;
 /** For what the mesh does by itself, on a machine that does much else. */
 const PATIENCE = { timeoutMs: 90_000 };
 const NAME = "segments: three of them, whose gateways die, freeze and are cut off";
@@ -65,6 +68,24 @@ async function runSegments(test: Deno.TestContext): Promise<void> {
         rig.origin.processes().every(({ argv }) => argv[0] !== "ssh") &&
         (await rig.origin.must(["ls", "/tmp/minime-0"])).trim() === "",
     );
+  });
+
+  await test.step("cp: each byte crosses each link once", async () => {
+    await rig.origin.writeFile("/root/large", new Dice(SEED).bytes(COPY_BYTES));
+    const hosts = [rig.origin, ...rig.hosts];
+    const before = hosts.map(trafficOf);
+    const { code, stdout, stderr } = await rig.minime(["cp", "-a", "large", ":/tmp/"]);
+    assert.equal(code, 0, stdout + stderr);
+    const [sent = 0, ...received] = hosts.map((host, index) => {
+      const { sentBytes, receivedBytes } = trafficOf(host);
+      const was = before[index] as Traffic;
+      const bytes = index === 0 ? sentBytes - was.sentBytes : receivedBytes - was.receivedBytes;
+      return bytes / COPY_BYTES;
+    });
+    // Whoever had two of it, or an acknowledgement for each piece of it, would be far above.
+    for (const copies of [sent, ...received]) {
+      assert.ok(copies >= 1 && copies < 1.5, `${sent} sent, ${received} received`);
+    }
   });
 
   await test.step("nodes --toml: is the file that booted it", async () => {

@@ -6,6 +6,7 @@ import { withEscape } from "../../../modules/exec/escape.ts";
 import { inTerminal, TerminalOutput } from "../../../modules/exec/terminal.ts";
 import { runs } from "../../support/fuzz.ts";
 import { LocalMesh } from "../../support/local_mesh.ts";
+import { until } from "../../support/wait.ts";
 import { makeScene } from "./scene.ts";
 
 const encoder = new TextEncoder();
@@ -165,6 +166,19 @@ class Desk {
   }
 }
 
+/** Pids of the programs that the steps below run on a node. */
+function sleepers(): number[] {
+  const word = `1041.${Deno.pid}`;
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      return pid > 0 && Deno.readTextFileSync(`/proc/${pid}/cmdline`) === `sleep\0${word}\0`;
+    } catch {
+      // It has ended meanwhile.
+      return false;
+    }
+  });
+}
+
 Deno.test("terminal: a user's own, with the mesh's commands on it", async (t) => {
   await using mesh = await LocalMesh.start({ nodes: "n[1-2]" });
   const desk = new Desk(mesh);
@@ -206,5 +220,52 @@ Deno.test("terminal: a user's own, with the mesh's commands on it", async (t) =>
     assert.equal(code, 0, text);
     assert.match(text, /\[2K\[#* *\] \d+% \S+ \S+ of 3\.0 MB, \S+ \S+\/s/);
     assert.match(text, /\[2K\S.* on 2 of 2 nodes, \S+ \S+, \S+ \S+\/s\r\n$/);
+  });
+
+  await step(
+    "shell: whatever ends it, the terminal is as it was and the program is gone",
+    async () => {
+      const program = ["sh", "-c", `echo ready; exec sleep 1041.${Deno.pid}`];
+      const line = desk.lineWithPid("shell", "n2", ...program);
+      type Way = (type: (keys: string) => Promise<void>) => Promise<void> | void;
+      const ways: [Way, code: number, text: RegExp][] = [
+        [(type) => type("\r~."), 1, /minime: Left by ~\.\r\n$/],
+        [() => Deno.kill(desk.pid(), "SIGTERM"), 143, /ready/],
+        [() => Deno.kill(desk.pid(), "SIGHUP"), 129, /ready/],
+        [() => mesh.signal("n2", "SIGKILL"), 4, /minime: Connection is gone: .*\r\n$/],
+      ];
+      for (const [way, expected, last] of ways) {
+        let isUnderWay = false;
+        const { code, text } = await desk.run(line, async (text, type) => {
+          if (isUnderWay || !text.includes("ready\r\n")) return;
+          isUnderWay = true;
+          await way(type);
+        });
+        assert.equal(code, expected, text);
+        assert.match(text, last);
+        await until(() => sleepers().length === 0, "the program has ended");
+      }
+    },
+  );
+
+  await step("shell: a second SIGTERM leaves the terminal as it was too", async () => {
+    await mesh.must("boot", "--hosts", mesh.file);
+    const line = desk.lineWithPid("shell", "n2", "sh", "-c", "echo ready; exec sleep 1041");
+    let isFrozen = false;
+    let isSecond = false;
+    const { code, text } = await desk.run(line, async (text) => {
+      if (!isFrozen && text.includes("ready\r\n")) {
+        isFrozen = true;
+        // Now there is something to wait for when it is asked to end.
+        await mesh.signal("n2", "SIGSTOP");
+        Deno.kill(desk.pid(), "SIGTERM");
+      }
+      if (isSecond || !text.includes("once more to stop at once")) return;
+      isSecond = true;
+      Deno.kill(desk.pid(), "SIGTERM");
+    });
+    await mesh.signal("n2", "SIGCONT");
+    // On a slow machine it may have ended before that: it must be as it was all the same.
+    assert.equal(code, 143, text);
   });
 });
