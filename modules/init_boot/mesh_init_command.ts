@@ -55,7 +55,7 @@ export async function runMeshInit(
   const which = config === undefined ? `--mesh ${name}` : `--config ${shellQuoted(config)}`;
   out.note(`Next: minime mesh provision ${which} NODESET --out FOLDER`);
   const others = (await homes.list()).filter((each) => each !== name);
-  const chosen = env.processes.variable("MINIME_MESH") ?? name;
+  const chosen = env.processes.variable("MINIME_MESH") || name;
   if (chosen !== name) {
     out.note(`Commands mean mesh "${chosen}" still, as MINIME_MESH says; this one: --mesh ${name}`);
   } else if (others.length > 0) {
