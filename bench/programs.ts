@@ -4,7 +4,8 @@
  * runtime). Beside each an empty program of the same form.
  */
 
-import { bundleMain, ensureBinary, isTarget, projectFolder } from "../tools/binary.ts";
+import { ensureBinary, isTarget, projectFolder } from "../tools/binary.ts";
+import { bundleMain } from "../tools/bundle.ts";
 import { cacheFolder } from "../tools/cache.ts";
 import { compileBundle } from "../tools/compile.ts";
 import { print } from "./table.ts";

@@ -6,10 +6,10 @@
  */
 
 import { createHash } from "node:crypto";
+import { bundleMain } from "./bundle.ts";
 import { cacheFolder, hashFile } from "./cache.ts";
 import { compileBundle, type Compiled } from "./compile.ts";
 import { messageOf, type Target } from "./older_pair.ts";
-import { run } from "./run.ts";
 
 const FAILURE_KEPT_MS = 10 * 60 * 1000;
 
@@ -140,34 +140,6 @@ export async function compileEntry(
   });
 }
 
-/**
- * Bundles main.ts into main.js in `folder`, and what it imports dynamically into chunks beside it: a
- * command reads only what it uses, and asking for the version next to nothing.
- */
-export async function bundleMain(
-  root: string,
-  folder: string,
-  { entry = "main.ts" }: { entry?: string } = {},
-): Promise<void> {
-  const result = await run([
-    Deno.execPath(),
-    "bundle",
-    "--quiet",
-    "--minify",
-    "--platform=deno",
-    "--code-splitting",
-    `--outdir=${folder}`,
-    entry,
-  ], { cwd: root });
-  if (result.code !== 0) {
-    // All of it: the file and line are not in the first line.
-    const output = result.stderr.split("Stack backtrace")[0]?.trim();
-    throw new Error(`Cannot bundle "${root}/${entry}": ${output}`);
-  }
-  const name = entry.slice(entry.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
-  if (name !== "main.js") await Deno.rename(`${folder}/${name}`, `${folder}/main.js`);
-}
-
 async function unstableFeatures(root: string): Promise<string[]> {
   const config: unknown = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
   if (typeof config !== "object" || config === null || !("unstable" in config)) return [];
@@ -237,7 +209,7 @@ async function stampOf(root: string, target: Target): Promise<string> {
     hash.update(`${path}\n${await hashOrMissing(`${root}/${path}`)}\n`);
   }
   const tools = `${projectFolder()}/tools`;
-  for (const name of ["binary.ts", "compile.ts", "older_pair.ts"]) {
+  for (const name of ["binary.ts", "bundle.ts", "compile.ts", "older_pair.ts"]) {
     hash.update(await hashFile(`${tools}/${name}`));
   }
   return hash.digest("hex");

@@ -86,7 +86,10 @@ export class Outbox {
   add({ keyId, urgent }: Pick<NodeEntry, "keyId" | "urgent">): void {
     if (this.#stopping.signal.aborted) return;
     this.#hold(keyId);
+    const hurries = urgent && !this.#urgent;
     this.#urgent ||= urgent;
+    // What waits already takes this with it.
+    if (this.#telling !== undefined || (this.#dueAt !== Infinity && !hurries)) return;
     // By chance: who hears news from elsewhere meanwhile need not be told.
     this.#plan(this.#delay() * (0.5 + chance(this.#options.random)));
   }
