@@ -36,7 +36,7 @@ async function linksOf(mesh: SimulatedMesh): Promise<string[]> {
  * All nodes live as long; n1 can renew, itself too, and so can others say that they could. What nodes
  * keep of it is in `kept`, who was deceived in `deceived`.
  */
-async function meshOfOneLife(
+function meshOfOneLife(
   nodes: number,
   liars: readonly string[] = [],
   issuerLife?: { readonly notBefore: number; readonly notAfter: number },
@@ -44,7 +44,7 @@ async function meshOfOneLife(
   const kept: string[] = [];
   const deceived: string[] = [];
   const made: { mesh?: SimulatedMesh } = {};
-  const mesh = await SimulatedMesh.create({
+  const mesh = SimulatedMesh.create({
     seed: "renewal",
     nodes,
     modules: (name) => {
@@ -103,7 +103,7 @@ function status(mesh: SimulatedMesh, name: string): Promise<KeysStatus> {
 }
 
 Deno.test("renewal: happens at two thirds of the life, and no link notices", async () => {
-  const { mesh, kept } = await meshOfOneLife(4);
+  const { mesh, kept } = meshOfOneLife(4);
   await using _mesh = mesh;
   const { simulation } = mesh;
   for (const name of ["n1", "n2", "n3"]) await simulation.finish(mesh.start(name));
@@ -128,7 +128,7 @@ Deno.test("renewal: happens at two thirds of the life, and no link notices", asy
 });
 
 Deno.test("renewal: is tried until a registrar is there, with warnings in the log", async () => {
-  const { mesh, kept } = await meshOfOneLife(2);
+  const { mesh, kept } = meshOfOneLife(2);
   await using _mesh = mesh;
   const { simulation } = mesh;
   await simulation.finish(mesh.start("n2"));
@@ -153,7 +153,7 @@ Deno.test("renewal: is tried until a registrar is there, with warnings in the lo
 
 Deno.test("renewal: a registrar warns in its log before its issuer ends, and when it has", async () => {
   const notAfter = EPOCH_MS + LIFE_MS;
-  const { mesh } = await meshOfOneLife(1, [], { notBefore: notAfter - 11 * LIFE_MS, notAfter });
+  const { mesh } = meshOfOneLife(1, [], { notBefore: notAfter - 11 * LIFE_MS, notAfter });
   await using _mesh = mesh;
   const { simulation } = mesh;
   await simulation.finish(mesh.start("n1"));
@@ -171,7 +171,7 @@ Deno.test("renewal: a registrar warns in its log before its issuer ends, and whe
 
 // One that answered with the old chain ended the attempt.
 Deno.test("renewal: a registrar whose answer is of no use is passed over", async () => {
-  const { mesh, kept, deceived } = await meshOfOneLife(4, ["n3", "n4"]);
+  const { mesh, kept, deceived } = meshOfOneLife(4, ["n3", "n4"]);
   await using _mesh = mesh;
   await mesh.startAll();
   await mesh.simulation.run({ forMs: 7.3 * TENTH_MS });
@@ -182,7 +182,7 @@ Deno.test("renewal: a registrar whose answer is of no use is passed over", async
 
 // In a segment without a registrar it would never come back.
 Deno.test("renewal: who is let in by nobody reaches a registrar through any node", async () => {
-  const { mesh } = await meshOfOneLife(3);
+  const { mesh } = meshOfOneLife(3);
   await using _mesh = mesh;
   const { simulation, keys } = mesh;
   const { primitives, rootPublicKey, meshId } = keys;

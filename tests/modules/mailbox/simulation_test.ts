@@ -40,7 +40,7 @@ function fault({ simulation }: SimulatedMesh, random: SeededRandom): void {
 
 for (let seed = 1; seed <= SEEDS; seed++) {
   Deno.test(`simulated mailboxes: whatever its relays suffer, each message comes once at most, in order (seed ${seed})`, async () => {
-    await using mesh = await SimulatedMesh.create({
+    await using mesh = SimulatedMesh.create({
       seed: `mailbox ${seed}`,
       nodes: 5,
       modules: () => [createGroup(), createMailbox()],

@@ -15,7 +15,7 @@ async function booted(
   nodes: number,
   options: { seeds?: number } = {},
 ): Promise<SimulatedMesh> {
-  const mesh = await SimulatedMesh.create({ seed, nodes, ...options });
+  const mesh = SimulatedMesh.create({ seed, nodes, ...options });
   await mesh.startAll();
   await mesh.simulation.run({ forMs: BOOT_MS });
   assert.equal(await mesh.states(), `${nodes} up`);
@@ -256,7 +256,7 @@ Deno.test("simulated mesh: a node forgotten by a half that could not see it is b
 });
 
 Deno.test("simulated mesh: of two daemons with one key the larger instance stops after the partition", async () => {
-  await using mesh = await SimulatedMesh.create({ seed: "twins", nodes: 6 });
+  await using mesh = SimulatedMesh.create({ seed: "twins", nodes: 6 });
   // n6 is a clone of n5: same key, same name, another machine.
   mesh.people.set("n6", mesh.people.get("n5") as never);
   mesh.simulation.partition(["n1", "n2", "n5"], ["n3", "n4", "n6"]);
@@ -278,7 +278,7 @@ Deno.test("simulated mesh: of two daemons with one key the larger instance stops
 });
 
 Deno.test("simulated mesh: a copy that starts beside the living node is refused, and is told why", async () => {
-  await using mesh = await SimulatedMesh.create({ seed: "copy", nodes: 4 });
+  await using mesh = SimulatedMesh.create({ seed: "copy", nodes: 4 });
   mesh.people.set("n4", mesh.people.get("n3") as never);
   const first = mesh.names.slice(0, 3).map((name) => mesh.start(name));
   await mesh.simulation.finish(Promise.all(first));

@@ -16,7 +16,7 @@ const HEAL_MS_MAX = 50_000;
 async function booted(
   options: Omit<SimulatedMeshOptions, "seed"> & { seed: string },
 ): Promise<SimulatedMesh> {
-  const mesh = await SimulatedMesh.create(options);
+  const mesh = SimulatedMesh.create(options);
   await mesh.startAll();
   await mesh.simulation.run({ forMs: BOOT_MS });
   assert.equal(await mesh.states(), `${options.nodes} up`);
@@ -135,7 +135,7 @@ Deno.test("sparse mesh: two that are left of many, and cut from each other, find
 });
 
 Deno.test("sparse mesh: of two daemons with one key, far from each other, the larger instance stops", async () => {
-  await using mesh = await SimulatedMesh.create({ seed: "twins", nodes: 30, seeds: 3 });
+  await using mesh = SimulatedMesh.create({ seed: "twins", nodes: 30, seeds: 3 });
   // n30 is a clone of n29. Its neighbours refuse it, but not all nodes are neighbours of n29.
   mesh.people.set("n30", mesh.people.get("n29") as never);
   const start = (name: string) => {
@@ -199,7 +199,7 @@ Deno.test("segments: a gateway may die; without any a segment is lost at those o
 
 Deno.test("segments: a node that says it is elsewhere harms nobody but itself", async () => {
   const segmentOf = (name: string) => name === "n5" ? "nowhere" : "default";
-  await using mesh = await SimulatedMesh.create({ seed: "liar", nodes: 24, segmentOf });
+  await using mesh = SimulatedMesh.create({ seed: "liar", nodes: 24, segmentOf });
   await mesh.startAll();
   await mesh.simulation.run({ forMs: BOOT_MS + TRIM_MS });
   const honest = mesh.names.filter((name) => name !== "n5");
