@@ -36,6 +36,7 @@ export class StandingLink implements Link {
   readonly #conduits = new Set<LinkConduit>();
   #carrier: LinkConduit;
   #opening: Promise<BulkHalf> | undefined;
+  #isClosing = false;
   #bulkCame: (() => void) | undefined;
   readonly #options: LinkOptions;
   /** The peer's wall clock, less our monotonic one. */
@@ -93,6 +94,11 @@ export class StandingLink implements Link {
     return this.#conduits.size;
   }
 
+  /** Whoever closed it has done with it, though its conduits may take a while: it gets no more of them. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   request(verb: string, args?: unknown, options?: CallOptions): Promise<unknown> {
     return this.#carrier.calls.request(verb, args, options);
   }
@@ -113,6 +119,7 @@ export class StandingLink implements Link {
   }
 
   async close(text: string): Promise<void> {
+    this.#isClosing = true;
     await Promise.all([...this.#conduits].map(({ calls }) => calls.close(text)));
   }
 

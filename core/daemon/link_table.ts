@@ -68,7 +68,7 @@ export class LinkTable implements Links {
 
   /** Refuses a second living daemon with a key that is linked already (cloned machine). */
   refuseTwin({ identity, instance }: NodePeer): void {
-    const link = this.#links.get(identity.keyId);
+    const link = this.#living(identity.keyId);
     if (link === undefined || link.peer.instance === instance) return;
     throw new AuthenticationError(
       "duplicate",
@@ -80,7 +80,7 @@ export class LinkTable implements Links {
   /** Refuses a twin, and whoever is too many. */
   admit(peer: NodePeer): void {
     this.refuseTwin(peer);
-    const link = this.#links.get(peer.identity.keyId);
+    const link = this.#living(peer.identity.keyId);
     const { name } = peer.identity;
     const { peersMax = Infinity } = this.#options;
     if (link === undefined) {
@@ -109,6 +109,7 @@ export class LinkTable implements Links {
       throw error;
     }
     const added: LinkConduit = { ...options, peer, calls: this.#startCalls(conduit, options) };
+    this.#retire(peer.identity.keyId);
     const present = this.#links.get(peer.identity.keyId);
     const link = present ?? this.#open(added);
     added.calls.done.then((reason) => this.#dropped(link, added, reason));
@@ -151,10 +152,24 @@ export class LinkTable implements Links {
 
   #check(peer: NodePeer): void {
     if (this.#closed !== undefined) throw new ConnectionError("closed", this.#closed);
-    if (peer.bulk && !this.#links.has(peer.identity.keyId)) {
+    if (peer.bulk && this.#living(peer.identity.keyId) === undefined) {
       throw new ConnectionError("closed", `Link to "${peer.identity.name}" is gone`);
     }
     this.admit(peer);
+  }
+
+  /** One that takes more conduits. */
+  #living(keyId: string): StandingLink | undefined {
+    const link = this.#links.get(keyId);
+    return link?.isClosing ? undefined : link;
+  }
+
+  /** A link that is being closed is over as soon as there is a conduit for another one. */
+  #retire(keyId: string): void {
+    const link = this.#links.get(keyId);
+    if (link?.isClosing) {
+      this.#over(link, { by: "us", text: "another link begins", error: undefined });
+    }
   }
 
   #open(first: LinkConduit): StandingLink {
@@ -200,7 +215,12 @@ export class LinkTable implements Links {
     const heir = link.drop(conduit);
     if (link.carrier !== conduit) return;
     if (heir !== undefined) return link.carryBy(heir);
-    this.#links.delete(conduit.peer.identity.keyId);
+    // Another one may stand there already.
+    if (this.#links.get(link.peer.identity.keyId) === link) this.#over(link, reason);
+  }
+
+  #over(link: StandingLink, reason: CloseReason): void {
+    this.#links.delete(link.peer.identity.keyId);
     link.end(reason);
     this.#publish({ kind: "down", link, reason });
   }

@@ -66,6 +66,35 @@ Deno.test("link: a dial makes one at both ends, and both can call", async () => 
   });
 });
 
+// Whoever had given it up for being silent never looked at it again, and both ends stayed without a link.
+Deno.test("link: one that is being closed takes no more conduits, another one begins", async () => {
+  let begun = 0;
+  for (let ms = 0; ms <= 60; ms += 2) {
+    await twoNodes(
+      async (world, n1, n2) => {
+        const link = await world.dial(n1, n2);
+        await world.pass(100);
+        const next = world.dial(n1, n2);
+        await world.pass(ms);
+        const closing = link.close("silent for too long");
+        const made = await next.catch(() => undefined);
+        await closing;
+        await world.pass(1_000);
+        assert.notEqual(n1.link(n2), link);
+        assert.equal(n1.link(n2) === undefined, n2.link(n1) === undefined);
+        if (n1.link(n2) === undefined) return;
+        begun++;
+        assert.equal(n1.link(n2), made);
+        assert.deepEqual(n1.changes.filter((change) => !change.startsWith("down")).length, 2);
+        assert.equal((await made?.request("core.ping") as { name: string }).name, "n2");
+      },
+      ms,
+      { delayMs: 10 },
+    );
+  }
+  assert.ok(begun > 0);
+});
+
 Deno.test("link: when both ends dial at once one stays, the same at both, and no call is lost", async () => {
   for (let seed = 1; seed <= 12; seed++) {
     await twoNodes(
