@@ -14,6 +14,7 @@ import {
   UsageError,
   verifyRevocations,
 } from "../../core/mod.ts";
+import { askAnyone } from "../shared/ask_anyone.ts";
 import { type Authority, loadAuthority, rootSeedOf } from "../shared/authority.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { loadRevocations } from "../shared/credentials.ts";
@@ -87,18 +88,19 @@ async function askMesh(
   readonly entries: readonly Revocation[];
 }> {
   try {
-    await using client = await context.connect({ mesh: home.name });
-    const { nodes } = await readMeshView(client, { signal: context.signal });
-    let list;
-    try {
-      const reply = await client.request("documents.get", { kind: "revocations" });
-      const { bytes } = v.parse(DocumentSchema, reply);
-      list = verifyRevocations(primitives, { ...authority, bytes });
-    } catch (error) {
-      // "failed" is how a node says that it has none.
-      if (!(error instanceof CallError && error.class === "failed")) throw error;
-    }
-    return { nodes, version: list?.version ?? 0, entries: list?.entries ?? [] };
+    return await askAnyone(context, home.name, async (client) => {
+      const { nodes } = await readMeshView(client, { signal: context.signal });
+      let list;
+      try {
+        const reply = await client.request("documents.get", { kind: "revocations" });
+        const { bytes } = v.parse(DocumentSchema, reply);
+        list = verifyRevocations(primitives, { ...authority, bytes });
+      } catch (error) {
+        // "failed" is how a node says that it has none.
+        if (!(error instanceof CallError && error.class === "failed")) throw error;
+      }
+      return { nodes, version: list?.version ?? 0, entries: list?.entries ?? [] };
+    });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     context.out.detail(`The mesh cannot be asked: ${errorText(error)}`);

@@ -98,6 +98,9 @@ export const ACCOUNTS_MAX = 256;
 /** getent may ask a directory server. */
 export const GETENT_MS_MAX = 5_000;
 
+/** How many nodes are asked, one after the other, when each goes away before it has answered. */
+export const NODES_ASKED_MAX = 3;
+
 /** How long commands wait for a new document to count on all nodes that are up. */
 export const PUBLISHED_MS_MAX = 5_000;
 /** How often they ask meanwhile, and how long an answer may take. */

@@ -1,7 +1,8 @@
 /** Brings documents to the mesh, and sees that they count on every node that is up. */
 
 import * as v from "valibot";
-import { CallError, ConnectionError, type DocumentKind, errorText } from "../../core/mod.ts";
+import { CallError, type DocumentKind, errorText } from "../../core/mod.ts";
+import { askAnyone, isAway } from "./ask_anyone.ts";
 import type { CommandContext, MeshClient } from "./command.ts";
 import { OfferedSchema, VersionsSchema } from "./document_verbs.ts";
 import { callGroup } from "./group_client.ts";
@@ -32,35 +33,23 @@ export async function publish(
   context: CommandContext,
   options: { readonly mesh: string; readonly publications: readonly Publication[] },
 ): Promise<Published | undefined> {
-  const { out } = context;
-  let client: MeshClient;
+  let isReached = false;
   try {
-    client = await context.connect({ mesh: options.mesh });
-  } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error;
-    out.warn(
-      `Nobody was told yet: ${errorText(error)}; "minime mesh publish" tells the mesh later`,
-    );
-    return undefined;
-  }
-  await using _client = client;
-  try {
-    return await offer(context, client, options.publications);
+    return await askAnyone(context, options.mesh, (client) => {
+      isReached = true;
+      return offer(context, client, options.publications);
+    });
   } catch (error) {
     if (!isAway(error)) throw error;
-    // It may have taken what it was told: others hear it from there.
-    out.warn(
-      `Where it counts is not known: ${errorText(error)}; "minime mesh publish" tells the mesh ` +
-        "again, and says it",
+    context.out.warn(
+      isReached
+        // It may have taken what it was told: others hear it from there.
+        ? `Where it counts is not known: ${errorText(error)}; "minime mesh publish" tells the ` +
+          "mesh again, and says it"
+        : `Nobody was told yet: ${errorText(error)}; "minime mesh publish" tells the mesh later`,
     );
     return undefined;
   }
-}
-
-/** Who was asked cannot answer any more; what it was asked is no reason. */
-function isAway(error: unknown): boolean {
-  if (error instanceof ConnectionError) return true;
-  return error instanceof CallError && ["timeout", "unreachable"].includes(error.class);
 }
 
 async function offer(

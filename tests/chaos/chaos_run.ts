@@ -112,7 +112,7 @@ class Chaos {
       };
       this.#problems.push(...problemsOf(order, result, parts));
     }
-    this.#problems.push(...all.flatMap(({ crashes }) => crashes));
+    this.#problems.push(...all.flatMap(({ crashes }) => crashes), ...this.#machines.hung);
     for (const machine of all) {
       const records = recordsOf(machine);
       if (records !== undefined) this.#problems.push(...recordProblems(records));
@@ -194,7 +194,7 @@ class Chaos {
 
   /** One after the other, until the rounds are over. */
   async #call(caller: number): Promise<void> {
-    const client = this.#machines.client();
+    let client = this.#machines.client();
     const { all } = this.#machines;
     while (this.#calling) {
       const index = ++this.#begun;
@@ -215,12 +215,14 @@ class Chaos {
       const words = ["exec", "-n", "--json", ...marked, "-w", order.targets.join()];
       const overdue = setTimeout(() => {
         this.#problems.push(`Call ${order.token} of ${order.targets.join()} does not end`);
+        void client.kill();
       }, CALL_MS_MAX);
       const result = await client.run({
         words: [...words, "/bin/sh", "-c", line, order.token],
         variables: this.#machines.entry(entry),
       });
       clearTimeout(overdue);
+      if (result === undefined) client = this.#machines.client();
       this.#results.push([order, result]);
       await new Promise((resolve) => setTimeout(resolve, luck.below(CALL_PAUSE_MS_MAX)));
     }

@@ -106,7 +106,7 @@ export const FAULTS: ReadonlyMap<string, FaultKind> = new Map(Object.entries(
       using _excused = machine.excused();
       const { code, stdout, stderr } = await machines.ask("revoke", machine.name, "--json");
       // Who is away is told later by the others.
-      if (stdout === "") problem(`Nobody took the revocation: exit ${code}, ${stderr}`);
+      if (stdout === "") return problem(`Nobody took the revocation: exit ${code}, ${stderr}`);
       await machine.ended();
       await machines.provision(machine);
       machine.start();

@@ -14,11 +14,15 @@ import { Machine, PROGRAM, STATE, TOKEN } from "./machine.ts";
 /** On the busiest machine; what is wrong by then stays wrong. */
 const WHOLE_MS_MAX = 300_000;
 const PORT = 7117;
+/** A command that has not ended by then never does. */
+const ASK_MS_MAX = 180_000;
 
 export class Machines implements AsyncDisposable {
   readonly all: readonly Machine[];
   readonly rig: Rig;
   readonly local: LocalMesh;
+  /** Commands that did not end. */
+  readonly hung: string[] = [];
   /** Asks what nodes see, and does the administrator's work. */
   readonly #asking: Client[] = [];
   readonly #stack: AsyncDisposableStack;
@@ -150,9 +154,15 @@ export class Machines implements AsyncDisposable {
     variables: Record<string, string>,
   ): Promise<LineResult> {
     const client = this.#asking.pop() ?? this.client();
+    const overdue = setTimeout(() => {
+      this.hung.push(`"minime ${words.join(" ")}" does not end, with ${variables.XDG_STATE_HOME}`);
+      void client.kill();
+    }, ASK_MS_MAX);
     const result = await client.run({ words, variables });
+    clearTimeout(overdue);
+    if (result === undefined) return { code: -1, stdout: "", stderr: "The client is gone" };
     this.#asking.push(client);
-    return result ?? { code: -1, stdout: "", stderr: "The client is gone" };
+    return result;
   }
 
   async #install(binary: Binary): Promise<void> {

@@ -8,6 +8,7 @@ export class Client {
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #lines: AsyncIterator<string>;
+  #isKilled = false;
 
   /** `network`: a process in whose network it runs, instead of the machine's. */
   constructor(environment: Record<string, string>, { network }: { network?: number } = {}) {
@@ -38,6 +39,7 @@ export class Client {
   }
 
   async kill(): Promise<void> {
+    this.#isKilled = true;
     this.#child.kill("SIGKILL");
     await this.#child.status;
     await this.#writer.close().catch(() => {
@@ -45,8 +47,9 @@ export class Client {
     });
   }
 
-  /** When it has nothing to do. */
+  /** When it has nothing to do, or was killed. */
   async close(): Promise<void> {
+    if (this.#isKilled) return;
     await this.#writer.close();
     await this.#lines.return?.();
     await this.#child.status;

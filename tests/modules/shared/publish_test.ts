@@ -12,7 +12,7 @@ function meshThat(fails: CallErrorClass): { context: CommandContext; warnings: s
   };
   const context = {
     env: { clock: { monotonic: () => 0 } },
-    out: { warn: (text: string) => warnings.push(text) },
+    out: { warn: (text: string) => warnings.push(text), detail() {} },
     connect: () => Promise.resolve(client),
   };
   return { context: context as unknown as CommandContext, warnings };

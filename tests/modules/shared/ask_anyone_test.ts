@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { CallError, ConnectionError } from "../../../core/mod.ts";
+import { askAnyone } from "../../../modules/shared/ask_anyone.ts";
+import type { CommandContext } from "../../../modules/shared/command.ts";
+import { NODES_ASKED_MAX } from "../../../modules/shared/limits.ts";
+
+/** A mesh whose nodes are reached one after the other, and how many connections were closed. */
+function meshOf(count: number) {
+  const seen = { reached: 0, closed: 0 };
+  const connect = () => {
+    if (seen.reached >= count) return Promise.reject(new ConnectionError("other", "Nobody"));
+    seen.reached++;
+    return Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve(void seen.closed++) });
+  };
+  const context = { connect, out: { detail() {} } } as unknown as CommandContext;
+  return { seen, context };
+}
+
+Deno.test("ask: where one goes away the next is asked, and each connection is closed", async () => {
+  const { seen, context } = meshOf(5);
+  const answer = await askAnyone(context, "lab", () => {
+    if (seen.reached === 1) return Promise.reject(new CallError("unreachable", "It stops"));
+    return Promise.resolve(seen.reached);
+  });
+  assert.equal(answer, 2);
+  assert.deepEqual(seen, { reached: 2, closed: 2 });
+});
+
+Deno.test("ask: a refusal is no reason to ask others", async () => {
+  const { seen, context } = meshOf(5);
+  const refuse = () => Promise.reject(new CallError("refused", "Not for you"));
+  await assert.rejects(askAnyone(context, "lab", refuse), /Not for you/);
+  assert.deepEqual(seen, { reached: 1, closed: 1 });
+});
+
+Deno.test("ask: it ends when too many went away, or nobody is left", async () => {
+  const away = () => Promise.reject(new CallError("timeout", "No answer"));
+  const many = meshOf(100);
+  await assert.rejects(askAnyone(many.context, "lab", away), /No answer/);
+  assert.deepEqual(many.seen, { reached: NODES_ASKED_MAX, closed: NODES_ASKED_MAX });
+  const one = meshOf(1);
+  await assert.rejects(askAnyone(one.context, "lab", away), /Nobody/);
+  assert.deepEqual(one.seen, { reached: 1, closed: 1 });
+});
