@@ -85,6 +85,8 @@ export const USER_CONDUITS_MAX = 64;
 /** Who joins with one token, or wants to be revived: so many at once. They ask as soon as they are there. */
 export const JOINER_CONDUITS_MAX = 64;
 export const JOINER_SILENT_MS_MAX = 10_000;
+/** They ask one question, for which they wait 20 s. */
+export const JOINER_MS_MAX = 60_000;
 /** To dial a registrar: one that swallows what is sent would hold up a newcomer as long as the kernel tries. */
 export const JOIN_DIAL_MS_MAX = 20_000;
 /** Requests that one link may have under way in each direction. */

@@ -1,12 +1,13 @@
 /**
  * Those who are here by a token, or to be revived. All who want to be revived show the same PSK, and
  * nobody knows how many of them are who they say: so a place is never kept by being silent. Who has
- * nothing under way leaves after a while, and before that when somebody else needs the place.
+ * nothing under way leaves after a while, and before that when somebody else needs the place; and
+ * everybody at some time, since who does not read its answers has something under way for ever.
  */
 
 import type { Clock, Timer } from "../environment/environment.ts";
 import { AuthenticationError } from "../errors.ts";
-import { JOINER_CONDUITS_MAX, JOINER_SILENT_MS_MAX } from "../limits.ts";
+import { JOINER_CONDUITS_MAX, JOINER_MS_MAX, JOINER_SILENT_MS_MAX } from "../limits.ts";
 import type { Calls } from "./calls.ts";
 
 type Watched = Pick<Calls, "close" | "done" | "heardAt" | "incomingCount">;
@@ -57,8 +58,10 @@ export class Joiners {
       });
     };
     look(JOINER_SILENT_MS_MAX);
+    const end = this.#clock.after(JOINER_MS_MAX, () => void calls.close("this took too long"));
     calls.done.then(() => {
       timer?.cancel();
+      end.cancel();
       places.delete(calls);
       if (places.size === 0 && this.#places.get(token) === places) this.#places.delete(token);
     });

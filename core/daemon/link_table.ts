@@ -84,7 +84,8 @@ export class LinkTable implements Links {
     const { name } = peer.identity;
     const { peersMax = Infinity } = this.#options;
     if (link === undefined) {
-      if (this.#links.size < peersMax) return;
+      // One that is being closed gives its place to the next of the same peer.
+      if (this.#links.has(peer.identity.keyId) || this.#links.size < peersMax) return;
       throw new AuthenticationError("quota", `We have ${peersMax} conduits on demand already`);
     }
     if (link.size >= LINK_CONDUITS_MAX) {

@@ -33,9 +33,10 @@ export class RealNetwork implements Network {
     const { signal } = options;
     signal?.throwIfAborted();
     try {
-      return address.transport === "tcp"
-        ? await dialTcp(address.host, address.port, signal)
-        : await dialUnix(address.path, signal);
+      const dialling = address.transport === "tcp"
+        ? dialTcp(address.host, address.port, signal)
+        : dialUnix(address.path);
+      return await unlessAborted(dialling, signal);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw connectionError(`dial "${addressText(address)}"`, error);
@@ -172,17 +173,23 @@ function otherAddressMayHelp(error: unknown): boolean {
     (mapped.reason === "refused" || mapped.reason === "no-route");
 }
 
-async function dialUnix(path: string, signal?: AbortSignal): Promise<BytePipe> {
+async function dialUnix(path: string): Promise<BytePipe> {
   const text = `unix:${path}`;
-  const connecting = Deno.connect({ transport: "unix", path });
-  if (signal === undefined) return new RealPipe(await connecting, text, text);
-  // Connecting to a unix socket waits only while its backlog is full, and takes no signal.
+  return new RealPipe(await Deno.connect({ transport: "unix", path }), text, text);
+}
+
+/**
+ * The runtime takes no signal while it looks up a name, nor while it waits at a full backlog of a unix
+ * socket: who has given up does not wait for that, and what comes of it is closed.
+ */
+async function unlessAborted(dialling: Promise<BytePipe>, signal?: AbortSignal): Promise<BytePipe> {
+  if (signal === undefined) return await dialling;
   return await new Promise((resolve, reject) => {
     const aborted = () => reject(signal.reason);
     signal.addEventListener("abort", aborted, { once: true });
-    connecting.then((connection) => {
-      if (signal.aborted) connection.close();
-      else resolve(new RealPipe(connection, text, text));
+    dialling.then((pipe) => {
+      if (signal.aborted) pipe.close();
+      else resolve(pipe);
     }, reject).finally(() => signal.removeEventListener("abort", aborted));
   });
 }

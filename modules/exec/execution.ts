@@ -198,7 +198,7 @@ export class Execution {
   async #call(
     nodes: readonly string[],
     signed: Uint8Array,
-    { signal, heard }: DaemonWatch,
+    silence: DaemonWatch,
   ): Promise<GroupResult> {
     const { client, env: { clock }, connectMs, order, stdin, sink, onProgress } = this.#options;
     const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
@@ -213,18 +213,23 @@ export class Execution {
         ? GROUP_MS_MAX
         : Math.min(GROUP_MS_MAX, connectMs + timeoutMs + killAfterMs + END_MS),
       bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
-      signal,
+      signal: silence.signal,
       ...(sink === undefined ? {} : {
         onItems: (items) => {
-          heard();
+          silence.heard();
           return this.#take(sink, items);
         },
       }),
       ...(input === undefined ? {} : {
-        input: signedPieces(input.bytes, { run: this.#run, sign: client.signBytes.bind(client) }),
+        input: silence.heardBy(
+          signedPieces(input.bytes, { run: this.#run, sign: client.signBytes.bind(client) }),
+        ),
       }),
       ...(onProgress === undefined && sink === undefined ? {} : {
-        onPart: (soFar) => this.#note(soFar),
+        onPart: (soFar) => {
+          silence.heard();
+          this.#note(soFar);
+        },
       }),
     });
   }

@@ -5,7 +5,7 @@
 
 import { CallError, MinimeError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
-import { SILENT_MS_MAX } from "../shared/limits.ts";
+import { SESSION_SILENT_MS_MAX } from "../shared/limits.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { failureOf } from "../shared/session_failure.ts";
 import { inWindow } from "../shared/window.ts";
@@ -63,7 +63,7 @@ export class PrivateExecution {
         connectMs,
         ...(input === undefined ? {} : { input: input.bytes }),
         signal: this.#cancelled.signal,
-        silence: { silentMs: SILENT_MS_MAX, ...(onQuiet === undefined ? {} : { onQuiet }) },
+        silence: { silentMs: SESSION_SILENT_MS_MAX, ...(onQuiet === undefined ? {} : { onQuiet }) },
         mayStart: () => !this.#stopped,
         onStart: (send) => void this.#running.set(node, send),
         onOutput: (chunk) => sink?.take(node, chunk),

@@ -74,7 +74,7 @@ export async function runInSession(
       await clock.sleep(SIGNAL_AGAIN_MS);
     }
   });
-  const feeding = input === undefined ? undefined : feed(call, input);
+  const feeding = input === undefined ? undefined : feed(call, silence?.heardBy(input) ?? input);
   try {
     for await (const item of call) {
       silence?.heard();

@@ -97,7 +97,8 @@ export class Copies {
     const { env, stopping } = this.#host;
     using first = new FirstSignal(context.signal, stopping);
     const { signal } = first;
-    await this.#whenFree(name, signal);
+    // Others may have waited too, and one of them has the place now.
+    while (this.#copies.has(name)) await this.#whenFree(name, signal);
     const { leave, onStalled } = this.#enter(name, principal);
     try {
       return yield* runAgent({

@@ -53,7 +53,7 @@ export async function pushToAll(
         startBy: env.clock.now() + connectMs,
         deadlineMs: GROUP_MS_MAX,
         signal: silence.signal,
-        input: heardOf(signPieces(pieces, { run, sign: client.signBytes.bind(client) }), silence),
+        input: silence.heardBy(signPieces(pieces, { run, sign: client.signBytes.bind(client) })),
         onItems(items) {
           for (const [name, value, lost] of items) needs.take(name, value, lost > 0);
         },
@@ -72,17 +72,6 @@ export async function pushToAll(
     needs.settle(nodes);
   }
   return account;
-}
-
-/** Whoever asks for the next piece had credit for the one before. */
-async function* heardOf<T>(
-  pieces: AsyncIterable<T>,
-  { heard }: DaemonWatch,
-): AsyncGenerator<T, void, void> {
-  for await (const piece of pieces) {
-    yield piece;
-    heard();
-  }
 }
 
 /** The same to each node by itself: nobody between can read any of it. */
@@ -129,7 +118,7 @@ async function pushInSession(
     },
   });
   try {
-    for await (const piece of heardOf(pieces, silence)) {
+    for await (const piece of silence.heardBy(pieces)) {
       // It has ended, and says why.
       if (!await call.send(piece).then(() => true, () => false)) break;
     }

@@ -1,7 +1,7 @@
 /**
  * What one run has streamed, of which the end is kept: a copy of the operation that arrives on another
- * way, because a relay has died, reads it again. Whoever came last sets the pace; without a reader the
- * writer waits.
+ * way, because a relay has died, reads it again. Whoever came last of those who read sets the pace;
+ * without a reader the writer waits.
  */
 
 import { TAPE_AHEAD_BYTES, TAPE_BYTES_MAX } from "./limits.ts";
@@ -12,6 +12,11 @@ interface Entry {
   readonly bytes: number;
 }
 
+interface Reader {
+  /** Place of what it reads next. */
+  at: number;
+}
+
 export class Tape {
   readonly #entries: Entry[] = [];
   /** Place of the first entry that is kept. */
@@ -19,7 +24,8 @@ export class Tape {
   #bytes = 0;
   /** Of what the newest reader has not read. */
   #unread = 0;
-  #newest: symbol | undefined;
+  /** In the order in which they came. */
+  readonly #readers: Reader[] = [];
   #flowing = false;
   #finished = false;
   #waiting: (() => void)[] = [];
@@ -63,20 +69,34 @@ export class Tape {
 
   /** From the first entry that is kept to the last one, each with its place in the whole. */
   async *read(): AsyncGenerator<readonly [place: number, value: unknown], void, void> {
-    const own = Symbol();
-    this.#newest = own;
+    const reader = { at: this.#first };
+    this.#readers.push(reader);
     this.#unread = this.#bytes;
-    let at = this.#first;
-    for (;;) {
-      at = Math.max(at, this.#first);
-      const entry = this.#entries[at - this.#first];
-      if (entry !== undefined) {
-        at++;
-        if (this.#newest === own) this.#wasRead(entry, at);
-        yield [at - 1, entry.value];
-      } else if (this.#finished) return;
-      else await this.#change();
+    try {
+      for (;;) {
+        reader.at = Math.max(reader.at, this.#first);
+        const entry = this.#entries[reader.at - this.#first];
+        if (entry !== undefined) {
+          const place = reader.at++;
+          if (this.#readers.at(-1) === reader) this.#wasRead(entry, reader.at);
+          yield [place, entry.value];
+        } else if (this.#finished) return;
+        else await this.#change();
+      }
+    } finally {
+      this.#leave(reader);
     }
+  }
+
+  /** Another one sets the pace, if there is any. */
+  #leave(reader: Reader): void {
+    const wasNewest = this.#readers.at(-1) === reader;
+    this.#readers.splice(this.#readers.indexOf(reader), 1);
+    const newest = this.#readers.at(-1);
+    if (!wasNewest || newest === undefined) return;
+    const unread = this.#entries.slice(Math.max(0, newest.at - this.#first));
+    this.#unread = unread.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#wake();
   }
 
   #wasRead({ bytes }: Entry, next: number): void {

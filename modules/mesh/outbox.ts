@@ -125,14 +125,15 @@ export class Outbox {
     this.#dueAt = Infinity;
     const batch = this.#take();
     if (batch.length === 0) return;
-    this.#telling = this.#tellAll(batch).then((nextMs) => {
+    this.#telling = this.#tellAll(batch).then((waitMs) => {
       this.#telling = undefined;
-      if (!this.#stopping.signal.aborted) this.#plan(nextMs);
+      // Something urgent may have come until now.
+      if (!this.#stopping.signal.aborted) this.#plan(waitMs ?? this.#delay());
     });
   }
 
-  /** How long to wait before what follows, in ms. */
-  async #tellAll(batch: readonly Telling[]): Promise<number> {
+  /** How long to wait before what follows, in ms; undefined: as usual. */
+  async #tellAll(batch: readonly Telling[]): Promise<number | undefined> {
     const { keyId: peer } = this.#link.peer.identity;
     const { news } = this.#options;
     try {
@@ -141,9 +142,9 @@ export class Outbox {
         // While it was sent something newer may have come.
         if (!this.#pending.has(entry.keyId)) news.heard(entry.keyId, peer);
       }
-      return this.#delay();
+      return undefined;
     } catch (error) {
-      return this.#stopping.signal.aborted ? 0 : this.#failed(batch, error);
+      return this.#stopping.signal.aborted ? undefined : this.#failed(batch, error);
     } finally {
       for (const { entry } of batch) news.release(entry.keyId);
     }
@@ -183,8 +184,8 @@ export class Outbox {
     });
   }
 
-  /** How long to wait before what follows, in ms. */
-  #failed(batch: readonly Telling[], error: unknown): number {
+  /** As {@link #tellAll}. */
+  #failed(batch: readonly Telling[], error: unknown): number | undefined {
     if (isPassing(error)) {
       for (const { entry } of batch) this.#hold(entry.keyId);
       return RETRY_MS;
@@ -192,7 +193,7 @@ export class Outbox {
     const names = batch.map(({ entry }) => entry.identity.name).join(", ");
     const { name } = this.#link.peer.identity;
     this.#options.log("warning", `"${name}" refuses adverts of ${names}: ${errorText(error)}`);
-    return this.#delay();
+    return undefined;
   }
 
   /**

@@ -230,6 +230,8 @@ export class RoutedCarrier implements Carrier {
     const mayBeLate = clock.monotonic() - this.#answeredAt < NEWS_MS_MAX;
     if (present.keyId === this.target && mayBeLate) {
       this.#life = present;
+      // Once: two lives within that time are two.
+      this.#answeredAt = -Infinity;
       return undefined;
     }
     return `"${present.name}" was started again`;

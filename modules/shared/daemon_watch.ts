@@ -56,6 +56,14 @@ export class DaemonWatch implements Disposable {
     this.#heardAt = this.#clock.monotonic();
   };
 
+  /** The same pieces, to be sent to it: who asks for the next one had credit for the one before. */
+  async *heardBy<T>(pieces: AsyncIterable<T>): AsyncGenerator<T, void, void> {
+    for await (const piece of pieces) {
+      yield piece;
+      this.heard();
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#resources.dispose();
   }

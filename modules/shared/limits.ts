@@ -98,8 +98,10 @@ export const ACCOUNTS_MAX = 256;
 /** getent may ask a directory server. */
 export const GETENT_MS_MAX = 5_000;
 
-/** How many nodes are asked, one after the other, when each goes away before it has answered. */
-export const NODES_ASKED_MAX = 3;
+/** For how long nodes are asked, one after the other, when each goes away before it has answered. */
+export const ASKED_MS_MAX = 10_000;
+/** The pause between two of them. */
+export const ASKED_AGAIN_MS = 300;
 
 /** How long commands wait for a new document to count on all nodes that are up. */
 export const PUBLISHED_MS_MAX = 5_000;
@@ -120,3 +122,5 @@ export const LATE_MS = 250;
  * of that, and have ended ten seconds later what nobody but it had carried.
  */
 export const SILENT_MS_MAX = 20_000;
+/** The same for a session, which waits for half a minute itself until there is a way again. */
+export const SESSION_SILENT_MS_MAX = 40_000;

@@ -4,6 +4,7 @@
  * mesh's own affair. What is wrong by then is a problem, in words.
  */
 
+import { EXIT } from "../../modules/shared/exit_code.ts";
 import type { Luck } from "../soak/luck.ts";
 import { blackhole, frozen, linkDown, partition, until } from "../system/rig/mod.ts";
 import { type Machine, STATE } from "./machine.ts";
@@ -105,6 +106,12 @@ export const FAULTS: ReadonlyMap<string, FaultKind> = new Map(Object.entries(
     "revoked": async ({ machines, machine, problem }) => {
       using _excused = machine.excused();
       const { code, stdout, stderr } = await machines.ask("revoke", machine.name, "--json");
+      // Where nobody could be told, people are told to do this.
+      if (code === EXIT.unreachable) {
+        await until("the mesh knows who is revoked", async () => {
+          return (await machines.ask("mesh", "publish")).code !== EXIT.unreachable;
+        }, PATIENCE);
+      }
       // Who is away is told later by the others.
       if (stdout === "") return problem(`Nobody took the revocation: exit ${code}, ${stderr}`);
       await machine.ended();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import * as v from "valibot";
 import {
   JOINER_CONDUITS_MAX,
+  JOINER_MS_MAX,
   JOINER_SILENT_MS_MAX,
   USER_REQUESTS_PER_SECOND_MAX,
 } from "../../../core/limits.ts";
@@ -68,5 +69,27 @@ Deno.test("joiners: what one of them asks is not counted for another one", async
     assert.ok(results.some(({ status }) => status === "rejected"));
     assert.equal(await quiet.request("probe.revive"), "revived");
     for (const calls of [loud, quiet]) await calls.close("done");
+  });
+});
+
+Deno.test("joiners: nobody keeps a place by an answer that does not come", async () => {
+  await inWorld(async (world) => {
+    const slow = verb({
+      action: "join",
+      args: v.unknown(),
+      reply: v.string(),
+      handle: (_args, { signal }) =>
+        new Promise<string>((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+    });
+    const n1 = await world.start("n1", { verbs: { slow } });
+    n1.host.reviving();
+    const joiner = await dial(world, n1, 1);
+    const asked = joiner.request("probe.slow", {}, { deadlineMs: 10 * JOINER_MS_MAX });
+    asked.catch(() => {});
+    await world.pass(JOINER_MS_MAX);
+    assert.equal((await joiner.done).text, "this took too long");
+    await assert.rejects(asked, /this took too long/);
   });
 });

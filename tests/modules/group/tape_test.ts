@@ -43,6 +43,27 @@ Deno.test("tape: the writer waits for the newest reader, and for one to come", a
   assert.ok(rest.length > 4 && rest.length < 9);
 });
 
+Deno.test("tape: when the newest reader leaves, the writer waits for the one before it", async () => {
+  const tape = new Tape();
+  const write = async () => {
+    for (let i = 0; i < 100; i++) {
+      tape.push(new Uint8Array(CHUNK));
+      await tape.room();
+    }
+    tape.finish();
+  };
+  const read: number[] = [];
+  const old = tape.read();
+  const writing = write();
+  read.push((await old.next()).value?.[0] ?? -1);
+  const newest = tape.read();
+  await newest.next();
+  await newest.return();
+  for await (const [place] of old) read.push(place);
+  await writing;
+  assert.deepEqual(read, Array.from({ length: 100 }, (_, i) => i));
+});
+
 Deno.test("tape: when nobody shall wait any more, the writer does not", async () => {
   const tape = new Tape();
   tape.push(new Uint8Array(TAPE_BYTES_MAX));

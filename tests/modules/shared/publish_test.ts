@@ -10,8 +10,13 @@ function meshThat(fails: CallErrorClass): { context: CommandContext; warnings: s
     request: () => Promise.reject(new CallError(fails, `It is ${fails}`)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+  let now = 0;
+  const clock = {
+    monotonic: () => now,
+    sleep: (ms: number) => Promise.resolve(void (now += ms)),
+  };
   const context = {
-    env: { clock: { monotonic: () => 0 } },
+    env: { clock },
     out: { warn: (text: string) => warnings.push(text), detail() {} },
     connect: () => Promise.resolve(client),
   };
