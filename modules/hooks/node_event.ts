@@ -22,8 +22,7 @@ const EVENTS: Readonly<Record<NodeState, HookEvent>> = {
 export function eventOf(node: NodeView, before: NodeView | undefined): NodeEvent | undefined {
   const isSame = before?.state === node.state &&
     (node.state !== "up" || before.instance === node.instance);
-  // Who was never here cannot go, and who has left cannot fail: it is on its way back.
-  const isHere = before !== undefined && (before.state !== "left" || node.state !== "down");
-  if (isSame || (!isHere && node.state !== "up")) return undefined;
+  // Who was never here cannot go.
+  if (isSame || (before === undefined && node.state !== "up")) return undefined;
   return { event: EVENTS[node.state], node };
 }

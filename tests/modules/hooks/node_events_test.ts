@@ -23,6 +23,8 @@ Deno.test("node events: nodes join, fail, come back, leave; of ourselves nothing
   assert.deepEqual(apply({ name: "n1", state: "left" }), ["leave n1"]);
   // Heard of again before there is a way to it.
   assert.deepEqual(apply({ name: "n1", state: "down" }), []);
+  // It was told a second time of who was not back in between.
+  assert.deepEqual(apply({ name: "n1", state: "left" }), []);
   // Started again before anybody saw it go.
   assert.deepEqual(apply({ name: "n1" }), ["join n1"]);
   assert.deepEqual(apply({ name: "n1", instance: "1".repeat(32) }), ["join n1"]);
