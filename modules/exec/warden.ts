@@ -34,6 +34,7 @@ export class Warden {
   readonly #processes: Environment["processes"];
   readonly #groups = new Set<number>();
   #shell: Promise<Shell> | undefined;
+  #isStopped = false;
 
   constructor(processes: Environment["processes"]) {
     this.#processes = processes;
@@ -56,6 +57,7 @@ export class Warden {
 
   /** When nothing runs any more. Idempotent. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     const shell = await this.#shell?.catch(() => undefined);
     this.#shell = undefined;
     await shell?.input.close().catch(() => {
@@ -99,7 +101,8 @@ export class Warden {
       // Somebody killed it: the next one is told of all that run.
       this.#giveUp(told);
       await shell.child.status;
-      await this.#there();
+      // Nobody would end it.
+      if (!this.#isStopped) await this.#there();
     }
   }
 }

@@ -71,3 +71,23 @@ Deno.test("warden: one that was killed, or could not be started, is replaced and
   await until(() => !lives(two.pid), "it has ended");
   await two.status;
 });
+
+// The shell that took its place was never ended.
+Deno.test("warden: one that was killed is not replaced once all is over", async () => {
+  const shells: Child[] = [];
+  const warden = new Warden(processesThat(async (start) => {
+    const shell = await start();
+    shells.push(shell);
+    return shell;
+  }));
+  const program = await sleeper();
+  await warden.watch(program.pid);
+  shells[0]?.kill("SIGKILL");
+  await shells[0]?.status;
+  const forgotten = warden.forget(program.pid);
+  await warden.stop();
+  await forgotten;
+  assert.equal(shells.length, 1);
+  real.signal(-program.pid, "SIGKILL");
+  await program.status;
+});
