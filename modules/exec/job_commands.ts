@@ -1,6 +1,6 @@
 /** The commands of background jobs: what runs where, its output, its end. */
 
-import { CallError, MinimeError, UsageError } from "../../core/mod.ts";
+import { CallError, ConnectionError, MinimeError, UsageError } from "../../core/mod.ts";
 import * as v from "valibot";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
@@ -9,6 +9,7 @@ import { callTargets, type GroupCallOptions } from "../shared/group_client.ts";
 import { failureLines, reportFailures } from "../shared/group_report.ts";
 import type { GroupResult, StreamedItem } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX, SILENT_MS_MAX } from "../shared/limits.ts";
+import { lossOf } from "../shared/lost_daemon.ts";
 import { presentTargetsOf, type Targets } from "../shared/missing_nodes.ts";
 import { compareNames } from "../shared/names.ts";
 import { readSelection } from "../shared/node_selection.ts";
@@ -184,11 +185,13 @@ async function followLogs(
       }
     },
   };
-  const result = follow
-    ? await askForLong(context, client, nodes, asked, options)
-    : await ask(client, nodes, { ...asked, deadlineMs: JOB_MS_MAX, signal }, options);
-  lines.finish();
-  return result;
+  try {
+    return follow
+      ? await askForLong(context, client, nodes, asked, options)
+      : await ask(client, nodes, { ...asked, deadlineMs: JOB_MS_MAX, signal }, options);
+  } finally {
+    lines.finish();
+  }
 }
 
 function warnOfCuts({ out }: CommandContext, found: Found): void {
@@ -210,7 +213,11 @@ async function ask(
   }));
 }
 
-/** As long as it takes; not of a daemon that says nothing any more. */
+/**
+ * As long as it takes; not of a daemon that says nothing any more.
+ *
+ * @throws ConnectionError when that is lost: its exit code is not that of a job which ended with 1
+ */
 async function askForLong(
   { env, out, signal }: CommandContext,
   client: MeshClient,
@@ -227,7 +234,12 @@ async function askForLong(
     onQuiet: (text) => out.warn(text),
   });
   const long = { ...asked, deadlineMs: GROUP_MS_MAX, signal: silence.signal };
-  return await ask(client, nodes, long, options);
+  try {
+    return await ask(client, nodes, long, options);
+  } catch (cause) {
+    const { reason } = lossOf({ via: client.via.name, error: cause });
+    throw new ConnectionError("other", reason, { cause });
+  }
 }
 
 /** Those that are named; without a name all that are up, since nobody knows where a job runs. */
