@@ -12,7 +12,7 @@ export interface ProgramResult {
 
 /**
  * Rejects with NotFoundError when there is no such program, and with the signal's reason when that
- * aborts: then it is killed.
+ * aborts: then it is killed. What it has started may hold its output open, which is not waited for.
  */
 export async function runProgram(
   { processes }: Pick<Environment, "processes">,
@@ -21,24 +21,26 @@ export async function runProgram(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<ProgramResult> {
   const child = await processes.spawn(program, { args, stdout: "piped", stderr: "piped" });
-  const end = () => child.kill("SIGKILL");
+  const out = (child.stdout as ReadableStream<Uint8Array>).getReader();
+  const err = (child.stderr as ReadableStream<Uint8Array>).getReader();
+  const end = () => {
+    child.kill("SIGKILL");
+    for (const reader of [out, err]) void reader.cancel();
+  };
   signal?.addEventListener("abort", end);
   if (signal?.aborted) end();
-  const [stdout, stderr, { code }] = await Promise.all([
-    textOf(child.stdout as ReadableStream<Uint8Array>),
-    textOf(child.stderr as ReadableStream<Uint8Array>),
-    child.status,
-  ]);
+  const [stdout, stderr, { code }] = await Promise.all([textOf(out), textOf(err), child.status]);
   signal?.removeEventListener("abort", end);
   signal?.throwIfAborted();
   return { code, stdout, stderr };
 }
 
-async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+async function textOf(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
-  for await (const chunk of stream) {
-    if (text.length < PROGRAM_TEXT_CHARACTERS_MAX) text += decoder.decode(chunk, { stream: true });
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    if (text.length < PROGRAM_TEXT_CHARACTERS_MAX) text += decoder.decode(value, { stream: true });
   }
-  return text;
 }
