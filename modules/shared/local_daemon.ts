@@ -110,9 +110,11 @@ export async function onlyDaemon(
   const [first] = found;
   if (first !== undefined && found.length === 1) return first;
   for (const { calls } of found) void calls.close("client is done");
-  if (first === undefined) {
-    const waiting = await waitingDaemon(env, { meshes, node });
-    if (waiting !== undefined) return waiting;
+  const waiting = first === undefined ? await waitingDaemons(env, { meshes, node }) : [];
+  const [waits] = waiting;
+  if (waits !== undefined && waiting.length === 1) return waits;
+  const one = first ?? waits;
+  if (one === undefined) {
     const what = node === undefined ? "No daemon" : `No daemon "${node}"`;
     const where = meshName === undefined ? "" : ` in mesh "${meshName}"`;
     throw new ConnectionError(
@@ -120,27 +122,29 @@ export async function onlyDaemon(
       `${what} that is yours answers on this machine${where}`,
     );
   }
-  const names = found.map(({ name, mesh }) => `${name} of mesh "${mesh}"`).join(", ");
+  const names = [...found, ...waiting].map(({ name, mesh }) => `${name} of mesh "${mesh}"`)
+    .join(", ");
   throw new UsageError(`Several daemons run on this machine: ${names}`, {
-    hint: `Say which: --name ${first.name}, --mesh ${first.mesh}`,
+    hint: `Say which: --name ${one.name}, --mesh ${one.mesh}`,
   });
 }
 
-/** Undefined when there is none. */
-async function waitingDaemon(
+async function waitingDaemons(
   env: LocalNeeds["env"],
   { meshes, node }: { readonly meshes: readonly string[]; readonly node: string | undefined },
-): Promise<WaitingLocalDaemon | undefined> {
+): Promise<WaitingLocalDaemon[]> {
+  const found: WaitingLocalDaemon[] = [];
   for (const mesh of meshes) {
     for (const { name, paths } of await localNodes(env, mesh)) {
       if (node !== undefined && name !== node) continue;
       const process = await livingProcess(env, paths.pid);
       const text = process && await readPrivateFile(env, paths.waiting);
       if (process === undefined || text === undefined) continue;
-      return { name, mesh, pid: process.pid, what: new TextDecoder().decode(text).trim() };
+      const what = new TextDecoder().decode(text).trim();
+      found.push({ name, mesh, pid: process.pid, what });
     }
   }
-  return undefined;
+  return found;
 }
 
 async function reach(
