@@ -154,8 +154,8 @@ export const reload = command({
     "Hosts, segment, discover, hooks and log_level count at once; links that stay are not " +
     "touched. What counts later is named: [policy], with its limits, once it is signed, on all nodes " +
     "(minime mesh publish); groups with another certificate (boot --install, mesh provision); where it " +
-    "listens from the next start on. A file with a mistake changes nothing, and says what is wrong. " +
-    "SIGHUP does the same.",
+    "listens from the next start on. A file with a mistake changes nothing, and says what is wrong; of " +
+    "a daemon that waits for its certificate the log says it. SIGHUP does the same.",
   examples: [
     ["minime reload", "after a change of /etc/minime/lab/mesh.toml"],
     ["minime mesh publish --config mesh.toml", "after one of [policy], where the root key is"],

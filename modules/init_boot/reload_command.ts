@@ -1,6 +1,7 @@
 /** `minime reload`: the daemon of this machine reads its mesh file again. */
 
 import * as v from "valibot";
+import { ConnectionError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { onlyDaemon } from "../shared/local_daemon.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
@@ -16,9 +17,14 @@ export async function runReload(
   const daemon = await onlyDaemon(context, name);
   if (!("calls" in daemon)) {
     const { pid, name: node, what } = daemon;
-    env.processes.signal(pid, "SIGHUP");
+    if (!env.processes.signal(pid, "SIGHUP")) {
+      const text = `The daemon "${node}" of this machine has just ended: nothing was read`;
+      throw new ConnectionError("other", text);
+    }
     if (json) return out.json({ node, waiting: what });
-    return out.print(`"${node}" reads its mesh file again, and asks at once. ${what}`);
+    out.print(`"${node}" reads its mesh file again, and asks at once. ${what}`);
+    // It answers nobody, and only it knows where its file lies.
+    return out.note("Its log says whether it could use the file");
   }
   const { calls, name: node } = daemon;
   try {
