@@ -27,7 +27,7 @@ import {
 } from "../../core/mod.ts";
 import { issueAgain } from "../keys/mod.ts";
 import { type Authority, KEY_BYTES, needsNow } from "../shared/authority.ts";
-import { chance, lessByChance } from "../shared/chance.ts";
+import { lessByChance, shuffled } from "../shared/chance.ts";
 import { dialEndpoints } from "../shared/host_endpoints.ts";
 import type { MeshHost } from "../shared/mesh_file.ts";
 import { RENEWAL_DOMAIN, renewalBytes, RenewedSchema } from "../shared/renewal_verbs.ts";
@@ -213,12 +213,7 @@ async function carriedChain(
     !registrars.has(host) && mayDial(file.host, host) && placesOf([host]).length > 0
   );
   if (others.length === 0) return undefined;
-  const couriers = others
-    .map((host) => ({ host, place: chance(env.random) }))
-    .sort((a, b) => a.place - b.place)
-    .slice(0, COURIERS_ASKED_MAX)
-    .map(({ host }) => host);
-  const whom = placesOf(couriers);
+  const whom = placesOf(shuffled(others, env.random).slice(0, COURIERS_ASKED_MAX));
   const chain = await firstChain(env, primitives, { ...asking, whom, why: [] });
   // Why each of them did not would be another text each time, and is of less use than the above.
   if (chain === undefined) why.push("nor through another host of the mesh file");

@@ -98,7 +98,9 @@ export class Copies {
     using first = new FirstSignal(context.signal, stopping);
     const { signal } = first;
     // Others may have waited too, and one of them has the place now.
-    while (this.#copies.has(name)) await this.#whenFree(name, signal);
+    for (let other; (other = this.#copies.get(name)) !== undefined;) {
+      await this.#whenOver(other, signal);
+    }
     const { leave, onStalled } = this.#enter(name, principal);
     try {
       return yield* runAgent({
@@ -118,9 +120,7 @@ export class Copies {
    * A copy whose sender has died ends after a while, and the same command that is given again must not
    * fail because of it.
    */
-  async #whenFree(name: string, signal: AbortSignal): Promise<void> {
-    const other = this.#copies.get(name);
-    if (other === undefined) return;
+  async #whenOver(other: { readonly over: Promise<void> }, signal: AbortSignal): Promise<void> {
     const { clock } = this.#host.env;
     const late = () => new CallError("busy", "Another copy of yours to that place is under way");
     await withTimeLimit((limit) => {

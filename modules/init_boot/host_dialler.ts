@@ -12,7 +12,7 @@ import {
   type Log,
   type Timer,
 } from "../../core/mod.ts";
-import { chance, lessByChance } from "../shared/chance.ts";
+import { lessByChance, shuffled } from "../shared/chance.ts";
 import { dialLink } from "../shared/dial_link.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import {
@@ -68,9 +68,8 @@ export class HostDialler {
     const before = this.#targets;
     const reachable = hosts.filter(({ endpoints }) => endpoints.length > 0);
     // By chance, or all of a big mesh would begin with the same host.
-    const order = reachable.map((host) => ({ host, place: chance(this.#options.env.random) }))
-      .sort((a, b) => a.place - b.place);
-    this.#targets = new Map(order.map(({ host }) => {
+    const order = shuffled(reachable, this.#options.env.random);
+    this.#targets = new Map(order.map((host) => {
       const known = before.get(host.name);
       const same = known !== undefined &&
         known.host.endpoints.join() === host.endpoints.join();

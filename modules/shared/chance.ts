@@ -12,3 +12,10 @@ export function chance(random: Random): number {
 export function lessByChance(ms: number, random: Random): number {
   return ms * (1 - chance(random) / 2);
 }
+
+/** All of them, in an order of chance. */
+export function shuffled<T>(items: readonly T[], random: Random): T[] {
+  return items.map((item) => ({ item, place: chance(random) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
+}
