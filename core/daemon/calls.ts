@@ -17,6 +17,7 @@ import type { UserLimits } from "./user_limits.ts";
 
 const STREAM_STEP = 2;
 const STREAM_MAX = 0xffff_ffff - STREAM_STEP;
+const TOO_MUCH = `More than ${INCOMING_BYTES_MAX} bytes of requests at once`;
 
 export interface CallsOptions {
   readonly conduit: Conduit;
@@ -173,7 +174,8 @@ export class Calls implements Caller {
     if (message.kind === KIND.cancel) {
       incoming?.abort(new CallError("cancelled", "Cancelled by the caller"));
     } else if (message.kind === KIND.item && !this.#mayHold(message.weight)) {
-      incoming?.abort(tooMuch());
+      // It has begun: "busy" would say that it may be asked again, for nothing was done.
+      incoming?.abort(new CallError("failed", TOO_MUCH));
     } else incoming?.receive(message);
   }
 
@@ -227,7 +229,7 @@ export class Calls implements Caller {
     if (this.#running.size >= streamsMax) {
       return new CallError("busy", `More than ${streamsMax} requests at once`);
     }
-    if (!this.#mayHold(message.weight)) return tooMuch();
+    if (!this.#mayHold(message.weight)) return new CallError("busy", TOO_MUCH);
     return limits?.enter();
   }
 
@@ -237,10 +239,6 @@ export class Calls implements Caller {
       // The conduit closed meanwhile: the caller knows.
     });
   }
-}
-
-function tooMuch(): CallError {
-  return new CallError("busy", `More than ${INCOMING_BYTES_MAX} bytes of requests at once`);
 }
 
 /** A conduit that swallows the answer to an event. */

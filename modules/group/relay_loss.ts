@@ -12,6 +12,8 @@ export function relayLoss(error: unknown, at: string): Pick<Detail, "reason" | "
   if (error instanceof CallError && error.class === "unreachable") {
     return { reason: `Lost at "${at}": ${text}`, ran: "maybe" };
   }
-  const began = error instanceof CallError && error.class === "failed";
-  return { reason: `Relay "${at}" did not take it: ${text}`, ran: began ? "maybe" : "never" };
+  if (error instanceof CallError && error.class === "failed") {
+    return { reason: `Relay "${at}" gave it up: ${text}`, ran: "maybe" };
+  }
+  return { reason: `Relay "${at}" did not take it: ${text}`, ran: "never" };
 }

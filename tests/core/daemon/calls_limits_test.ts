@@ -205,9 +205,17 @@ Deno.test("streams: a number that is still in use at the callee is busy, and har
 });
 
 Deno.test("limits: bodies and unread items of one peer are bounded together, however many its requests", async () => {
-  const serve = serving({ "a.hangs": never, "a.echo": ({ body }) => body });
+  const serve = serving({
+    "a.hangs": never,
+    "a.echo": ({ body }) => body,
+    "a.begins": async ({ input }) => {
+      for await (const _ of input);
+    },
+  });
   const { calls, hand } = handDriven({ serve });
   const taker = new Taker(hand);
+  const begun = 9_999;
+  await hand.send(message(undefined, { kind: KIND.request, verb: "a.begins", stream: begun }));
   const large = new Uint8Array(MESSAGE_BYTES_MAX - 16);
   const count = INCOMING_BYTES_MAX / MESSAGE_BYTES_MAX;
   for (let i = 0; i < count; i++) {
@@ -224,6 +232,11 @@ Deno.test("limits: bodies and unread items of one peer are bounded together, how
   const refused = await taker.next();
   assert.deepEqual([refused.stream, refused.kind], [last, KIND.error]);
   assert.deepEqual(refused.body, { class: "busy", message: text });
+  // Whoever is told "busy" believes that nothing was done, and asks again.
+  await hand.send(message(large, { kind: KIND.item, stream: begun }));
+  const given = await taker.next();
+  assert.deepEqual([given.stream, given.kind], [begun, KIND.error]);
+  assert.deepEqual(given.body, { class: "failed", message: text });
   const done = calls.done;
   await hand.close("over");
   await taker.rest();
