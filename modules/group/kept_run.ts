@@ -30,6 +30,9 @@ export class KeptRun {
   readonly #controller = new AbortController();
   #outcome: Promise<Outcome> | undefined;
   #carriers = 0;
+  /** How many ever carried it; and of those who let go, without cancelling it, the newest one's number. */
+  #carried = 0;
+  #newestLost = 0;
   #orphaned: Timer | undefined;
   #call: Call | undefined;
   /** Place of the next item of input. */
@@ -81,9 +84,10 @@ export class KeptRun {
   /** For one more that carries it, until it lets go. */
   carry(): Run {
     this.#carriers++;
+    const number = ++this.#carried;
     this.#orphaned?.cancel();
     let carries = true;
-    const release = () => {
+    const letGo = () => {
       if (carries && --this.#carriers === 0 && !this.finished) this.#waitForAnother();
       carries = false;
     };
@@ -92,11 +96,16 @@ export class KeptRun {
       items: () => this.tape.read(),
       ...this.#inputOfOne(),
       cancel: () => {
-        release();
-        // By another way it may be wanted still.
-        if (this.#carriers === 0) this.cancel("Operation was cancelled");
+        // Whoever let go has no say any more. By another way it may be wanted still; and if a newer way
+        // was lost, the origin seeks one that is newer again.
+        const isWanted = !carries || this.#carriers > 1 || number < this.#newestLost;
+        letGo();
+        if (!isWanted) this.cancel("Operation was cancelled");
       },
-      release,
+      release: () => {
+        if (carries) this.#newestLost = Math.max(this.#newestLost, number);
+        letGo();
+      },
     };
   }
 

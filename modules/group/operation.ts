@@ -169,8 +169,9 @@ export class Operation {
 
   /** Nobody wants it any more, here and below. Idempotent. */
   cancel(): void {
-    this.detach();
+    // Whoever has let go of a run cannot cancel it.
     for (const run of this.#runs) run.cancel();
+    this.detach();
     this.#cancelled.abort(new CallError("cancelled", "Operation was cancelled"));
   }
 

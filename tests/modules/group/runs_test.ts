@@ -122,6 +122,25 @@ Deno.test("runs: cancelling the last of its copies cancels the run", () => {
   assert.equal(core.signals[0]?.aborted, true);
 });
 
+// A relay whose own caller had died gave up ten seconds later what a third way was about to bring.
+Deno.test("runs: who gives up cancels its own way alone, also when a newer one was lost meanwhile", () => {
+  const { clock, core, runs } = setUp();
+  const first = runs.run(work(1), 1_000);
+  const second = runs.run(work(1), 1_000);
+  second.release();
+  first.cancel();
+  assert.equal(core.signals[0]?.aborted, false);
+  const third = runs.run(work(1), 1_000);
+  assert.deepEqual(clock.timers.map(({ cancelled }) => cancelled), [true]);
+  // It let go long ago.
+  first.cancel();
+  third.release();
+  third.cancel();
+  assert.equal(core.signals[0]?.aborted, false);
+  clock.timers[1]?.run();
+  assert.equal(core.signals[0]?.aborted, true);
+});
+
 Deno.test("runs: too many at once are refused with a reason, and room comes back", async () => {
   const { clock, core, runs } = setUp();
   const started = Array.from({ length: RUNS_MAX }, (_, i) => runs.run(work(i), 1_000));
