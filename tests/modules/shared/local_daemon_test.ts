@@ -2,10 +2,16 @@
 
 import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import { UsageError } from "../../../core/mod.ts";
-import { onlyDaemon } from "../../../modules/shared/local_daemon.ts";
+import { Calls, type Clock, type Conduit, UnixFront, UsageError } from "../../../core/mod.ts";
+import { localDaemons, onlyDaemon } from "../../../modules/shared/local_daemon.ts";
 import { writePidFile } from "../../../modules/shared/pid_file.ts";
-import { makeStateFolder, statePaths, stateRoot } from "../../../modules/shared/state_folder.ts";
+import {
+  makeStateFolder,
+  placeSocket,
+  statePaths,
+  stateRoot,
+} from "../../../modules/shared/state_folder.ts";
+import { until } from "../../support/wait.ts";
 import { makePlace, type Place } from "./place.ts";
 
 /** As this process would leave it behind while it waits. */
@@ -41,4 +47,46 @@ Deno.test("local daemon: of several that wait the one that is meant must be name
     return true;
   });
   assert.deepEqual(await onlyDaemon(needs, "n1"), n1);
+});
+
+// Each frozen one cost a second, one after the other.
+Deno.test("local daemon: many that are frozen are not waited for one after the other", async () => {
+  using place = makePlace({ XDG_STATE_HOME: "{folder}" });
+  const real = createRealEnvironment();
+  /** Nobody is ever given up for his silence: who is waited for alone is waited for in vain. */
+  const clock: Clock = Object.create(real.clock, {
+    after: {
+      value: (ms: number, run: () => void) =>
+        ms < 1_000 ? real.clock.after(ms, run) : { cancel: () => {} },
+    },
+  });
+  const env = { ...real, ...place.env, clock };
+  await using open = new AsyncDisposableStack();
+  const conduits: Conduit[] = [];
+  const names = ["n1", "n2", "n3", "n4", "n5", "n6"];
+  for (const name of names) {
+    const paths = statePaths(stateRoot(env), "lab", name);
+    await makeStateFolder(env, paths);
+    const { socket } = await placeSocket(env, paths.folder, "sock");
+    const front = new UnixFront({ ...env, log: () => {} });
+    const listener = await front.listen(`unix:${socket}`, (conduit) => {
+      conduits.push(conduit);
+      if (name === names.at(-1)) new Calls({ conduit, clock, dialled: false, serve: () => ({}) });
+    });
+    open.defer(() => listener.close());
+  }
+  const needs = { env, out: { detail: () => {} }, signal: new AbortController().signal };
+  let answered: string | undefined;
+  const done = (async () => {
+    for await (const { name, calls } of localDaemons(needs, { mesh: "lab" })) {
+      answered = name;
+      await calls.close("seen");
+      return;
+    }
+  })();
+  await until(() => answered !== undefined, "somebody answers");
+  await done;
+  assert.equal(answered, "n6");
+  assert.equal(conduits.length, names.length);
+  await Promise.all(conduits.map((conduit) => conduit.close("over")));
 });
