@@ -21,6 +21,8 @@ export async function startJob(
     readonly nodes: readonly string[];
     /** Those that were meant as well, and are not there. */
     readonly missing: readonly NodeFailure[];
+    /** As for `group.call`. */
+    readonly expected: readonly string[];
     readonly order: Omit<RunOrderInput, "run" | "nodeset">;
     readonly as: string;
     readonly connectMs: number;
@@ -35,6 +37,7 @@ export async function startJob(
   const outcome = new Outcome(parts.missing);
   const calling = callGroup(client, {
     targets: foldNodeset(nodes),
+    expected: foldNodeset(parts.expected),
     signed,
     startBy: env.clock.now() + connectMs,
     deadlineMs: connectMs + END_MS,

@@ -3,7 +3,7 @@
 import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { targetsOf } from "../shared/missing_nodes.ts";
+import { groupTargetsOf, type Targets, targetsOf } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { startJob } from "./background.ts";
 import type { execOptions } from "./commands.ts";
@@ -45,7 +45,11 @@ export async function runExec(
   await using client = await context.connect(
     connectMs === undefined ? {} : { timeoutMs: connectMs },
   );
-  const { names: nodes, missing } = await targetsOf(context, client, selection);
+  const inSessions = options.private || options.terminal;
+  const { names: nodes, missing, expected = [] }: Targets =
+    await (inSessions
+      ? targetsOf(context, client, selection)
+      : groupTargetsOf(context, client, selection));
   if (nodes.length === 0) return report(context, new Outcome(missing));
   const as = options.user ?? "$user";
   if (options.terminal) {
@@ -60,7 +64,8 @@ export async function runExec(
   }
   if (options.bg) {
     const startMs = connectMs ?? CONNECT_MS_DEFAULT;
-    const parts = { client, nodes, missing, order, as, connectMs: startMs, name: options.name };
+    const { name } = options;
+    const parts = { client, nodes, missing, expected, order, as, connectMs: startMs, name };
     return report(context, await startJob(context, parts));
   }
   const sink = await sinkOf(context, options, nodes);
@@ -68,6 +73,7 @@ export async function runExec(
   const common = {
     nodes,
     missing,
+    expected,
     order,
     as,
     connectMs: connectMs ?? CONNECT_MS_DEFAULT,

@@ -40,6 +40,8 @@ export interface ExecutionOptions {
   readonly nodes: readonly string[];
   /** Those that were meant as well, and are not there. @default none */
   readonly missing?: readonly NodeFailure[];
+  /** As for `group.call`. @default nobody */
+  readonly expected?: readonly string[];
   readonly order: Omit<RunOrderInput, "run" | "nodeset" | "stdin">;
   /** The unix user; see SignOptions.as. */
   readonly as: string;
@@ -200,13 +202,15 @@ export class Execution {
     signed: Uint8Array,
     silence: DaemonWatch,
   ): Promise<GroupResult> {
-    const { client, env: { clock }, connectMs, order, stdin, sink, onProgress } = this.#options;
+    const { client, env: { clock }, connectMs, order, stdin, sink, onProgress, expected = [] } =
+      this.#options;
     const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
     using input = stdin?.open();
     for (const name of nodes) this.#begun.add(name);
     this.#startBy = clock.monotonic() + connectMs;
     return await callGroup(client, {
       targets: foldNodeset(nodes),
+      expected: foldNodeset(expected),
       signed,
       startBy: clock.now() + connectMs,
       deadlineMs: timeoutMs === undefined

@@ -206,8 +206,8 @@ async function ask(
   { verb, args, ...more }: Asked,
   { user }: Pick<OptionsOf<typeof jobOptions>, "user">,
 ): Promise<GroupResult> {
-  return await callTargets(client, nodes, async () => ({
-    signed: await client.sign(verb, args, { targets: nodes.names, as: user ?? "$user" }),
+  return await callTargets(client, nodes, async (all) => ({
+    signed: await client.sign(verb, args, { targets: all, as: user ?? "$user" }),
     bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
     ...more,
   }));

@@ -19,6 +19,8 @@ import { SummarySchema } from "./summary.ts";
 
 export interface PushOptions {
   readonly nodes: readonly string[];
+  /** As for `group.call`. @default nobody */
+  readonly expected?: readonly string[];
   readonly as: string;
   readonly connectMs: number;
   readonly order: Pick<WriteOrder, "path" | "single" | "stalledMs">;
@@ -30,7 +32,7 @@ export interface PushOptions {
 export async function pushToAll(
   { env, signal }: Pick<CommandContext, "env" | "signal">,
   client: MeshClient,
-  { nodes, as, connectMs, source, ...options }: PushOptions,
+  { nodes, expected = [], as, connectMs, source, ...options }: PushOptions,
 ): Promise<Account> {
   const run = toHex(env.random.bytes(16));
   const order: WriteOrder = { ...options.order, run, input: "hashed" };
@@ -49,6 +51,7 @@ export async function pushToAll(
     account.add(
       await callGroup(client, {
         targets: foldNodeset(nodes),
+        expected: foldNodeset(expected),
         signed,
         startBy: env.clock.now() + connectMs,
         deadlineMs: GROUP_MS_MAX,

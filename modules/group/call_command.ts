@@ -6,7 +6,7 @@ import { formatFold } from "../shared/fold.ts";
 import { callTargets } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
 import type { GroupResult } from "../shared/group_result.ts";
-import { targetsOf } from "../shared/missing_nodes.ts";
+import { groupTargetsOf } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { printable } from "../shared/text.ts";
 import type { callOptions } from "./commands.ts";
@@ -27,15 +27,15 @@ export async function runCall(
   const step = { verb, ...(json === undefined ? {} : { args: parseArguments(json) }) };
   const selection = await readSelection(context, options);
   await using client = await context.connect();
-  const targets = await targetsOf(context, client, selection);
+  const targets = await groupTargetsOf(context, client, selection);
   const { kind } = options.reduce;
   const all = targets.names.length + targets.missing.length;
-  const result = await callTargets(client, targets, async () => ({
+  const result = await callTargets(client, targets, async (nodes) => ({
     reduce: options.reduce,
     deadlineMs: options.timeout,
     signal,
     ...(options.sign
-      ? { signed: await client.sign(verb, step.args, { targets: targets.names }) }
+      ? { signed: await client.sign(verb, step.args, { targets: nodes }) }
       : { steps: [step] }),
     onPart: ({ answered, failures }) =>
       out.progress(`${answered.size + failures.size} of ${plural(all, "node")}`),

@@ -10,6 +10,7 @@ import { CallError, type Context, type Module, type ModuleHost, verb } from "../
 import { GroupCallSchema } from "../shared/group_request.ts";
 import { GroupReplySchema } from "../shared/group_result.ts";
 import { MeshFollower } from "../shared/mesh_follower.ts";
+import { UnheardSchema } from "../shared/mesh_view.ts";
 import { FirstView } from "./first_view.ts";
 import { originate, type OriginStation } from "./origin.ts";
 import { relay } from "./relay.ts";
@@ -32,7 +33,10 @@ export function createGroup(): Module {
     const { clock } = env;
     const picture = await mesh.picture;
     const settled = (signal: AbortSignal) => module("mesh").request("mesh.settled", {}, { signal });
-    return { env, clock, links, picture, runs, firstView, settled, selfName: self.name };
+    const unheard = async (names: readonly string[], signal: AbortSignal) =>
+      v.parse(UnheardSchema, await module("mesh").request("mesh.unheard", { names }, { signal }));
+    const selfName = self.name;
+    return { env, clock, links, picture, runs, firstView, settled, unheard, selfName };
   }
 
   return {

@@ -21,8 +21,8 @@ import {
   GROUP_START_MS_DEFAULT,
   GROUP_TARGETS_MAX,
 } from "../shared/limits.ts";
-import type { MeshPicture } from "../shared/mesh_view.ts";
-import { foldNodeset, parseNodeset } from "../shared/nodeset.ts";
+import type { MeshPicture, Unheard } from "../shared/mesh_view.ts";
+import { foldNodeset, listNodeset, parseNodeset } from "../shared/nodeset.ts";
 import { sourceOf } from "../shared/node_selection.ts";
 import { sortedNames } from "../shared/names.ts";
 import { didYouMean } from "../shared/suggest.ts";
@@ -50,6 +50,8 @@ export interface OriginStation extends Station {
   readonly firstView: FirstView;
   /** Resolves when all nodes are all of them, also where the daemon has just started. */
   readonly settled: (signal: AbortSignal) => Promise<unknown>;
+  /** Which of these names no node has of which this daemon ever heard, and since when it listens. */
+  readonly unheard: (names: readonly string[], signal: AbortSignal) => Promise<Unheard>;
 }
 
 export async function* originate(
@@ -60,7 +62,11 @@ export async function* originate(
   const { clock, picture } = station;
   const begunAt = clock.monotonic();
   if (asksMesh(args.targets)) await station.settled(context.signal);
-  const names = await station.firstView.choose(() => freeze(args.targets, picture), context);
+  const absent = await absentOf(station, args, context);
+  const names = await station.firstView.choose(
+    () => freeze(args.targets, { picture, absent: absent.names }),
+    context,
+  );
   const work = workOf(args, station.env);
   const targets = new Map(names.entries());
   const report = new Report(work, names);
@@ -90,7 +96,7 @@ export async function* originate(
   let complete = false;
   try {
     signal.throwIfAborted();
-    operation.send();
+    send(operation, { targets, absent, selfName: station.selfName });
     if (work.input) passInput(operation, context);
     const partials = operation.partials();
     for (;;) {
@@ -108,28 +114,76 @@ export async function* originate(
   }
 }
 
+/** To all but those that are not there. */
+function send(
+  operation: Operation,
+  { targets, absent, selfName }: {
+    readonly targets: ReadonlyMap<number, string>;
+    readonly absent: Absent;
+    readonly selfName: string;
+  },
+): void {
+  if (absent.names.size === 0) return operation.send();
+  const isAbsent = ([, name]: readonly [number, string]) => absent.names.has(name);
+  const indices = [...targets].filter(isAbsent).map(([index]) => index);
+  const reason = `Not seen since "${selfName}" started`;
+  operation.fail(indices, { reason, ran: "never", since: absent.since });
+  operation.send(new Map([...targets].filter((target) => !isAbsent(target))));
+}
+
 /** Who is meant depends on who is there: all, groups, patterns. */
 function asksMesh(targets: string): boolean {
   return targets === "" || /[@*?]/.test(targets);
 }
 
+/** Of whom the caller expects: who is not there, which is no mistake. */
+interface Absent {
+  readonly names: ReadonlySet<string>;
+  /** Unix ms. */
+  readonly since: number;
+}
+
+const NOBODY: Absent = { names: new Set(), since: 0 };
+
+async function absentOf(
+  { picture, unheard }: OriginStation,
+  { expected }: GroupCall,
+  { signal }: Pick<Context, "signal">,
+): Promise<Absent> {
+  if (expected === undefined || expected === "") return NOBODY;
+  const names = readNames(() => listNodeset(expected, { namesMax: GROUP_TARGETS_MAX }))
+    .filter((name) => picture.byName(name) === undefined);
+  if (names.length === 0) return NOBODY;
+  const answer = await unheard(names, signal);
+  return { names: new Set(answer.names), since: answer.since };
+}
+
 /** The list that all indices mean from now on. Throws CallError "invalid". */
-function freeze(text: string, picture: MeshPicture): readonly string[] {
+function freeze(
+  text: string,
+  { picture, absent }: { readonly picture: MeshPicture; readonly absent: ReadonlySet<string> },
+): readonly string[] {
   const present = picture.nodes.filter(({ state }) => state !== "left");
-  let names: readonly string[];
-  try {
-    names = text === ""
+  const names = readNames(() =>
+    text === ""
       ? sortedNames(present.map(({ name }) => name))
-      : parseNodeset(text, sourceOf(present), { namesMax: NAMES_EXPANDED_MAX });
-  } catch (error) {
-    if (error instanceof UsageError) throw new CallError("invalid", error.message);
-    throw error;
-  }
-  const unknown = names.filter((name) => picture.byName(name) === undefined);
+      : parseNodeset(text, sourceOf(present), { namesMax: NAMES_EXPANDED_MAX })
+  );
+  const unknown = names.filter((name) => picture.byName(name) === undefined && !absent.has(name));
   if (unknown.length > 0) throw unknownNames(unknown, picture);
   if (names.length === 0) throw new CallError("invalid", "No node is selected");
   if (names.length <= GROUP_TARGETS_MAX) return names;
   throw new CallError("invalid", `${names.length} nodes are more than ${GROUP_TARGETS_MAX}`);
+}
+
+/** What is wrong with a set is the caller's mistake. */
+function readNames(read: () => readonly string[]): readonly string[] {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UsageError) throw new CallError("invalid", error.message);
+    throw error;
+  }
 }
 
 function unknownNames(unknown: readonly string[], picture: MeshPicture): CallError {

@@ -24,8 +24,8 @@ export async function runRenew(
   const { client, view: { nodes } } = await reachMesh(context);
   await using _client = client;
   const targets = await targetsAmong(context, client, { nodes, selection });
-  const result = await callTargets(client, targets, async () => ({
-    signed: await client.sign(VERB, {}, { targets: targets.names }),
+  const result = await callTargets(client, targets, async (nodes) => ({
+    signed: await client.sign(VERB, {}, { targets: nodes }),
     signal,
   }));
   const renewed = [...result.values].map(([name, value]) => {

@@ -31,8 +31,8 @@ export async function runLog(context: CommandContext, options: Options): Promise
   const { signal, env, out } = context;
   await using client = await context.connect();
   const targets = await presentTargetsOf(context, client, selection);
-  const result = await callTargets(client, targets, async () => ({
-    signed: await client.sign("log.read", argsOf(options), { targets: targets.names }),
+  const result = await callTargets(client, targets, async (nodes) => ({
+    signed: await client.sign("log.read", argsOf(options), { targets: nodes }),
     deadlineMs: options.follow ? GROUP_MS_MAX : LOG_MS_MAX,
     signal,
     onItems: async (items) => {

@@ -16,6 +16,7 @@ import {
 } from "./group_result.ts";
 import { GROUP_MS_DEFAULT, GROUP_SLACK_MS } from "./limits.ts";
 import type { Targets } from "./missing_nodes.ts";
+import { sortedNames } from "./names.ts";
 import { foldNodeset } from "./nodeset.ts";
 
 export interface GroupCallOptions extends Omit<GroupCallInput, "progress" | "stream" | "input"> {
@@ -82,19 +83,21 @@ export async function callGroup(caller: Caller, options: GroupCallOptions): Prom
 }
 
 /**
- * As {@link callGroup}, of those that can be asked; those that are missing are part of the result. `order`
- * is called only if there is anybody to be asked.
+ * As {@link callGroup}, of all that are meant: those that are missing are accounted for as all others.
+ * `order` gets their names.
  */
 export async function callTargets(
   caller: Caller,
-  { names, missing }: Targets,
-  order: () => Promise<Omit<GroupCallOptions, "targets">>,
+  { names, missing, expected = [] }: Targets,
+  order: (nodes: readonly string[]) => Promise<Omit<GroupCallOptions, "targets" | "expected">>,
 ): Promise<GroupResult> {
-  const result = names.length === 0
-    ? new GroupResult()
-    : await callGroup(caller, { ...await order(), targets: foldNodeset(names) });
-  result.miss(missing);
-  return result;
+  const absent = missing.map(({ name }) => name);
+  const nodes = sortedNames([...names, ...absent]);
+  return await callGroup(caller, {
+    ...await order(nodes),
+    targets: foldNodeset(nodes),
+    expected: foldNodeset([...expected, ...absent]),
+  });
 }
 
 /** Rejects with what `input` throws. */

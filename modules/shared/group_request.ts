@@ -93,6 +93,11 @@ export const GroupCallSchema = v.pipe(
     id: v.optional(GroupIdSchema),
     /** Nodeset; groups and `*` mean what the called node knows. Empty: all nodes that did not leave. */
     targets: v.optional(v.pipe(v.string(), v.maxLength(NODESET_CHARACTERS_MAX)), ""),
+    /**
+     * Nodeset: of the targets those that are nodes by the caller's own record. One of them of which the
+     * called daemon never heard is unreachable, any other name that no node has is a mistake. @default none
+     */
+    expected: v.optional(v.pipe(v.string(), v.maxLength(NODESET_CHARACTERS_MAX))),
     ...workEntries,
     /** @default fold */
     reduce: v.optional(ReduceSchema, { kind: "fold" }),

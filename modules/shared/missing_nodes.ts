@@ -45,6 +45,8 @@ export interface Targets {
   readonly names: readonly string[];
   /** What is to be said of those that are missing. */
   readonly missing: readonly NodeFailure[];
+  /** Of `names` those that may be missing as well: see `expected` of `group.call`. @default none */
+  readonly expected?: readonly string[];
 }
 
 /**
@@ -59,23 +61,31 @@ export async function targetsOf(
   selection: NodeSelection,
 ): Promise<Targets> {
   const { signal } = context;
-  let needsMesh = false;
-  const ask = () => {
-    needsMesh = true;
-    return [];
-  };
-  const named = selection.names({ all: ask, resolve: ask });
-  if (!needsMesh) {
-    if (named.length === 0) throw new UsageError("No node is selected");
-    const meant = new Set(named);
-    const home = await context.home();
-    const known = (await home.nodes()).filter(({ name }) => meant.has(name));
-    const missing = await unheardOf(client, known, signal);
+  const named = namedBy(selection);
+  if (named !== undefined) {
+    const missing = await unheardOf(client, await knownOf(context, named), signal);
     const away = new Set(missing.nodes.map(({ name }) => name));
     return { names: named.filter((name) => !away.has(name)), missing: failuresOf(missing) };
   }
   const { nodes } = await readWholeView(client, { signal });
   return await targetsAmong(context, client, { nodes, selection });
+}
+
+/**
+ * As {@link targetsOf}, for a group operation, which finds out by itself who of those that the home names
+ * is missing: nobody is asked before it where the set can be read without the mesh.
+ */
+export async function groupTargetsOf(
+  context: Pick<CommandContext, "home" | "signal">,
+  client: Asked,
+  selection: NodeSelection,
+): Promise<Targets & { readonly expected: readonly string[] }> {
+  const named = namedBy(selection);
+  if (named === undefined) {
+    return { ...await targetsOf(context, client, selection), expected: [] };
+  }
+  const known = await knownOf(context, named);
+  return { names: named, missing: [], expected: known.map(({ name }) => name) };
 }
 
 /** As {@link targetsOf}, for who knows already what the mesh shows. */
@@ -134,6 +144,28 @@ export async function selectWithMissing(
   const away = missing.nodes.filter(({ name }) => asked.delete(name));
   const present = selectNodes(nodes, { names: () => [...asked] });
   return { nodes: present, missing: { ...missing, nodes: away } };
+}
+
+/** Without asking the mesh; undefined where that cannot be read. @throws UsageError for nobody */
+function namedBy(selection: NodeSelection): readonly string[] | undefined {
+  let needsMesh = false;
+  const ask = () => {
+    needsMesh = true;
+    return [];
+  };
+  const named = selection.names({ all: ask, resolve: ask });
+  if (needsMesh) return undefined;
+  if (named.length === 0) throw new UsageError("No node is selected");
+  return named;
+}
+
+/** Those that the home of the mesh names. */
+async function knownOf(
+  context: Pick<CommandContext, "home">,
+  names: readonly string[],
+): Promise<KnownNode[]> {
+  const meant = new Set(names);
+  return (await (await context.home()).nodes()).filter(({ name }) => meant.has(name));
 }
 
 /** What such a node is, in a sentence. */

@@ -59,6 +59,16 @@ Deno.test("call: a node that only the home knows is unreachable, and nobody is a
   );
   const { code, stdout } = await ask({ nodes: ["m4"], sign: true });
   assert.deepEqual([code, stdout], [3, ""]);
+  const named = await ask({ nodes: ["n1,m4"] });
+  assert.deepEqual([named.code, named.stderr.replace(/for [^,]*, /, "")], [
+    1,
+    'm4: unreachable: Not seen since "n1" started (nothing was run)\n',
+  ]);
+  // What is made of all answers was made without them.
+  const reduced = await ask({ all: true, reduce: { kind: "first-error" }, json: true });
+  assert.equal(JSON.parse(reduced.stdout).reduced.node, "m4");
+  const counted = await ask({ nodes: ["m4"], reduce: { kind: "count" } });
+  assert.deepEqual([counted.code, counted.stdout], [3, "0\n"]);
 });
 
 Deno.test("call: who did not answer is named on stderr, and the exit code says some or all", async () => {
@@ -105,7 +115,11 @@ Deno.test("call: wrong command lines are explained", async () => {
   const json = await call(mesh, ["probe.say", "{x}"]);
   assert.equal(json.code, 2);
   assert.match(json.stderr, /^Cannot read arguments "\{x\}"\n/);
-  const unknown = await call(mesh, ["probe.say"], { nodes: ["n1,n22"] });
+  // Another one that nobody has seen is known to the home.
+  const options = { ...DEFAULTS, nodes: ["n1,n22,m4"] };
+  const unknown = await runCommand(mesh, (context) => runCall(context, options, ["probe.say"]), {
+    known: [knownNode("m4")],
+  });
   assert.equal(unknown.code, 2);
   assert.equal(unknown.stderr, 'The mesh has no node "n22", did you mean "n2"?\n');
   const none = await call(mesh, ["probe.say"], { exclude: ["n1,n2"] });

@@ -3,7 +3,7 @@ import { CallError } from "../../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../../../modules/shared/command.ts";
 import type { KnownNode, MeshHome } from "../../../modules/shared/mesh_home.ts";
 import type { NodeView } from "../../../modules/shared/mesh_view.ts";
-import { targetsOf } from "../../../modules/shared/missing_nodes.ts";
+import { groupTargetsOf, type Targets, targetsOf } from "../../../modules/shared/missing_nodes.ts";
 import { readSelection } from "../../../modules/shared/node_selection.ts";
 
 const KEY = "0123456789abcdef".repeat(4);
@@ -31,7 +31,11 @@ interface World {
 async function targets(
   { home, mesh, forgotten = [], old = false }: World,
   options: { nodes?: string[]; group?: string[]; exclude?: string[]; all?: boolean },
-): Promise<{ names: readonly string[]; missing: string[]; asked: string[]; text: string }> {
+  find: (...args: Parameters<typeof targetsOf>) => Promise<Targets> = targetsOf,
+): Promise<
+  & { names: readonly string[]; missing: string[]; asked: string[]; text: string }
+  & Required<Pick<Targets, "expected">>
+> {
   const asked: string[] = [];
   const client = {
     via: { name: "n1", endpoint: "", groups: [] },
@@ -56,10 +60,10 @@ async function targets(
   } as CommandContext;
   const given = { nodes: [], group: [], exclude: [], all: false, ...options };
   const selection = await readSelection({ env: {}, stdin: {} } as CommandContext, given);
-  const { names, missing } = await targetsOf(context, client, selection);
+  const { names, missing, expected = [] } = await find(context, client, selection);
   const [{ reason = "", ran, since } = {}] = missing;
   const text = missing.length === 0 ? "" : `${reason} ${ran} ${since}`;
-  return { names, missing: missing.map(({ name }) => name), asked, text };
+  return { names, missing: missing.map(({ name }) => name), expected, asked, text };
 }
 
 Deno.test("missing nodes: all nodes are those that the home names, too", async () => {
@@ -86,6 +90,16 @@ Deno.test("missing nodes: named ones are asked for without a view of the mesh, i
   // Whoever is asked says that there is no such node.
   const wrong = await targets(world, { nodes: ["n7"] });
   assert.deepEqual([wrong.names, wrong.missing, wrong.asked], [["n7"], [], []]);
+});
+
+// Each command with -w cost a round trip before its own.
+Deno.test("missing nodes: a group operation asks nobody before it, and is told who the home names", async () => {
+  const world = { home: [known("n1"), known("n9")], mesh: [shown("n1")] };
+  const named = await targets(world, { nodes: ["n[1,7,9]"] }, groupTargetsOf);
+  assert.deepEqual([named.names, named.expected], [["n1", "n7", "n9"], ["n1", "n9"]]);
+  assert.deepEqual([named.missing, named.asked], [[], []]);
+  const all = await targets(world, { all: true }, groupTargetsOf);
+  assert.deepEqual([all.names, all.missing, all.expected], [["n1"], ["n9"], []]);
 });
 
 Deno.test("missing nodes: whom the mesh has forgotten nobody misses, and an older daemon misses nobody", async () => {
