@@ -4,6 +4,7 @@
  * way gets all of it from the beginning.
  */
 
+import type { Call } from "../../core/mod.ts";
 import { INPUT_KEPT_BYTES_MAX } from "./limits.ts";
 import { weightOf } from "./weight.ts";
 
@@ -18,6 +19,10 @@ interface Receiver {
   last: Promise<void>;
   readonly gone: Promise<void>;
   readonly leave: () => void;
+}
+
+export function sinkOf(call: Call): Sink {
+  return { write: (item) => call.send(item), end: () => call.end() };
 }
 
 export class Broadcast {

@@ -33,11 +33,15 @@ export const ORPHAN_MS = 10_000;
 
 /** Of the slack for accounts to travel up, each hop leaves this share to those below. */
 export const SLACK_SHARE = 0.75;
+/** Of the slack, what the word that a target has begun gets to travel up: a second at the origin. */
+export const BEGUN_SHARE = 0.5;
 /**
- * What a latest start may be late: each hop reckons it in its own clock by what its neighbour's clock
- * showed, so that only the way, and jumps of clocks since then, are left.
+ * What a latest start may be late. Each hop reckons it in its own clock by what its neighbour's clock
+ * showed, which is never more than it shows now: only whole milliseconds and slewed clocks are left.
  */
-export const START_SKEW_MS = 2_000;
+export const START_SKEW_MS = 10;
+/** Who reckons by another neighbour may come to another time: a run is remembered so much longer. */
+export const START_DOUBT_MS = 2_000;
 /** How long a daemon that has just started waits for nodes that are named: until links and adverts are there. */
 export const FIRST_VIEW_MS_MAX = 2_000;
 /** A latest start farther away is a slip: what we remember of an operation must end. */

@@ -10,45 +10,40 @@
 import {
   type Call,
   CallError,
-  type Clock,
   type Link,
-  type Links,
   PRIORITY,
   ProtocolError,
   type Timer,
 } from "../../core/mod.ts";
-import type { MeshPicture } from "../shared/mesh_view.ts";
-import { foldInOrder } from "../shared/nodeset.ts";
 import { watchSilence } from "../shared/silence.ts";
-import { Broadcast, type Sink } from "./broadcast.ts";
+import { Broadcast, type Sink, sinkOf } from "./broadcast.ts";
 import { Collator } from "./collate.ts";
 import { Due } from "./due.ts";
 import { Items } from "./items.ts";
 import {
-  AVOID_EDGES_MAX,
+  BEGUN_SHARE,
   ITEMS_BYTES_EARLY,
   ITEMS_MS,
   ORPHAN_MS,
   PART_BYTES_MAX,
-  SLACK_SHARE,
   SUSPECT_MS,
 } from "./limits.ts";
-import { type Detail, type PartialBody, type PartialFailure, readPartial } from "./partial.ts";
+import {
+  type Detail,
+  doubted,
+  type PartialBody,
+  type PartialFailure,
+  readPartial,
+} from "./partial.ts";
 import { toRanges } from "./ranges.ts";
 import { createReducer } from "./reducers.ts";
-import type { Run, Runs } from "./runs.ts";
+import type { Run } from "./runs.ts";
+import { relayArgs } from "./relay_args.ts";
 import { relayLoss } from "./relay_loss.ts";
+import { Starts } from "./starts.ts";
+import type { Station } from "./station.ts";
 import { type Edge, type Part, split } from "./tree.ts";
-import type { RelayArgs, Work } from "./work.ts";
-
-/** What a node needs to take part in operations. */
-export interface Station {
-  readonly clock: Clock;
-  readonly links: Links;
-  readonly picture: MeshPicture;
-  readonly runs: Runs;
-  readonly selfName: string;
-}
+import type { Work } from "./work.ts";
 
 export interface OperationOptions {
   readonly work: Work;
@@ -79,6 +74,7 @@ export class Operation {
   readonly #items = new Items();
   readonly #input = new Broadcast();
   readonly #due: Due;
+  readonly #starts: Starts;
   /** Parts that are under way below. */
   #carrying = 0;
   #abandoned: Timer | undefined;
@@ -93,6 +89,12 @@ export class Operation {
     this.#deadlineAt = station.clock.monotonic() + options.deadlineMs;
     this.#collator = new Collator(options.targets.keys(), createReducer(options.work.reduce));
     this.#due = new Due(station.clock, () => this.#wakeReader());
+    this.#starts = new Starts({
+      clock: station.clock,
+      startBy: options.work.startBy,
+      graceMs: options.slackMs * BEGUN_SHARE,
+      onNews: options.via.length === 0 ? undefined : () => this.#due.within(ITEMS_MS),
+    });
   }
 
   get over(): boolean {
@@ -183,6 +185,7 @@ export class Operation {
     const { work } = this.#options;
     const run = this.#station.runs.run(work, Math.max(1, this.#leftMs));
     this.#runs.push(run);
+    using _ = this.#starts.begin(index);
     if (work.input) this.#input.add(run);
     for await (const [place, value] of run.items()) {
       if (this.#over) return;
@@ -230,10 +233,20 @@ export class Operation {
         return givenUp;
       },
     });
+    using word = this.#starts.await(() => {
+      if (givenUp) return;
+      givenUp = true;
+      noInput();
+      // Whoever wakes up and finds the order finds this beside it.
+      call?.cancel();
+      const reason = `No word from "${at}" in time that it has begun`;
+      this.#timeOut(owed, { reason, ran: "maybe" });
+    });
     try {
       call = this.#pass(link, part, leftMs);
       if (this.#options.work.input) this.#input.add(sink = sinkOf(call));
       for await (const item of call) {
+        word.heard();
         // What it still says is about targets that others owe by now.
         if (givenUp) continue;
         this.#merge(owed, item);
@@ -279,18 +292,8 @@ export class Operation {
   }
 
   #pass(link: Link, part: Part, leftMs: number): Call {
-    const { work, targets, slackMs, via, avoid } = this.#options;
-    const mine = toRanges(part.indices);
-    const names = [...part.indices].sort((a, b) => a - b).map((index) => targets.get(index) ?? "");
-    const args: RelayArgs = {
-      work,
-      mine,
-      names: foldInOrder(names),
-      deadlineMs: leftMs,
-      slackMs: Math.floor(slackMs * SLACK_SHARE),
-      via: [...via, this.#station.selfName],
-      avoid: avoid.slice(-AVOID_EDGES_MAX).map(([from, to]) => [from, to]),
-    };
+    const { work, slackMs } = this.#options;
+    const args = relayArgs(this.#options, { part, leftMs, selfName: this.#station.selfName });
     return link.stream("group.relay", args, {
       deadlineMs: leftMs + slackMs,
       signal: this.#cancelled.signal,
@@ -302,9 +305,13 @@ export class Operation {
   #merge(owed: Set<number>, body: unknown): void {
     const partial = readPartial(body, owed);
     if (!this.#over) {
+      this.#starts.heard(partial.begun);
       for (const item of partial.items) this.#items.push(item);
       const final = partial.failures.filter(({ detail }) => detail.lost === undefined);
-      this.#collator.merge({ ...partial, failures: final.flatMap((one) => this.#doubt(one)) });
+      this.#collator.merge({
+        ...partial,
+        failures: final.flatMap((one) => doubted(one, this.#options.mayHaveRan)),
+      });
     }
     for (const index of partial.answered) owed.delete(index);
     for (const { indices, detail } of partial.failures) {
@@ -322,25 +329,11 @@ export class Operation {
 
   #timeOut(owed: ReadonlySet<number>, detail: Detail): void {
     if (this.#over) return;
-    for (const one of this.#doubt({ set: "timedOut", indices: [...owed], detail })) {
+    const failure: PartialFailure = { set: "timedOut", indices: [...owed], detail };
+    for (const one of doubted(failure, this.#options.mayHaveRan)) {
       this.#collator.fail(one.set, one.indices, one.detail);
     }
     this.#changed();
-  }
-
-  /**
-   * Who reports knows of one copy only: "never" holds where no other may have run. So does "refused",
-   * since a node that was restarted with a new key refuses what its former life may have run.
-   */
-  #doubt(failure: PartialFailure): PartialFailure[] {
-    const { mayHaveRan } = this.#options;
-    const { set, indices, detail } = failure;
-    const saysNever = detail.ran === "never" || set === "refused";
-    if (mayHaveRan === undefined || !saysNever) return [failure];
-    return [
-      { set, indices: indices.filter((index) => !mayHaveRan(index)), detail },
-      { set, indices: indices.filter(mayHaveRan), detail: { ...detail, ran: "maybe" } },
-    ];
   }
 
   #edgeTo(at: string): Pick<Detail, "at" | "by" | "lost"> {
@@ -359,7 +352,12 @@ export class Operation {
     const body = isRest ? this.#collator.take() : {};
     if (!isRest) this.#due.within(0);
     this.#makeRoom();
-    return items.length === 0 ? body : { ...body, items };
+    const begun = this.#starts.take();
+    return {
+      ...body,
+      ...(items.length === 0 ? {} : { items }),
+      ...(begun.length === 0 ? {} : { begun: toRanges(begun) }),
+    };
   }
 
   #isDue(): boolean {
@@ -392,8 +390,4 @@ export class Operation {
   #makeRoom(): void {
     for (const wake of this.#roomWaiters.splice(0)) wake();
   }
-}
-
-function sinkOf(call: Call): Sink {
-  return { write: (item) => call.send(item), end: () => call.end() };
 }

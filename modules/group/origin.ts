@@ -34,12 +34,13 @@ import {
   UNKNOWN_NAMES_SHOWN_MAX,
 } from "./limits.ts";
 import type { Item } from "./items.ts";
-import { Operation, type Station } from "./operation.ts";
+import { Operation } from "./operation.ts";
 import type { Detail, PartialBody } from "./partial.ts";
 import { fromRanges } from "./ranges.ts";
 import { passInput } from "./relay.ts";
 import { createReducer, type FoldedAnswers, type Reducer } from "./reducers.ts";
 import { Resender } from "./resender.ts";
+import type { Station } from "./station.ts";
 import type { Work } from "./work.ts";
 
 const ID_BYTES = 16;

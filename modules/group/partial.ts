@@ -36,6 +36,8 @@ const PartialSchema = v.strictObject({
   refused: failures,
   unreachable: failures,
   timedOut: failures,
+  /** Targets that are at it, and not accounted for yet. */
+  begun: v.optional(RangesSchema, []),
   /** What targets streamed before they are accounted for, here or in a later partial. */
   items: v.optional(v.array(v.tuple([v.number(), v.number(), v.unknown()])), []),
 });
@@ -52,7 +54,24 @@ export interface Partial {
   readonly answered: readonly number[];
   readonly state: unknown;
   readonly failures: readonly PartialFailure[];
+  readonly begun: readonly number[];
   readonly items: readonly Item[];
+}
+
+/**
+ * Who reports knows of one copy only: "never" holds where no other may have run. So does "refused",
+ * since a node that was restarted with a new key refuses what its former life may have run.
+ */
+export function doubted(
+  { set, indices, detail }: PartialFailure,
+  mayHaveRan: ((index: number) => boolean) | undefined,
+): PartialFailure[] {
+  const saysNever = detail.ran === "never" || set === "refused";
+  if (mayHaveRan === undefined || !saysNever) return [{ set, indices, detail }];
+  return [
+    { set, indices: indices.filter((index) => !mayHaveRan(index)), detail },
+    { set, indices: indices.filter(mayHaveRan), detail: { ...detail, ran: "maybe" } },
+  ];
 }
 
 /** Throws ProtocolError unless it is well-formed, and disjoint in itself and within `owed`. */
@@ -75,8 +94,13 @@ export function readPartial(body: unknown, owed: ReadonlySet<number>): Partial {
   for (const [index] of output.items) {
     if (!owed.has(index)) throw new ProtocolError(`Target ${index} streams and is not owed`);
   }
+  const begun = fromRanges(output.begun, owed.size);
+  for (const index of begun) {
+    if (!owed.has(index)) throw new ProtocolError(`Target ${index} has begun and is not owed`);
+  }
   return {
     items: output.items,
+    begun,
     answered: read(output.answered),
     state: output.state,
     failures: FAILURE_SETS.flatMap((set) =>

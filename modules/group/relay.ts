@@ -3,9 +3,10 @@
 import { CallError, type Context, ProtocolError } from "../../core/mod.ts";
 import { listNodeset } from "../shared/nodeset.ts";
 import { PART_MS } from "./limits.ts";
-import { Operation, type Station } from "./operation.ts";
+import { Operation } from "./operation.ts";
 import type { PartialBody } from "./partial.ts";
 import { fromRanges } from "./ranges.ts";
+import type { Station } from "./station.ts";
 import type { RelayArgs } from "./work.ts";
 
 export async function* relay(

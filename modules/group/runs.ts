@@ -15,10 +15,18 @@ import {
 } from "../../core/mod.ts";
 import type { Clock } from "../../core/mod.ts";
 import { canonicalKey } from "../shared/canonical.ts";
+import { formatDuration } from "../shared/duration.ts";
 import type { FailureSet } from "../shared/group_result.ts";
 import { GROUP_TARGETS_MAX } from "../shared/limits.ts";
 import { listNodeset } from "../shared/nodeset.ts";
-import { ENTRY_BYTES, RUN_BYTES_MAX, RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "./limits.ts";
+import {
+  ENTRY_BYTES,
+  RUN_BYTES_MAX,
+  RUNS_MAX,
+  START_DOUBT_MS,
+  START_MS_MAX,
+  START_SKEW_MS,
+} from "./limits.ts";
 import type { Sink } from "./broadcast.ts";
 import { KeptRun, type KeptRunParts } from "./kept_run.ts";
 import type { Detail } from "./partial.ts";
@@ -78,13 +86,11 @@ export class Runs {
     if (copy !== undefined) return copy.carry();
     const late = now - work.startBy;
     if (late > START_SKEW_MS) {
-      const reason = `Came ${
-        Math.round(late)
-      } ms after its latest start (${START_SKEW_MS} ms is allowed)`;
+      const reason = `Came ${formatDuration(late)} after its latest start`;
       return settled({ set: "timedOut", detail: { reason, ran: "never" } });
     }
     // The origin checks it too, but a neighbour's word must not make us remember for ever.
-    if (work.startBy > now + START_MS_MAX + START_SKEW_MS) {
+    if (work.startBy > now + START_MS_MAX + START_DOUBT_MS) {
       return settled({ set: "failed", detail: { reason: "Latest start is too far away" } });
     }
     const bytes = order.length + ENTRY_BYTES;
@@ -103,7 +109,7 @@ export class Runs {
     parts: Pick<KeptRunParts, "order" | "bytes">,
   ): KeptRun {
     const { clock } = this.#options;
-    const kept = new KeptRun({ ...parts, untilMs: work.startBy + START_SKEW_MS, clock });
+    const kept = new KeptRun({ ...parts, untilMs: work.startBy + START_DOUBT_MS, clock });
     kept.outcome = this.#execute(work, deadlineMs, kept);
     const same = this.#kept.get(work.id);
     if (same === undefined) this.#kept.set(work.id, [kept]);

@@ -147,7 +147,11 @@ export class Heartbeat {
         const ms = clock.monotonic() - start;
         this.#roundTrips.set(link, ms);
         const parsed = v.safeParse(PongSchema, reply);
-        if (parsed.success && ms <= CLOCK_DOUBT_MS) link.hearClock(parsed.output.unixMs);
+        if (!parsed.success || ms > CLOCK_DOUBT_MS) return;
+        const { unixMs } = parsed.output;
+        // Its clock shows now what it said, and up to the whole way more: we may know it better already.
+        const isLikely = link.peerNow >= unixMs && link.peerNow <= unixMs + ms;
+        if (!isLikely) link.hearClock(unixMs);
       },
       (error: unknown) => this.#failed(link, error),
     );

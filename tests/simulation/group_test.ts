@@ -64,7 +64,11 @@ Deno.test("simulated group: a relay that is silent is so since it was heard last
   const frozenAt = clock.now();
   mesh.simulation.freeze("n6");
   const { failures } = await mesh.finish(
-    mesh.call("n1", { steps: [{ verb: "core.ping" }], deadlineMs: 30_000 }),
+    mesh.call("n1", {
+      steps: [{ verb: "core.ping" }],
+      startBy: frozenAt + 30_000,
+      deadlineMs: 30_000,
+    }),
   );
   const { reason, since = Infinity } = failures.get("n6") ?? {};
   assert.equal(reason, 'Relay "n6" is silent');
@@ -143,6 +147,41 @@ Deno.test("simulated group: who wakes after the latest start runs nothing, whate
     assert.equal(runs(mesh, "n3", late), 0, `with a clock ${skewMs} ms off`);
     await mesh.stopAll();
   }
+});
+
+// Whoever was frozen for less than two seconds began all the same, however little time there was to begin.
+Deno.test("simulated group: who is frozen for a moment only is timed out by the time to begin, and runs nothing", async () => {
+  for (const skewMs of [0, -20_000, 20_000]) {
+    const mesh = await agreed(8, 3);
+    mesh.simulation.skew("n3", skewMs);
+    await mesh.run({ forMs: 60_000 });
+    const { clock } = mesh.simulation.host("n1");
+    for (const frozenMs of [200, 1_200, 3_000]) {
+      mesh.simulation.freeze("n3");
+      mesh.simulation.after(frozenMs, () => mesh.simulation.thaw("n3"));
+      const signed = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: 0 } });
+      const startBy = clock.now() + 100;
+      const { failures } = await mesh.finish(mesh.call("n1", { signed, startBy }));
+      assert.equal(failures.size, 1);
+      assert.equal(failures.get("n3")?.set, "timedOut", failures.get("n3")?.reason);
+      await mesh.run({ forMs: 10_000 });
+      await mesh.untilAgreed();
+      const about = `frozen for ${frozenMs} ms, with a clock ${skewMs} ms off`;
+      assert.equal(runs(mesh, "n3", signed), 0, about);
+    }
+    await mesh.stopAll();
+  }
+});
+
+Deno.test("simulated group: whoever has begun may take longer than it had to begin, also behind relays", async () => {
+  const mesh = await agreed(5, 5);
+  mesh.simulation.partition(["n1"], ["n4", "n5"]);
+  await mesh.run({ forMs: 8_000 });
+  const signed = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: 9_000 } });
+  const startBy = mesh.simulation.host("n1").clock.now() + 500;
+  const { counts, failures } = await mesh.finish(mesh.call("n1", { signed, startBy }));
+  assert.equal(counts.answered, 5, JSON.stringify([...failures.values()]));
+  await mesh.stopAll();
 });
 
 /** A mesh in which nothing of n2 arrives at n1, and how long n1 needs to give up the link, in ms. */

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { type Caller, CallError, type CallOptions, type StepResult } from "../../../core/mod.ts";
-import { ORPHAN_MS, RUNS_MAX, START_MS_MAX, START_SKEW_MS } from "../../../modules/group/limits.ts";
+import {
+  ORPHAN_MS,
+  RUNS_MAX,
+  START_DOUBT_MS,
+  START_MS_MAX,
+} from "../../../modules/group/limits.ts";
 import { Runs } from "../../../modules/group/runs.ts";
 import type { Work } from "../../../modules/group/work.ts";
 
@@ -57,7 +62,7 @@ Deno.test("runs: a copy attaches to the running and to the finished one, also af
   const first = runs.run(work(1), 1_000);
   const copy = runs.run(work(1), 1_000);
   core.answer(0, "a");
-  clock.at = work(1).startBy + START_SKEW_MS;
+  clock.at = work(1).startBy + START_DOUBT_MS;
   const late = runs.run(work(1), 1_000);
   for (const { outcome } of [first, copy, late]) {
     assert.deepEqual(await outcome, { set: "answered", answer: "a", bytes: 7 });
@@ -72,7 +77,7 @@ Deno.test("runs: what is expired is forgotten, and what still runs is not", asyn
   core.answer(1, "b");
   await runs.run(work(2), 1_000).outcome;
   assert.equal(runs.size, 2);
-  clock.at = work(1).startBy + START_SKEW_MS + 1;
+  clock.at = work(1).startBy + START_DOUBT_MS + 1;
   runs.run(work(3, { startBy: clock.at }), 1_000);
   assert.equal(runs.size, 2);
   core.answer(0, "a");
@@ -81,7 +86,7 @@ Deno.test("runs: what is expired is forgotten, and what still runs is not", asyn
 
 Deno.test("runs: a latest start years away is refused, because it would be remembered for years", async () => {
   const { clock, core, runs } = setUp();
-  const startBy = clock.at + START_MS_MAX + START_SKEW_MS + 1;
+  const startBy = clock.at + START_MS_MAX + START_DOUBT_MS + 1;
   const outcome = await runs.run(work(1, { startBy }), 1_000).outcome;
   assert.deepEqual(outcome, {
     set: "failed",
@@ -150,7 +155,7 @@ Deno.test("runs: too many at once are refused with a reason, and room comes back
   });
   core.executions.forEach((_, i) => core.answer(i, i));
   await Promise.all(started.map(({ outcome }) => outcome));
-  clock.at = work(0).startBy + START_SKEW_MS + 1;
+  clock.at = work(0).startBy + START_DOUBT_MS + 1;
   runs.run(work(RUNS_MAX, { startBy: clock.at }), 1_000);
   assert.equal(runs.size, 1);
 });
