@@ -53,6 +53,8 @@ export type Peer =
     readonly identity: Identity;
     /** As of a node: a signed request can be bound to it. */
     readonly session: string;
+    /** As of a node. */
+    readonly clockOffsetMs: number;
   };
 
 /** Why a conduit is over. `error` is undefined only after an orderly close by either end. */

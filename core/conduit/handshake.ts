@@ -269,7 +269,8 @@ export function peerOf(
   cipher: Pick<NoiseFrameCipher, "handshakeHash">,
 ): Extract<Peer, { kind: "node" | "user" }> {
   const session = toHex(cipher.handshakeHash);
-  if (identity.type === "user") return { kind: "user", identity, session };
+  const clockOffsetMs = hello.unixMs - context.clock.now();
+  if (identity.type === "user") return { kind: "user", identity, session, clockOffsetMs };
   return {
     kind: "node",
     identity,
@@ -278,7 +279,7 @@ export function peerOf(
     onDemand: hello.onDemand,
     secretsVersion: hello.secretsVersion,
     version: hello.newest,
-    clockOffsetMs: hello.unixMs - context.clock.now(),
+    clockOffsetMs,
     session,
   };
 }

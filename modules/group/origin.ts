@@ -58,7 +58,7 @@ export interface OriginStation extends Station {
 export async function* originate(
   station: OriginStation,
   args: GroupCall,
-  context: Pick<Context, "signal" | "deadlineMs" | "input">,
+  context: Pick<Context, "signal" | "deadlineMs" | "input" | "peer">,
 ): AsyncGenerator<GroupPart, GroupReply, void> {
   const { clock, picture } = station;
   const begunAt = clock.monotonic();
@@ -68,7 +68,7 @@ export async function* originate(
     () => freeze(args.targets, { picture, absent: absent.names }),
     context,
   );
-  const work = workOf(args, station.env);
+  const work = workOf(args, station.env, context);
   const targets = new Map(names.entries());
   const report = new Report(work, names);
   const resender: Resender = new Resender({
@@ -198,9 +198,17 @@ function unknownNames(unknown: readonly string[], picture: MeshPicture): CallErr
   });
 }
 
-function workOf(args: GroupCall, { clock, random }: Environment): Work {
+function workOf(
+  args: GroupCall,
+  { clock, random }: Environment,
+  { peer }: Pick<Context, "peer">,
+): Work {
   const now = clock.now();
-  const startBy = args.startBy ?? now + GROUP_START_MS_DEFAULT;
+  // Whoever comes from another machine goes by another clock.
+  const offsetMs = "clockOffsetMs" in peer ? peer.clockOffsetMs : 0;
+  const startBy = args.startBy === undefined
+    ? now + GROUP_START_MS_DEFAULT
+    : args.startBy - offsetMs;
   if (startBy > now + START_MS_MAX) {
     const text = `Latest start is ${startBy - now} ms from now, ${START_MS_MAX} ms is the most`;
     throw new CallError("invalid", text);

@@ -101,7 +101,7 @@ export const GroupCallSchema = v.pipe(
     ...workEntries,
     /** @default fold */
     reduce: v.optional(ReduceSchema, { kind: "fold" }),
-    /** Unix ms after which no target starts. @default 5 s from now */
+    /** Unix ms by the caller's clock, after which no target starts. @default 5 s from now */
     startBy: v.optional(v.number()),
     /** How long the slowest target may take. @default 30 s */
     deadlineMs: v.optional(milliseconds),

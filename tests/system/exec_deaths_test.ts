@@ -71,6 +71,27 @@ Deno.test("exec: whoever dies, nothing of a program stays behind", async (t) => 
   const relay = routes[0]?.low.hops[0]?.name ?? "";
   const other = relay === "n2" ? "n3" : "n2";
 
+  await step("a frozen daemon: it is timed out, and does not begin when it wakes up", async () => {
+    const witness = `${mesh.folder}/woken`;
+    const args = ["-w", "n6", "--connect-timeout", "300ms", "-s", `touch ${witness}`];
+    const ask = async () => {
+      await mesh.signal("n6", "SIGSTOP");
+      const asked = await mesh.run("exec", ...args);
+      await mesh.signal("n6", "SIGCONT");
+      await until(
+        "n6 is back",
+        async () => (await mesh.run("exec", "-w", "n6", "true")).code === 0,
+      );
+      return asked;
+    };
+    let { code, stderr } = await ask();
+    // On a machine so slow that the mesh has given it up before.
+    for (let tries = 1; code === 4 && tries < 5; tries++) ({ code, stderr } = await ask());
+    assert.equal(code, 124, stderr);
+    assert.match(stderr, /^minime: n6: timed out: /);
+    await assert.rejects(Deno.stat(witness), Deno.errors.NotFound);
+  });
+
   await step("the client: on all nodes", async () => {
     const client = run("client", "n[1-6]", TREE);
     await grown("client", 6);

@@ -72,7 +72,7 @@ Deno.test("carried: input reaches a guarded verb only if that verb checks it by 
     declare(bench, { checksInput: true });
     bench.input = ["evil"];
     const { identity } = bench.user;
-    const peer = { kind: "user", identity, session: "00".repeat(32) } as const;
+    const peer = { kind: "user", identity, session: "00".repeat(32), clockOffsetMs: 0 } as const;
     assert.equal(await bench.ask("exec.run", bench.sign("exec.run"), { ...SIGNED, peer }), 0);
   });
 });

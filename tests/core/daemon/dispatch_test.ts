@@ -19,6 +19,7 @@ function peers({ keys }: Court): Record<string, Peer> {
       kind: "user",
       identity: keys.person({ name: "bob", type: "user" }).identity,
       session: "00".repeat(32),
+      clockOffsetMs: 0,
     },
     local: { kind: "local" },
     nobody: { kind: "nobody" },

@@ -50,7 +50,7 @@ Deno.test("guard: every kind of signer x every verb x every way; a node gets wha
       { kind: "nobody" },
       { kind: "internal", module: "mesh" },
       { kind: "node", identity: signers["node with a rule"].identity, ...NO_PEER_FIELDS },
-      { kind: "user", identity: user.identity, session: "00".repeat(32) },
+      { kind: "user", identity: user.identity, session: "00".repeat(32), clockOffsetMs: 0 },
     ];
     const ran: string[] = [];
     for (const [who, signer] of Object.entries(signers)) {

@@ -26,7 +26,7 @@ Deno.test("guard: what a user signed and policy allows runs, on that user's auth
 Deno.test("guard: the link peer is never the principal, whoever brings the request", async () => {
   await withVerb(async (bench) => {
     const { identity } = bench.user;
-    const user = { kind: "user", identity, session: "00".repeat(32) } as const;
+    const user = { kind: "user", identity, session: "00".repeat(32), clockOffsetMs: 0 } as const;
     for (const peer of [user, { kind: "nobody" }] satisfies Peer[]) {
       assert.ok((await bench.verdict(VERB, undefined, { peer })).startsWith("refused: "));
       assert.equal(await bench.verdict(VERB, bench.sign(VERB), { peer, signed: true }), "ok");

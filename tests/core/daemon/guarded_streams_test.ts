@@ -20,7 +20,7 @@ async function* echo(_args: unknown, { input }: Context): AsyncGenerator<unknown
 }
 
 function user(bench: Court): Peer {
-  return { kind: "user", identity: bench.user.identity, session: SESSION };
+  return { kind: "user", identity: bench.user.identity, session: SESSION, clockOffsetMs: 0 };
 }
 
 Deno.test("guarded stream: a request bound to its session streams to who sent it", async () => {
@@ -48,7 +48,12 @@ Deno.test("guarded stream: whoever carries an unbound request can neither read n
     bench.declare(VERB, "guarded", echo);
     bench.input = ["injected"];
     const node = bench.keys.person({ name: "relay" }).identity;
-    const peers: Peer[] = [user(bench), { kind: "user", identity: node, session: OTHER }];
+    const peers: Peer[] = [user(bench), {
+      kind: "user",
+      identity: node,
+      session: OTHER,
+      clockOffsetMs: 0,
+    }];
     for (const peer of peers) {
       assert.equal(await bench.ask(VERB, bench.sign(VERB), { peer, signed: true }), 1);
     }

@@ -3,6 +3,7 @@
 import { createRealEnvironment } from "../../../core/environment/real.ts";
 import {
   Calls,
+  type Clock,
   fromHex,
   type Peer,
   type Self,
@@ -93,9 +94,21 @@ async function connect(
 export async function reach(
   mesh: TestMesh,
   name: string,
-  { local, user }: { readonly local: boolean; readonly user: Self },
+  { local, user, skewMs = 0 }: {
+    readonly local: boolean;
+    readonly user: Self;
+    /** What the caller's clock is ahead. @default 0 */
+    readonly skewMs?: number;
+  },
 ): Promise<{ readonly calls: Calls; readonly endpoint: string; readonly peer: Peer }> {
-  const { clock, random, network } = createRealEnvironment();
+  const { clock: real, random, network } = createRealEnvironment();
+  const clock: Clock = {
+    now: () => real.now() + skewMs,
+    monotonic: () => real.monotonic(),
+    after: (ms, run) => real.after(ms, run),
+    sleep: (ms, options) => real.sleep(ms, options),
+    yield: () => real.yield(),
+  };
   const { primitives } = mesh.keys;
   const context = { clock, random, primitives, trust: mesh.keys.trust(), self: user };
   const front = new TcpFront({ network, context: () => context, log: () => {} });

@@ -54,12 +54,13 @@ Deno.test("local daemon: many that are frozen are not waited for one after the o
   using place = makePlace({ XDG_STATE_HOME: "{folder}" });
   const real = createRealEnvironment();
   /** Nobody is ever given up for his silence: who is waited for alone is waited for in vain. */
-  const clock: Clock = Object.create(real.clock, {
-    after: {
-      value: (ms: number, run: () => void) =>
-        ms < 1_000 ? real.clock.after(ms, run) : { cancel: () => {} },
-    },
-  });
+  const clock: Clock = {
+    now: () => real.clock.now(),
+    monotonic: () => real.clock.monotonic(),
+    after: (ms, run) => ms < 1_000 ? real.clock.after(ms, run) : { cancel: () => {} },
+    sleep: (ms, options) => real.clock.sleep(ms, options),
+    yield: () => real.clock.yield(),
+  };
   const env = { ...real, ...place.env, clock };
   await using open = new AsyncDisposableStack();
   const conduits: Conduit[] = [];
