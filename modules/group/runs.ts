@@ -86,7 +86,9 @@ export class Runs {
     if (copy !== undefined) return copy.carry();
     const late = now - work.startBy;
     if (late > START_SKEW_MS) {
-      const reason = `Came ${formatDuration(late)} after its latest start`;
+      // Of many that are a little late, all say the same.
+      const by = late < 1_000 ? "" : ` ${formatDuration(late)}`;
+      const reason = `Came${by} after its latest start`;
       return settled({ set: "timedOut", detail: { reason, ran: "never" } });
     }
     // The origin checks it too, but a neighbour's word must not make us remember for ever.
