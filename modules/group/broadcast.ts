@@ -21,10 +21,6 @@ interface Receiver {
   readonly leave: () => void;
 }
 
-export function sinkOf(call: Call): Sink {
-  return { write: (item) => call.send(item), end: () => call.end() };
-}
-
 export class Broadcast {
   readonly #receivers = new Map<Sink, Receiver>();
   #kept: unknown[] | undefined = [];
@@ -82,4 +78,9 @@ export class Broadcast {
     if (this.#keptBytes > INPUT_KEPT_BYTES_MAX) this.#kept = undefined;
     else this.#kept.push(item);
   }
+}
+
+/** The receiver at the other end of a call. */
+export function sinkOf(call: Call): Sink {
+  return { write: (item) => call.send(item), end: () => call.end() };
 }
