@@ -1,6 +1,14 @@
 /** The sources as few files of JavaScript, which a runtime reads fast. */
 
+import { copyWithDirectImports } from "./direct_imports.ts";
 import { run } from "./run.ts";
+
+/** What a bundle is made of, below the project's folder. */
+const SOURCES = {
+  door: "core/mod.ts",
+  folders: ["core", "modules"],
+  files: ["deno.json", "deno.lock"],
+};
 
 /**
  * What is imported of Node when a chunk is read, minified: by Deno's bundler for packages that call
@@ -28,6 +36,19 @@ export async function bundleMain(
   folder: string,
   { entry = "main.ts" }: { entry?: string } = {},
 ): Promise<void> {
+  const sources = await Deno.makeTempDir({ prefix: "minime-bundle-" });
+  try {
+    await copyWithDirectImports(root, sources, { ...SOURCES, files: [...SOURCES.files, entry] });
+    await bundle(sources, folder, entry);
+  } finally {
+    await Deno.remove(sources, { recursive: true });
+  }
+  for await (const { name } of Deno.readDir(folder)) await loadLazily(`${folder}/${name}`);
+  const name = entry.slice(entry.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
+  if (name !== "main.js") await Deno.rename(`${folder}/${name}`, `${folder}/main.js`);
+}
+
+async function bundle(sources: string, folder: string, entry: string): Promise<void> {
   const result = await run([
     Deno.execPath(),
     "bundle",
@@ -37,15 +58,11 @@ export async function bundleMain(
     "--code-splitting",
     `--outdir=${folder}`,
     entry,
-  ], { cwd: root });
-  if (result.code !== 0) {
-    // All of it: the file and line are not in the first line.
-    const output = result.stderr.split("Stack backtrace")[0]?.trim();
-    throw new Error(`Cannot bundle "${root}/${entry}": ${output}`);
-  }
-  for await (const { name } of Deno.readDir(folder)) await loadLazily(`${folder}/${name}`);
-  const name = entry.slice(entry.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
-  if (name !== "main.js") await Deno.rename(`${folder}/${name}`, `${folder}/main.js`);
+  ], { cwd: sources });
+  if (result.code === 0) return;
+  // All of it: the file and line are not in the first line.
+  const output = result.stderr.split("Stack backtrace")[0]?.trim();
+  throw new Error(`Cannot bundle "${entry}": ${output}`);
 }
 
 /** Node's modules are loaded when somebody asks for them. */
