@@ -209,7 +209,9 @@ async function stampOf(root: string, target: Target): Promise<string> {
     hash.update(`${path}\n${await hashOrMissing(`${root}/${path}`)}\n`);
   }
   const tools = `${projectFolder()}/tools`;
-  for (const name of ["binary.ts", "bundle.ts", "compile.ts", "older_pair.ts"]) {
+  for (
+    const name of ["binary.ts", "bundle.ts", "compile.ts", "direct_imports.ts", "older_pair.ts"]
+  ) {
     hash.update(await hashFile(`${tools}/${name}`));
   }
   return hash.digest("hex");

@@ -1,14 +1,12 @@
 /** The sources as few files of JavaScript, which a runtime reads fast. */
 
+import { dirname } from "node:path/posix";
 import { copyWithDirectImports } from "./direct_imports.ts";
 import { run } from "./run.ts";
 
-/** What a bundle is made of, below the project's folder. */
-const SOURCES = {
-  door: "core/mod.ts",
-  folders: ["core", "modules"],
-  files: ["deno.json", "deno.lock"],
-};
+/** What a bundle is made of beside its entry, below the project's folder. */
+const SOURCES = { door: "core/mod.ts", folders: ["core", "modules"] };
+const CONFIG = ["deno.json", "deno.lock"];
 
 /**
  * What is imported of Node when a chunk is read, minified: by Deno's bundler for packages that call
@@ -38,7 +36,13 @@ export async function bundleMain(
 ): Promise<void> {
   const sources = await Deno.makeTempDir({ prefix: "minime-bundle-" });
   try {
-    await copyWithDirectImports(root, sources, { ...SOURCES, files: [...SOURCES.files, entry] });
+    const { door, folders } = SOURCES;
+    const beside = dirname(entry);
+    await copyWithDirectImports(root, sources, {
+      door,
+      folders: beside === "." ? folders : [...folders, beside],
+      files: [...await filesOf(root, CONFIG), ...(beside === "." ? [entry] : [])],
+    });
     await bundle(sources, folder, entry);
   } finally {
     await Deno.remove(sources, { recursive: true });
@@ -46,6 +50,12 @@ export async function bundleMain(
   for await (const { name } of Deno.readDir(folder)) await loadLazily(`${folder}/${name}`);
   const name = entry.slice(entry.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
   if (name !== "main.js") await Deno.rename(`${folder}/${name}`, `${folder}/main.js`);
+}
+
+/** Those that exist: a project may have no lock. */
+async function filesOf(root: string, names: readonly string[]): Promise<string[]> {
+  const found = new Set((await Array.fromAsync(Deno.readDir(root))).map(({ name }) => name));
+  return names.filter((name) => found.has(name));
 }
 
 async function bundle(sources: string, folder: string, entry: string): Promise<void> {
@@ -61,7 +71,7 @@ async function bundle(sources: string, folder: string, entry: string): Promise<v
   ], { cwd: sources });
   if (result.code === 0) return;
   // All of it: the file and line are not in the first line.
-  const output = result.stderr.split("Stack backtrace")[0]?.trim();
+  const output = result.stderr.split("Stack backtrace")[0]?.trim().replaceAll(`${sources}/`, "");
   throw new Error(`Cannot bundle "${entry}": ${output}`);
 }
 

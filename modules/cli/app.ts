@@ -48,9 +48,7 @@ export async function runLine(
   const { entry, path } = followWords(entries, line);
   const thrown: unknown[] = [];
   const complaints: unknown[] = [];
-  // Building an application of all commands takes longer than most of them run.
-  const named = entry === undefined ? entries : entries.filter(({ name }) => name === path[0]);
-  const app = application(named, {
+  const app = application(entries, {
     propose: () => Promise.resolve([]),
     complain: (error) => complaints.push(error),
     help: (prefix) => execution.help(helpText(entries, prefix)),

@@ -13,15 +13,10 @@ import { dashed, type Entry, followWords, GLOBAL_OPTIONS, optionsOf } from "./en
 
 /** The words of the command first, then its options and arguments. */
 export function arrange(entries: readonly Entry[], words: readonly string[]): string[] {
-  const leading: string[] = [];
-  let at = 0;
-  while (at < words.length && isOption(words[at] as string)) {
-    const word = words[at] as string;
-    if (word === "--help" || word === "-h" || word === "--") break;
-    const taken = takeOption(GLOBAL_OPTIONS, words, at);
-    if (taken === undefined) throw unknownOption(word, GLOBAL_OPTIONS);
-    leading.push(...taken.words);
-    at = taken.next;
+  const { leading, at } = takeLeading(words);
+  const unknown = words[at];
+  if (unknown !== undefined && isOption(unknown) && !["--help", "-h", "--"].includes(unknown)) {
+    throw unknownOption(unknown, GLOBAL_OPTIONS);
   }
   const { entry, path } = followWords(entries, words.slice(at));
   const rest = words.slice(at + path.length);
@@ -34,6 +29,27 @@ export function arrange(entries: readonly Entry[], words: readonly string[]): st
   }
   if (entry?.kind !== "command") return [...path, ...rest];
   return [...path, ...leading, ...arrangeCommand(optionsOf(entry), entry.args ?? {}, rest)];
+}
+
+/** Which command a line names, if any: the first word after the options that may stand before it. */
+export function commandWord(words: readonly string[]): string | undefined {
+  const { at } = takeLeading(words);
+  return words[at];
+}
+
+/** The global options before the command, and where they end: at --help or at what is none, too. */
+function takeLeading(words: readonly string[]): { leading: string[]; at: number } {
+  const leading: string[] = [];
+  let at = 0;
+  while (at < words.length && isOption(words[at] as string)) {
+    const word = words[at] as string;
+    if (word === "--help" || word === "-h" || word === "--") break;
+    const taken = takeOption(GLOBAL_OPTIONS, words, at);
+    if (taken === undefined) break;
+    leading.push(...taken.words);
+    at = taken.next;
+  }
+  return { leading, at };
 }
 
 function arrangeCommand(

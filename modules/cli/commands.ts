@@ -1,4 +1,4 @@
-/** The commands that need no daemon: help, version, nodeset, completion. */
+/** The commands that need no daemon, and the daemon's own: help, version, nodeset, completion, daemon. */
 
 import {
   type Command,
@@ -14,8 +14,11 @@ import { daemon } from "./daemon_declaration.ts";
 import type { Entry } from "./entries.ts";
 import { type Runtime, versionText } from "./version.ts";
 
-/** `all` is the whole tree, these commands included: help and completion speak about it. */
-export function cliCommands(all: () => readonly Entry[], runtime: Runtime): readonly Entry[] {
+/** `all` loads the whole tree, these commands included: help and completion speak about it. */
+export function cliCommands(
+  all: () => Promise<readonly Entry[]>,
+  runtime: Runtime,
+): readonly Entry[] {
   return [nodeset, completion, help(all), version(runtime), daemon, complete(all)];
 }
 
@@ -117,14 +120,14 @@ const completion = command({
   load: () => import("./completion_scripts.ts").then((m) => m.printScript),
 });
 
-function help(all: () => readonly Entry[]): Command {
+function help(all: () => Promise<readonly Entry[]>): Command {
   return command({
     name: "help",
     brief: "Explain a command or a topic",
     examples: [["minime help uptime", "a command"], ["minime help exit-codes", "a topic"]],
     options: {},
     args: { placeholder: "WORD", brief: "A command, or a topic", completion: "commands" },
-    load: () => import("./help_command.ts").then((m) => m.help(all())),
+    load: async () => (await import("./help_command.ts")).help(await all()),
   });
 }
 
@@ -143,7 +146,7 @@ function version(runtime: Runtime): Command {
 }
 
 /** What the scripts of `minime completion` call. */
-function complete(all: () => readonly Entry[]): Command {
+function complete(all: () => Promise<readonly Entry[]>): Command {
   return command({
     name: "__complete",
     hidden: true,
@@ -151,6 +154,6 @@ function complete(all: () => readonly Entry[]): Command {
     examples: [["minime __complete -- up", "uptime"]],
     options: {},
     args: { placeholder: "WORD", brief: "The words after minime", verbatim: true },
-    load: () => import("./complete_command.ts").then((m) => m.complete(all())),
+    load: async () => (await import("./complete_command.ts")).complete(await all()),
   });
 }

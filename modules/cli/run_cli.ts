@@ -5,15 +5,16 @@
 
 import type { Environment } from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
+import type { ListedCommand } from "../shared/command.ts";
 import type { Options, OptionsOf } from "../shared/option.ts";
 import type { Terminal } from "../shared/terminal.ts";
 import { runLine } from "./app.ts";
-import { cliCommands } from "./commands.ts";
 import { type Connect, createContext } from "./context.ts";
-import type { Entry, GLOBAL_OPTIONS } from "./entries.ts";
+import type { GLOBAL_OPTIONS } from "./entries.ts";
 import { exitCodeFor, failureText } from "./failure.ts";
 import { StreamOutput } from "./output.ts";
 import { Stop } from "./stop.ts";
+import { typedCommands } from "./typed_commands.ts";
 import type { Runtime } from "./version.ts";
 
 export interface CliParts {
@@ -21,7 +22,7 @@ export interface CliParts {
   readonly terminal: Terminal;
   readonly runtime: Runtime;
   /** Of all modules, in the order in which help lists them. */
-  readonly commands: readonly Entry[];
+  readonly commands: readonly ListedCommand[];
   /** Brings in the client when a command first asks for it. */
   readonly connect: Connect;
   /** Ends the process at once: for the second ^C. */
@@ -51,10 +52,9 @@ async function runWords(
   out: StreamOutput,
   stop: Stop,
 ): Promise<number> {
-  const entries: Entry[] = [...parts.commands];
-  entries.push(...cliCommands(() => entries, parts.runtime));
   let code: number = EXIT.ok;
   try {
+    const entries = await typedCommands(words, parts.commands, parts.runtime);
     await runLine(entries, words, {
       help: (text) => out.write(text),
       async run(command, given, args) {

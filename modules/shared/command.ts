@@ -153,6 +153,12 @@ export interface CommandGroup {
   readonly hidden?: boolean;
 }
 
+/** A command, or a group of them, by the name that is typed; what else it is, is loaded when somebody asks. */
+export interface ListedCommand {
+  readonly name: string;
+  readonly load: () => Promise<Command | CommandGroup>;
+}
+
 /** Checks that `load` brings a function which fits the options. */
 export function command<O extends Options>(
   declaration: Omit<Command, "kind" | "options" | "load"> & {

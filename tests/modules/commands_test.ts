@@ -1,13 +1,14 @@
 /** Rules that every command keeps, whichever module it comes from. */
 
 import assert from "node:assert/strict";
-import { cliCommands } from "../../modules/cli/commands.ts";
 import { type Entry, GLOBAL_OPTIONS, optionsOf } from "../../modules/cli/entries.ts";
+import { ownCommands } from "../../modules/cli/typed_commands.ts";
 import { commands } from "../../modules/commands.ts";
 import type { Command } from "../../modules/shared/command.ts";
 
 const runtime = { deno: "", v8: "", target: "", compiled: false };
-const entries: readonly Entry[] = [...commands, ...cliCommands(() => [], runtime)];
+const listed = [...commands, ...ownCommands(() => Promise.resolve([]), runtime)];
+const entries: readonly Entry[] = await Promise.all(listed.map((each) => each.load()));
 const all: readonly Command[] = entries.flatMap((entry) =>
   entry.kind === "group" ? entry.commands : [entry]
 );
@@ -15,6 +16,7 @@ const all: readonly Command[] = entries.flatMap((entry) =>
 Deno.test("commands: every name is there once, and is a word", () => {
   const names = entries.map((entry) => entry.name);
   assert.deepEqual([...new Set(names)], names);
+  assert.deepEqual(listed.map((each) => each.name), names);
   for (const { name, hidden } of [...entries, ...all]) {
     assert.match(name, hidden ? /^__[a-z]+$/ : /^[a-z]+(-[a-z]+)*$/);
   }

@@ -10,7 +10,7 @@ import { run } from "../../tools/run.ts";
 
 const MAIN = `// A stand-in.
 import { createHash } from "node:crypto";
-import { text } from "./core/text.ts";
+import { text } from "./core/mod.ts";
 const { now } = await import("./core/now.ts");
 if (Deno.args[0] !== "version") Deno.exit(3);
 console.log(text, createHash("sha256").update("a").digest("hex").slice(0, 8), now() > 0);
@@ -125,8 +125,10 @@ Deno.test("build: knows its arguments", async () => {
 async function makeProject(): Promise<AsyncDisposable & { root: string }> {
   const root = await Deno.makeTempDir({ prefix: "minime-build-" });
   await Deno.mkdir(`${root}/core`);
+  await Deno.mkdir(`${root}/modules`);
   await Deno.writeTextFile(`${root}/deno.json`, `{ "lock": false }\n`);
   await Deno.writeTextFile(`${root}/main.ts`, MAIN);
+  await Deno.writeTextFile(`${root}/core/mod.ts`, `export { text } from "./text.ts";\n`);
   await Deno.writeTextFile(`${root}/core/text.ts`, `export const text = "first";\n`);
   await Deno.writeTextFile(`${root}/core/now.ts`, `export function now() { return Date.now(); }\n`);
   return { root, [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }) };
