@@ -9,8 +9,9 @@
 import {
   type AeadPrimitives,
   checkedAead,
-  checkedCurves,
+  checkedAgreement,
   checkedHashes,
+  checkedSignatures,
 } from "../core/crypto/checked_engine.ts";
 import type { Engine } from "../core/crypto/engines.ts";
 import { openFfi } from "../core/crypto/primitives_ffi.ts";
@@ -96,19 +97,20 @@ for (const bytes of [64, 1024, 16_384, 65_519]) {
 }
 
 const message = new Uint8Array(300).fill(3);
-const reference = checkedCurves(NOBLE.curves!);
-const publicKey = reference.dhPublicKey(KEY);
+const reference = checkedSignatures(NOBLE.signatures!);
+const publicKey = checkedAgreement(NOBLE.agreement!).dhPublicKey(KEY);
 const signer = reference.signPublicKey(KEY);
 const signature = reference.sign(KEY, message);
-const withCurves = (engine: Engine) => checkedCurves(engine.curves!);
+const withAgreement = (engine: Engine) => checkedAgreement(engine.agreement!);
+const withSignatures = (engine: Engine) => checkedSignatures(engine.signatures!);
 const withHashes = (engine: Engine) => checkedHashes(engine.hashes!);
-row("X25519 key", undefined, (engine) => () => withCurves(engine).dhPublicKey(KEY));
-row("X25519", undefined, (engine) => () => withCurves(engine).dh(KEY, publicKey));
-row("Ed25519 sign", undefined, (engine) => () => withCurves(engine).sign(KEY, message));
+row("X25519 key", undefined, (engine) => () => withAgreement(engine).dhPublicKey(KEY));
+row("X25519", undefined, (engine) => () => withAgreement(engine).dh(KEY, publicKey));
+row("Ed25519 sign", undefined, (engine) => () => withSignatures(engine).sign(KEY, message));
 row(
   "Ed25519 verify",
   undefined,
-  (engine) => () => withCurves(engine).verify(signer, message, signature),
+  (engine) => () => withSignatures(engine).verify(signer, message, signature),
 );
 row("SHA-256 64 B", 64, (engine) => () => withHashes(engine).sha256(KEY, KEY));
 row("HKDF 64 B", 64, (engine) => () => withHashes(engine).hkdf(KEY, KEY, { bytes: 64 }));

@@ -6,7 +6,7 @@
 import { Calls, choosePrimitives, type Primitives, TcpFront } from "../core/mod.ts";
 import { createRealEnvironment } from "../core/environment/real.ts";
 import { needsNow } from "../modules/shared/authority.ts";
-import { loadUser } from "../modules/shared/credentials.ts";
+import { loadUser, selfOf } from "../modules/shared/credentials.ts";
 import { type KnownNode, MeshHome } from "../modules/shared/mesh_home.ts";
 
 /** How long nodes may take to end their connections. */
@@ -38,7 +38,9 @@ export class Guest implements AsyncDisposable {
     const env = createRealEnvironment();
     const primitives = await choosePrimitives();
     const home = new MeshHome(env, "bench", folder);
-    const { self, trust } = await loadUser(home, needsNow(env, primitives));
+    const user = await loadUser(home, needsNow(env, primitives));
+    const { trust } = user;
+    const self = selfOf(user, { primitives, random: env.random });
     const { clock, random, network } = env;
     const context = { clock, random, primitives, trust, self };
     const front = new TcpFront({ network, context: () => context, log: () => {} });

@@ -74,7 +74,11 @@ export { signCertificateRequest } from "./security/certificate_request.ts";
 export * from "./security/chain.ts";
 export * from "./security/mesh_secrets.ts";
 export { checkName, isName, isUnixUser } from "./security/name.ts";
-export { choosePrimitives } from "./crypto/choose_primitives.ts";
+export {
+  choosePrimitives,
+  chooseSigning,
+  type SigningPrimitives,
+} from "./crypto/choose_primitives.ts";
 export type { Primitives, Sha256 } from "./crypto/primitives.ts";
 export { dialRegistrar, type JoinKeys } from "./daemon/join.ts";
 export * from "./security/join_token.ts";

@@ -4,20 +4,23 @@
  */
 
 import { AuthenticationError } from "../errors.ts";
-import type { AeadOperations, CurveOperations, HashOperations } from "./engines.ts";
+import type {
+  AeadOperations,
+  AgreementOperations,
+  HashOperations,
+  SignatureOperations,
+} from "./engines.ts";
 import { hkdf } from "./hkdf.ts";
 import { KeyedAead } from "./keyed_aead.ts";
 import { KEY_BYTES, type Primitives, SIGNATURE_BYTES } from "./primitives.ts";
 import { isCanonicalPoint, isSmallOrderPoint } from "./small_order.ts";
 
-export type CurvePrimitives = Pick<
-  Primitives,
-  "dhPublicKey" | "dh" | "signPublicKey" | "sign" | "verify"
->;
+export type AgreementPrimitives = Pick<Primitives, "dhPublicKey" | "dh">;
+export type SignaturePrimitives = Pick<Primitives, "signPublicKey" | "sign" | "verify">;
 export type HashPrimitives = Pick<Primitives, "sha256" | "startSha256" | "hmac" | "hkdf">;
 export type AeadPrimitives = Pick<Primitives, "createAead">;
 
-export function checkedCurves(engine: CurveOperations): CurvePrimitives {
+export function checkedAgreement(engine: AgreementOperations): AgreementPrimitives {
   return {
     dhPublicKey: (secret) => engine.dhPublicKey(sized("Secret", secret)),
     dh(secret, publicKey) {
@@ -26,6 +29,12 @@ export function checkedCurves(engine: CurveOperations): CurvePrimitives {
       if (shared?.some((byte) => byte !== 0)) return shared;
       throw new AuthenticationError("handshake", "Public key has a small order");
     },
+  };
+}
+
+/** The same operations, with their arguments checked at the door. */
+export function checkedSignatures(engine: SignatureOperations): SignaturePrimitives {
+  return {
     signPublicKey: (seed) => engine.signPublicKey(sized("Seed", seed)),
     sign: (seed, message) => engine.sign(sized("Seed", seed), message),
     verify: (publicKey, message, signature) =>

@@ -12,85 +12,148 @@
 import { errorText, MinimeError } from "../errors.ts";
 import {
   type AeadPrimitives,
+  type AgreementPrimitives,
   checkedAead,
-  checkedCurves,
+  checkedAgreement,
   checkedHashes,
-  type CurvePrimitives,
+  checkedSignatures,
   type HashPrimitives,
+  type SignaturePrimitives,
 } from "./checked_engine.ts";
 import type { Engine } from "./engines.ts";
 import type { Primitives, PrimitivesSource } from "./primitives.ts";
 import { openFfi } from "./primitives_ffi.ts";
 import { openNative } from "./primitives_native.ts";
-import { testAead, testCurves, testHashes } from "./self_test.ts";
+import { testAead, testAgreement, testHashes, testSignatures } from "./self_test.ts";
 
 export interface ChooseOptions {
   /** Tried in this order, for each group of operations. @default ["ffi", "native", "noble"] */
   readonly sources?: readonly PrimitivesSource[];
 }
 
+/** What it takes to sign and to verify, and nothing to talk over a network. */
+export type SigningPrimitives = SignaturePrimitives & HashPrimitives & Disposable;
+
 /** Rejects when `sources` together lack an operation. The caller disposes the result. */
 export async function choosePrimitives(options: ChooseOptions = {}): Promise<Primitives> {
-  const { sources = ["ffi", "native", "noble"] } = options;
-  const notes: string[] = [];
-  const opened: Engine[] = [];
-  let curves: Proven<CurvePrimitives> | undefined;
-  let hashes: Proven<HashPrimitives> | undefined;
-  let aead: Proven<AeadPrimitives> | undefined;
-
-  /** Undefined, with a note, when the engine lacks these operations or does them wrong. */
-  function prove<T>(
-    source: PrimitivesSource,
-    what: string,
-    operations: T | undefined,
-    test: (it: T) => void,
-  ) {
-    try {
-      if (!operations) throw new MinimeError("Not in this runtime");
-      test(operations);
-      return { source, operations };
-    } catch (error) {
-      notes.push(`${source} ${what}: ${errorText(error)}`);
-      return undefined;
-    }
-  }
-  for (const source of sources) {
-    if (curves && hashes && aead) break;
-    let engine: Engine;
-    try {
-      engine = await openEngine(source);
-    } catch (error) {
-      notes.push(`${source}: ${errorText(error)}`);
-      continue;
-    }
-    opened.push(engine);
-    curves ??= prove(source, "curves", engine.curves && checkedCurves(engine.curves), testCurves);
-    hashes ??= prove(source, "hashes", engine.hashes && checkedHashes(engine.hashes), testHashes);
-    aead ??= prove(source, "aead", engine.aead && checkedAead(engine.aead), testAead);
-  }
-
-  function close(): void {
-    for (const engine of opened) engine[Symbol.dispose]();
-  }
-  if (!curves || !hashes || !aead) {
-    close();
-    throw new MinimeError(
-      `No cryptography works on this host: ${notes.join("; ") || "nothing was tried"}`,
-    );
-  }
-  const chosen = { curves: curves.source, hashes: hashes.source, aead: aead.source, notes };
+  using choice = new Choice();
+  const signatures = choice.of("signatures", signaturesOf);
+  const hashes = choice.of("hashes", hashesOf);
+  const agreement = choice.of("agreement", agreementOf);
+  const aead = choice.of("aead", aeadOf);
+  await choice.make(options);
   return {
-    ...curves.operations,
-    ...hashes.operations,
-    ...aead.operations,
-    chosen,
-    [Symbol.dispose]: close,
+    ...signatures().operations,
+    ...hashes().operations,
+    ...agreement().operations,
+    ...aead().operations,
+    chosen: {
+      signatures: signatures().source,
+      agreement: agreement().source,
+      hashes: hashes().source,
+      aead: aead().source,
+      notes: choice.notes,
+    },
+    [Symbol.dispose]: choice.take(),
+  };
+}
+
+/** The same for a part of them, in half the time. */
+export async function chooseSigning(options: ChooseOptions = {}): Promise<SigningPrimitives> {
+  using choice = new Choice();
+  const signatures = choice.of("signatures", signaturesOf);
+  const hashes = choice.of("hashes", hashesOf);
+  await choice.make(options);
+  return {
+    ...signatures().operations,
+    ...hashes().operations,
+    [Symbol.dispose]: choice.take(),
   };
 }
 
 interface Proven<Operations> {
   readonly source: PrimitivesSource;
   readonly operations: Operations;
+}
+
+/** Takes each group of operations from the first engine that has it and passes its test. */
+class Choice implements Disposable {
+  readonly notes: string[] = [];
+  readonly #groups: { isChosen(): boolean; tryEngine(engine: Engine): void }[] = [];
+  #opened: Engine[] = [];
+
+  /** `prove` throws when the operations do not what they must; undefined: the engine has none. */
+  of<T>(what: string, prove: (engine: Engine) => T | undefined): () => Proven<T> {
+    let proven: Proven<T> | undefined;
+    this.#groups.push({
+      isChosen: () => proven !== undefined,
+      tryEngine: (engine) => {
+        const { source } = engine;
+        try {
+          const operations = prove(engine);
+          if (operations === undefined) throw new MinimeError("Not in this runtime");
+          proven = { source, operations };
+        } catch (error) {
+          this.notes.push(`${source} ${what}: ${errorText(error)}`);
+        }
+      },
+    });
+    return () => {
+      if (proven === undefined) throw new TypeError(`Nothing was chosen for ${what}`);
+      return proven;
+    };
+  }
+
+  async make({ sources = ["ffi", "native", "noble"] }: ChooseOptions): Promise<void> {
+    for (const source of sources) {
+      const missing = this.#groups.filter((group) => !group.isChosen());
+      if (missing.length === 0) return;
+      try {
+        const engine = await openEngine(source);
+        this.#opened.push(engine);
+        for (const group of missing) group.tryEngine(engine);
+      } catch (error) {
+        this.notes.push(`${source}: ${errorText(error)}`);
+      }
+    }
+    if (this.#groups.every((group) => group.isChosen())) return;
+    const why = this.notes.join("; ") || "nothing was tried";
+    throw new MinimeError(`No cryptography works on this host: ${why}`);
+  }
+
+  /** Whoever takes them closes the engines. */
+  take(): () => void {
+    const opened = this.#opened;
+    this.#opened = [];
+    return () => {
+      for (const engine of opened) engine[Symbol.dispose]();
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.take()();
+  }
+}
+
+function signaturesOf({ signatures }: Engine): SignaturePrimitives | undefined {
+  return proven(signatures && checkedSignatures(signatures), testSignatures);
+}
+
+function hashesOf({ hashes }: Engine): HashPrimitives | undefined {
+  return proven(hashes && checkedHashes(hashes), testHashes);
+}
+
+function agreementOf({ agreement }: Engine): AgreementPrimitives | undefined {
+  return proven(agreement && checkedAgreement(agreement), testAgreement);
+}
+
+function aeadOf({ aead }: Engine): AeadPrimitives | undefined {
+  return proven(aead && checkedAead(aead), testAead);
+}
+
+function proven<T>(operations: T | undefined, test: (operations: T) => void): T | undefined {
+  if (operations !== undefined) test(operations);
+  return operations;
 }
 
 async function openEngine(source: PrimitivesSource): Promise<Engine> {

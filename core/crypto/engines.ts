@@ -10,16 +10,21 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 export interface Engine extends Disposable {
   readonly source: PrimitivesSource;
-  readonly curves?: CurveOperations;
+  readonly agreement?: AgreementOperations;
+  readonly signatures?: SignatureOperations;
   readonly hashes?: HashOperations;
   readonly aead?: AeadOperations;
 }
 
-/** All keys, seeds and secrets have 32 bytes, signatures 64. */
-export interface CurveOperations {
+/** X25519. All keys and secrets have 32 bytes. */
+export interface AgreementOperations {
   dhPublicKey(secret: Uint8Array): Bytes;
   /** Undefined, or all zeros, when `publicKey` has a small order. */
   dh(secret: Uint8Array, publicKey: Uint8Array): Bytes | undefined;
+}
+
+/** Ed25519. All keys and seeds have 32 bytes, signatures 64. */
+export interface SignatureOperations {
   signPublicKey(seed: Uint8Array): Bytes;
   sign(seed: Uint8Array, message: Uint8Array): Bytes;
   /** `publicKey` is canonical and of no small order. */

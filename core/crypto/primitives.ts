@@ -80,7 +80,8 @@ export interface Aead extends Disposable {
 export type PrimitivesSource = "noble" | "native" | "ffi";
 
 export interface ChosenPrimitives {
-  readonly curves: PrimitivesSource;
+  readonly signatures: PrimitivesSource;
+  readonly agreement: PrimitivesSource;
   readonly hashes: PrimitivesSource;
   readonly aead: PrimitivesSource;
   /** Why a faster one is not used, for example that libcrypto.so.3 cannot be opened. */

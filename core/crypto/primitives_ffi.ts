@@ -10,33 +10,40 @@
 import { MinimeError } from "../errors.ts";
 import type { Engine } from "./engines.ts";
 import { FfiCipher } from "./primitives_ffi_cipher.ts";
-import { curvesOf } from "./primitives_ffi_curves.ts";
+import { agreementOf, signaturesOf } from "./primitives_ffi_curves.ts";
 import { hashesOf } from "./primitives_ffi_hashes.ts";
-import { type FfiHandle, SYMBOLS } from "./primitives_ffi_library.ts";
+import { type FfiHandle, type Group, type Libcrypto, SYMBOLS } from "./primitives_ffi_library.ts";
 
 const LIBRARY = "libcrypto.so.3";
 
-/** Throws what the runtime says when the library or one of its functions is missing. */
+/** Throws what the runtime says when the library is missing; a function that is missing throws when used. */
 export function openFfi(): Engine {
-  const library = Deno.dlopen(LIBRARY, SYMBOLS);
-  let open = true;
+  const libraries = new Map<Group, Deno.DynamicLibrary<Deno.ForeignLibraryInterface>>();
+  const open = (group: Group) => {
+    const library = Deno.dlopen(LIBRARY, SYMBOLS[group] as Deno.ForeignLibraryInterface);
+    libraries.set(group, library);
+    return library;
+  };
+  open("digests");
+  let isOpen = true;
   const handle: FfiHandle = {
-    functions() {
-      if (open) return library.symbols;
-      throw new MinimeError("Cryptography cannot be used: its engine is disposed");
+    functions<G extends Group>(group: G) {
+      if (!isOpen) throw new MinimeError("Cryptography cannot be used: its engine is disposed");
+      return (libraries.get(group) ?? open(group)).symbols as Libcrypto<G>;
     },
     owners: new Set(),
   };
   return {
     source: "ffi",
-    curves: curvesOf(handle),
+    agreement: agreementOf(handle),
+    signatures: signaturesOf(handle),
     hashes: hashesOf(handle),
     aead: { createCipher: (key) => new FfiCipher(handle, key) },
     [Symbol.dispose]() {
-      if (!open) return;
-      open = false;
+      if (!isOpen) return;
+      isOpen = false;
       for (const owner of handle.owners) owner[Symbol.dispose]();
-      library.close();
+      for (const library of libraries.values()) library.close();
     },
   };
 }

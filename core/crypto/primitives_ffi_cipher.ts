@@ -25,7 +25,7 @@ const SAME = -1;
 
 export class FfiCipher implements Cipher {
   readonly #handle: FfiHandle;
-  readonly #c: Libcrypto;
+  readonly #c: Libcrypto<"aead">;
   readonly #key: Uint8Array;
   readonly #length = new Int32Array(1);
   readonly #tag = new Uint8Array(TAG_BYTES);
@@ -35,7 +35,7 @@ export class FfiCipher implements Cipher {
 
   constructor(handle: FfiHandle, key: Uint8Array) {
     this.#handle = handle;
-    this.#c = handle.functions();
+    this.#c = handle.functions("aead");
     this.#key = key;
     handle.owners.add(this);
   }

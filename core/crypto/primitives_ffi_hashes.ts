@@ -31,7 +31,7 @@ export function hashesOf(handle: FfiHandle): HashOperations {
       return hash;
     },
     hmac(key, ...parts) {
-      const c = handle.functions();
+      const c = handle.functions("digests");
       const out = new Uint8Array(KEY_BYTES);
       const data = parts.length === 1 ? parts[0]! : concatBytes(...parts);
       made(
@@ -52,12 +52,12 @@ export function hashesOf(handle: FfiHandle): HashOperations {
 
 class FfiSha256 implements Sha256, Disposable {
   readonly #handle: FfiHandle;
-  readonly #c: Libcrypto;
+  readonly #c: Libcrypto<"digests">;
   #context: Deno.PointerValue;
 
   constructor(handle: FfiHandle) {
     this.#handle = handle;
-    this.#c = handle.functions();
+    this.#c = handle.functions("digests");
     this.#context = made(this.#c.EVP_MD_CTX_new());
     handle.owners.add(this);
   }

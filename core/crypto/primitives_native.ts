@@ -8,7 +8,13 @@ import type { KeyObject } from "node:crypto";
 import { MinimeError } from "../errors.ts";
 import { TAG_BYTES } from "../limits.ts";
 import { concatBytes } from "../wire/bytes.ts";
-import type { AeadOperations, CurveOperations, Engine, HashOperations } from "./engines.ts";
+import type {
+  AeadOperations,
+  AgreementOperations,
+  Engine,
+  HashOperations,
+  SignatureOperations,
+} from "./engines.ts";
 import { KEY_BYTES } from "./primitives.ts";
 
 type NodeCrypto = typeof import("node:crypto");
@@ -35,14 +41,16 @@ export function openNative(): Engine {
   if (!crypto) throw new MinimeError("Runtime has no node:crypto");
   return {
     source: "native",
-    curves: curvesOf(crypto),
+    ...curvesOf(crypto),
     hashes: hashesOf(crypto),
     ...(crypto.getCiphers().includes(AEAD_NAME) ? { aead: aeadOf(crypto) } : {}),
     [Symbol.dispose]() {},
   };
 }
 
-function curvesOf(crypto: NodeCrypto): CurveOperations {
+function curvesOf(
+  crypto: NodeCrypto,
+): { readonly agreement: AgreementOperations; readonly signatures: SignatureOperations } {
   function privateKey(curve: Curve, secret: Uint8Array): KeyObject {
     const key = concatBytes(PRIVATE_PREFIX[curve], secret);
     return crypto.createPrivateKey({ key: key as never, format: "der", type: "pkcs8" });
@@ -55,7 +63,7 @@ function curvesOf(crypto: NodeCrypto): CurveOperations {
     const key = crypto.createPublicKey(privateKey(curve, secret) as never);
     return copy(key.export({ format: "der", type: "spki" }).subarray(-KEY_BYTES));
   }
-  return {
+  const agreement: AgreementOperations = {
     dhPublicKey: (secret) => publicOf("X25519", secret),
     dh(secret, theirs) {
       const keys = {
@@ -68,6 +76,8 @@ function curvesOf(crypto: NodeCrypto): CurveOperations {
         return undefined; // Both keys were accepted, so the result was all zeros.
       }
     },
+  };
+  const signatures: SignatureOperations = {
     signPublicKey: (seed) => publicOf("Ed25519", seed),
     sign: (seed, message) => copy(crypto.sign(null, message, privateKey("Ed25519", seed))),
     verify(signer, message, signature) {
@@ -78,6 +88,7 @@ function curvesOf(crypto: NodeCrypto): CurveOperations {
       }
     },
   };
+  return { agreement, signatures };
 }
 
 function hashesOf(crypto: NodeCrypto): HashOperations {

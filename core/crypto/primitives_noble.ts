@@ -9,9 +9,15 @@ import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { TAG_BYTES } from "../limits.ts";
-import type { Cipher, CurveOperations, Engine, HashOperations } from "./engines.ts";
+import type {
+  AgreementOperations,
+  Cipher,
+  Engine,
+  HashOperations,
+  SignatureOperations,
+} from "./engines.ts";
 
-const CURVES: CurveOperations = {
+const AGREEMENT: AgreementOperations = {
   dhPublicKey: (secret) => x25519.getPublicKey(secret),
   dh(secret, publicKey) {
     try {
@@ -20,6 +26,9 @@ const CURVES: CurveOperations = {
       return undefined; // With 32-byte inputs its only reason is an all-zero result.
     }
   },
+};
+
+const SIGNATURES: SignatureOperations = {
   signPublicKey: (seed) => ed25519.getPublicKey(seed),
   sign: (seed, message) => ed25519.sign(message, seed),
   verify: (publicKey, message, signature) =>
@@ -46,7 +55,8 @@ const HASHES: HashOperations = {
 
 export const NOBLE: Engine = {
   source: "noble",
-  curves: CURVES,
+  agreement: AGREEMENT,
+  signatures: SIGNATURES,
   hashes: HASHES,
   aead: { createCipher },
   [Symbol.dispose]() {},

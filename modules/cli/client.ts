@@ -7,6 +7,7 @@ import * as v from "valibot";
 import {
   type Calls,
   choosePrimitives,
+  chooseSigning,
   ConnectionError,
   encodeCanonical,
   EndToEnd,
@@ -18,11 +19,13 @@ import {
   type Self,
   type SignedBytes,
   signForModule,
+  type SigningPrimitives,
   signRequest,
   TcpFront,
   type Trust,
   verifyMeshSecrets,
 } from "../../core/mod.ts";
+import { type HomeUser, selfOf } from "../shared/credentials.ts";
 import { DocumentSchema } from "../shared/document_verbs.ts";
 import type { MeshClient, SignOptions } from "../shared/command.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
@@ -56,8 +59,9 @@ export class User {
   readonly #home: MeshHome;
   /** What uses the keys, or may. */
   readonly #uses = new Set<Promise<void>>();
-  #loaded: Promise<{ self: Self; trust: Trust; primitives: Primitives }> | undefined;
-  #primitives: Primitives | undefined;
+  #signer: Promise<HomeUser & { primitives: SigningPrimitives }> | undefined;
+  #everything: Promise<{ self: Self; trust: Trust; primitives: Primitives }> | undefined;
+  readonly #primitives: Disposable[] = [];
   #isOver = false;
 
   constructor(needs: ConnectNeeds, home: MeshHome) {
@@ -65,13 +69,18 @@ export class User {
     this.#home = home;
   }
 
-  /** Rejects with ConnectionError "closed" once the keys are to go. */
+  /** What it takes to sign. Rejects with ConnectionError "closed" once the keys are to go. */
+  signer(): Promise<HomeUser & { primitives: SigningPrimitives }> {
+    if (this.#isOver) return Promise.reject(closed());
+    this.#signer ??= this.using(this.#loadSigner());
+    return this.#signer;
+  }
+
+  /** And what it takes to talk over a network. Rejects as signer does. */
   load(): Promise<{ self: Self; trust: Trust; primitives: Primitives }> {
-    if (this.#isOver) {
-      return Promise.reject(new ConnectionError("closed", "Keys of a connection that is closed"));
-    }
-    this.#loaded ??= this.using(this.#load());
-    return this.#loaded;
+    if (this.#isOver) return Promise.reject(closed());
+    this.#everything ??= this.using(this.#load());
+    return this.#everything;
   }
 
   /** The keys stay until that has settled. */
@@ -108,7 +117,7 @@ export class User {
 
   /** The mesh's PSK was changed: the home needs the new one before the old one counts no more. */
   async learnSecrets({ calls, secretsVersion }: Reached): Promise<void> {
-    const { trust, primitives } = await this.load();
+    const { trust, primitives } = await this.signer();
     if (secretsVersion <= (trust.secretsDocument?.version ?? 0)) return;
     try {
       const reply = v.parse(
@@ -138,15 +147,33 @@ export class User {
   async dispose(): Promise<void> {
     this.#isOver = true;
     while (this.#uses.size > 0) await Promise.all(this.#uses);
-    this.#primitives?.[Symbol.dispose]();
-    this.#primitives = undefined;
+    for (const primitives of this.#primitives.splice(0)) primitives[Symbol.dispose]();
+  }
+
+  async #loadSigner(): Promise<HomeUser & { primitives: SigningPrimitives }> {
+    return await this.#livingUser(await chooseSigning());
   }
 
   async #load(): Promise<{ self: Self; trust: Trust; primitives: Primitives }> {
+    const { random } = this.#needs.env;
     const primitives = await choosePrimitives();
-    this.#primitives = primitives;
+    // What does everything can sign too.
+    const living = this.using(this.#livingUser(primitives));
+    this.#signer ??= living;
+    const user = await living;
+    return { self: selfOf(user, { primitives, random }), trust: user.trust, primitives };
+  }
+
+  async #livingUser<P extends SigningPrimitives>(
+    primitives: P,
+  ): Promise<HomeUser & { primitives: P }> {
+    this.#primitives.push(primitives);
     return { ...await loadLivingUser(this.#needs, primitives, this.#home), primitives };
   }
+}
+
+function closed(): ConnectionError {
+  return new ConnectionError("closed", "Keys of a connection that is closed");
 }
 
 /** What a command talks to. */
@@ -190,7 +217,7 @@ export class Client implements MeshClient {
   }
 
   async sign(verb: string, args: unknown, options: SignOptions): Promise<Uint8Array> {
-    const { self, trust, primitives } = await this.#user.load();
+    const { identity, signSeed, trust, primitives } = await this.#user.signer();
     if (options.targets.length === 0) {
       throw new MinimeError(`Request for "${verb}" has no targets`);
     }
@@ -203,10 +230,10 @@ export class Client implements MeshClient {
       targets: { kind: "names", names: options.targets },
       ...(this.#bind === undefined ? {} : { bind: this.#bind }),
       verb,
-      as: options.as === "$user" ? self.identity.unixUser ?? "" : options.as ?? "",
+      as: options.as === "$user" ? identity.unixUser ?? "" : options.as ?? "",
       arguments: args === undefined ? new Uint8Array(0) : encodeCanonical(args),
-      seed: self.signSeed,
-      chain: self.identity.chain,
+      seed: signSeed,
+      chain: identity.chain,
     });
   }
 
@@ -214,8 +241,7 @@ export class Client implements MeshClient {
     domain: string,
     signed: Pick<SignedBytes, "bytes" | "content">,
   ): Promise<Uint8Array> {
-    const { self, primitives } = await this.#user.load();
-    const seed = self.signSeed;
+    const { signSeed: seed, primitives } = await this.#user.signer();
     return signForModule(primitives, { domain, ...signed, seed, scratch: this.#scratch });
   }
 

@@ -8,30 +8,23 @@ import {
   errorText,
   MinimeError,
   parseCertificate,
-  type Primitives,
-  type Self,
-  type Trust,
+  type SigningPrimitives,
   UsageError,
 } from "../../core/mod.ts";
 import { needsNow } from "../shared/authority.ts";
-import { loadUser } from "../shared/credentials.ts";
+import { type HomeUser, loadUser } from "../shared/credentials.ts";
 import { formatDuration } from "../shared/duration.ts";
 import type { MeshHome } from "../shared/mesh_home.ts";
 import { renewalAt } from "../shared/renewal.ts";
 import { isUserEnding, renewUser } from "../shared/user_renewal.ts";
 import type { ConnectNeeds } from "./context.ts";
 
-interface LivingUser {
-  readonly self: Self;
-  readonly trust: Trust;
-}
-
 /** @throws AuthenticationError when the certificate is not valid, and how to get another one */
 export async function loadLivingUser(
   { env, out, warnOnce }: Pick<ConnectNeeds, "env" | "out" | "warnOnce">,
-  primitives: Primitives,
+  primitives: SigningPrimitives,
   home: MeshHome,
-): Promise<LivingUser> {
+): Promise<HomeUser> {
   if (await home.load("user.cert") === undefined) {
     throw new UsageError(`You have no certificate of mesh "${home.name}" on this machine`, {
       hint: 'Ask for one by "minime user enroll" on a login node, or copy your home of the mesh ' +
@@ -40,11 +33,11 @@ export async function loadLivingUser(
   }
   const needs = needsNow(env, primitives);
   const load = () => loadUser(home, needs);
-  let user: LivingUser | undefined;
+  let user: HomeUser | undefined;
   let failure: unknown;
   try {
     user = await load();
-    if (needs.now < renewalAt(user.self.identity)) return user;
+    if (needs.now < renewalAt(user.identity)) return user;
   } catch (error) {
     if (!(error instanceof AuthenticationError) || error.reason !== "expired") throw error;
     failure = error;
@@ -69,7 +62,7 @@ export async function loadLivingUser(
       cause: failure,
     });
   }
-  const { identity } = user.self;
+  const { identity } = user;
   const { certificate: { notBefore }, notAfter } = identity;
   if (isUserEnding({ notBefore, notAfter }, needs.now)) {
     const left = formatDuration(notAfter - needs.now);

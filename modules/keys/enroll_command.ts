@@ -106,7 +106,7 @@ async function refuseYoung(
 ): Promise<void> {
   if (await home.load("user.cert") === undefined) return;
   const needs = needsNow(env, primitives);
-  const { self: { identity } } = await loadUser(home, needs, { allowExpired: true });
+  const { identity } = await loadUser(home, needs, { allowExpired: true });
   if (await home.load("root.key") !== undefined) {
     throw new UsageError(`The root key of mesh "${home.name}" is in your home`, {
       hint: "It gives you another certificate: minime user renew",

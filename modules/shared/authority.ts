@@ -14,6 +14,7 @@ import {
   type Primitives,
   type Random,
   signCertificate,
+  type SigningPrimitives,
   UsageError,
   verifyChain,
   verifyMeshSecrets,
@@ -26,17 +27,17 @@ export const KEY_BYTES = 32;
 
 /** What signing takes besides keys. */
 export interface Needs {
-  readonly primitives: Primitives;
+  readonly primitives: SigningPrimitives;
   readonly random: Random;
   /** Unix ms. */
   readonly now: number;
 }
 
 /** As of now. */
-export function needsNow(
+export function needsNow<P extends SigningPrimitives>(
   env: Pick<Environment, "clock" | "random">,
-  primitives: Primitives,
-): Needs {
+  primitives: P,
+): Needs & { readonly primitives: P } {
   return { primitives, random: env.random, now: Math.floor(env.clock.now()) };
 }
 
@@ -75,7 +76,10 @@ export interface Wanted extends PublicKeys {
 }
 
 /** Root key or issuer, and the newest PSK, of a home. Throws MinimeError when a file is missing or cut. */
-export async function loadAuthority(home: MeshHome, primitives: Primitives): Promise<Authority> {
+export async function loadAuthority(
+  home: MeshHome,
+  primitives: SigningPrimitives,
+): Promise<Authority> {
   const first = await requireKey(home, "psk", KEY_BYTES);
   const psk = async (verifying: { meshId: Uint8Array; rootPublicKey: Uint8Array }) => {
     const bytes = await home.load("secrets.signed");

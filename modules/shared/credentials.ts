@@ -10,6 +10,7 @@
 import {
   AuthenticationError,
   defaultPolicy,
+  type Identity,
   keyIdOf,
   meshIdOf,
   type MeshSecrets,
@@ -20,9 +21,11 @@ import {
   POLICY_LIMITS_DEFAULT,
   type Primitives,
   pskIdOf,
+  type Random,
   type RevocationList,
   type Self,
   type SignedPolicy,
+  type SigningPrimitives,
   type Trust,
   VerifiedCertificates,
   verifyChain,
@@ -44,13 +47,20 @@ import type { MeshHome } from "./mesh_home.ts";
 /** The booting user's group, which may do everything until a policy says otherwise. */
 export const OPS_GROUP = "ops";
 
+/** What a user is made of. */
+interface UserNeeds extends Needs {
+  readonly primitives: Primitives;
+  readonly user: string;
+  readonly unixUser: string;
+}
+
 /**
  * Makes root key, PSK and the user's keys in a home that has none. A full disk may stop it anywhere:
  * root.key comes after what cannot be made again from it, and before the rest.
  */
 export async function createCredentials(
   home: MeshHome,
-  needs: Needs & { readonly user: string; readonly unixUser: string },
+  needs: UserNeeds,
 ): Promise<void> {
   const { random } = needs;
   if (await home.load("root.key") !== undefined) {
@@ -64,7 +74,7 @@ export async function createCredentials(
 /** New keys and a certificate for the user, signed by the root key of the home; root.pub too. */
 export async function issueUser(
   home: MeshHome,
-  needs: Needs & { readonly user: string; readonly unixUser: string },
+  needs: UserNeeds,
 ): Promise<void> {
   const { primitives, random, user, unixUser } = needs;
   const authority = await loadAuthority(home, primitives);
@@ -83,27 +93,44 @@ export async function issueUser(
   await home.store("user.cert", certificate);
 }
 
+/** The user of a home, as far as it takes to sign. */
+export interface HomeUser {
+  readonly identity: Identity;
+  /** Ed25519. */
+  readonly signSeed: Uint8Array;
+  /** X25519. */
+  readonly dhSecret: Uint8Array;
+  readonly trust: Trust;
+}
+
 /** Who the user of this home is, and what they believe in. Throws when the certificate is not valid. */
 export async function loadUser(
   home: MeshHome,
   needs: Needs,
   { allowExpired = false }: { readonly allowExpired?: boolean } = {},
-): Promise<{ readonly self: Self; readonly trust: Trust }> {
-  const { primitives, random, now } = needs;
-  const rootPublicKey = await requireKey(home, "root.pub", KEY_BYTES);
-  const psk = await requireKey(home, "psk", KEY_BYTES);
-  const key = await requireKey(home, "user.key", 2 * KEY_BYTES);
+): Promise<HomeUser> {
+  const { primitives, now } = needs;
+  const [rootPublicKey, psk, key, certificate] = await Promise.all([
+    requireKey(home, "root.pub", KEY_BYTES),
+    requireKey(home, "psk", KEY_BYTES),
+    requireKey(home, "user.key", 2 * KEY_BYTES),
+    home.require("user.cert"),
+  ]);
+  const [revocationList, secretsDocument, chain] = await Promise.all([
+    loadRevocations(home, primitives, rootPublicKey),
+    loadSecrets(home, primitives, rootPublicKey),
+    chainOf(home, { primitives, certificate, rootPublicKey }),
+  ]);
   const trust = trustOf({
     primitives,
     rootPublicKey,
     psk,
     policy: defaultPolicy(OPS_GROUP),
-    revocationList: await loadRevocations(home, primitives, rootPublicKey),
-    secretsDocument: await loadSecrets(home, primitives, rootPublicKey),
+    revocationList,
+    secretsDocument,
   });
-  const certificate = await home.require("user.cert");
   const identity = verifyChain(primitives, {
-    chain: await chainOf(home, { primitives, certificate, rootPublicKey }),
+    chain,
     rootPublicKey,
     meshId: trust.meshId,
     now,
@@ -112,7 +139,6 @@ export async function loadUser(
     types: ["user"],
     allowExpired,
   });
-  const secret = key.slice(KEY_BYTES);
   const signSeed = key.slice(0, KEY_BYTES);
   if (keyIdOf(primitives, primitives.signPublicKey(signSeed)) !== identity.keyId) {
     throw new AuthenticationError(
@@ -120,20 +146,24 @@ export async function loadUser(
       `"${home.path("user.cert")}" is not for the key in "${home.path("user.key")}"`,
     );
   }
-  return {
-    trust,
-    self: {
-      identity,
-      signSeed,
-      dh: { secret, publicKey: primitives.dhPublicKey(secret) },
-      instance: random.bytes(16),
-    },
-  };
+  return { trust, identity, signSeed, dhSecret: key.slice(KEY_BYTES) };
+}
+
+/** That user with what it takes to talk over a network, for one start of a program. */
+export function selfOf(
+  { identity, signSeed, dhSecret }: HomeUser,
+  { primitives, random }: {
+    readonly primitives: Pick<Primitives, "dhPublicKey">;
+    readonly random: Random;
+  },
+): Self {
+  const dh = { secret: dhSecret, publicKey: primitives.dhPublicKey(dhSecret) };
+  return { identity, signSeed, dh, instance: random.bytes(16) };
 }
 
 /** What somebody believes who knows the root key, the PSK and these documents. */
 export function trustOf(options: {
-  readonly primitives: Primitives;
+  readonly primitives: SigningPrimitives;
   readonly rootPublicKey: Uint8Array;
   readonly psk: Uint8Array;
   readonly policy: Policy;
@@ -171,7 +201,7 @@ export function trustOf(options: {
 /** The list that the home has; undefined when nothing was ever revoked from here. */
 export async function loadRevocations(
   home: MeshHome,
-  primitives: Primitives,
+  primitives: SigningPrimitives,
   rootPublicKey: Uint8Array,
 ): Promise<RevocationList | undefined> {
   const bytes = await home.load("revocations.signed");
@@ -183,7 +213,7 @@ export async function loadRevocations(
 /** The document that changed the PSK last; undefined when it was never changed, as far as we know. */
 export async function loadSecrets(
   home: MeshHome,
-  primitives: Primitives,
+  primitives: SigningPrimitives,
   rootPublicKey: Uint8Array,
 ): Promise<MeshSecrets | undefined> {
   const bytes = await home.load("secrets.signed");
@@ -196,7 +226,7 @@ export async function loadSecrets(
 async function chainOf(
   home: MeshHome,
   parts: {
-    readonly primitives: Primitives;
+    readonly primitives: SigningPrimitives;
     readonly certificate: Uint8Array;
     readonly rootPublicKey: Uint8Array;
   },

@@ -8,6 +8,7 @@ import {
   CERTIFICATE_BYTES_MAX,
   type IssuerConstraint,
   parsePolicy,
+  type Primitives,
   ProtocolError,
   UsageError,
 } from "../../core/mod.ts";
@@ -40,7 +41,11 @@ export interface IssuerBounds {
 }
 
 /** @throws UsageError when there are more groups than fit into a certificate */
-export function makeIssuer(authority: Authority, needs: Needs, bounds: IssuerBounds): NewIssuer {
+export function makeIssuer(
+  authority: Authority,
+  needs: Needs & { readonly primitives: Primitives },
+  bounds: IssuerBounds,
+): NewIssuer {
   const key = needs.random.bytes(2 * KEY_BYTES);
   const keys = publicKeysOf(needs.primitives, key);
   return { key, certificate: certifyIssuer(authority, needs, { ...bounds, ...keys }) };

@@ -53,7 +53,7 @@ export async function prepareKeys(
   } else if (!await isUserUsable(home, needs)) {
     await issueUser(home, { ...needs, ...user });
   } else {
-    const { self: { identity: { certificate } } } = await loadUser(home, needs, {
+    const { identity: { certificate } } = await loadUser(home, needs, {
       allowExpired: true,
     });
     if (isUserEnding(certificate, needs.now)) await renewUser(home, needs);

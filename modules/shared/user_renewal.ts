@@ -9,7 +9,7 @@ import {
   AuthenticationError,
   type Certificate,
   parseCertificate,
-  type Primitives,
+  type SigningPrimitives,
   UsageError,
 } from "../../core/mod.ts";
 import { type Authority, issue, loadAuthority, type Needs, rootSeedOf } from "./authority.ts";
@@ -41,9 +41,9 @@ export function checkUserLife(ms: number): number {
  * @throws MinimeError where the home has neither root key nor issuer, and for what its issuer may not sign
  */
 export async function renewUser(home: MeshHome, needs: Needs): Promise<void> {
-  const { self } = await loadUser(home, needs, { allowExpired: true });
+  const { identity } = await loadUser(home, needs, { allowExpired: true });
   const authority = await loadAuthority(home, needs.primitives);
-  const [certificate] = issueUserAgain(authority, needs, self.identity.certificate);
+  const [certificate] = issueUserAgain(authority, needs, identity.certificate);
   await home.store("user.cert", certificate);
 }
 
@@ -81,7 +81,7 @@ export async function renewOther(
 /** Before it leaves: from then on it can be revoked and renewed by its name. */
 export async function noteUser(
   home: MeshHome,
-  primitives: Primitives,
+  primitives: SigningPrimitives,
   certificate: Uint8Array,
 ): Promise<KnownUser> {
   const { name, keyId, groups, notBefore: made } = parseCertificate(primitives, certificate);

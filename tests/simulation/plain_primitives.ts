@@ -4,8 +4,16 @@
  * signature fits one key and one message. Small meshes and all tests of cryptography use the real ones.
  */
 
-import { checkedCurves, checkedHashes } from "../../core/crypto/checked_engine.ts";
-import type { CurveOperations, HashOperations } from "../../core/crypto/engines.ts";
+import {
+  checkedAgreement,
+  checkedHashes,
+  checkedSignatures,
+} from "../../core/crypto/checked_engine.ts";
+import type {
+  AgreementOperations,
+  HashOperations,
+  SignatureOperations,
+} from "../../core/crypto/engines.ts";
 import { equalBytes, type Primitives } from "../../core/mod.ts";
 import { concatBytes } from "../../core/wire/bytes.ts";
 import { PlainAead } from "./plain_aead.ts";
@@ -33,22 +41,26 @@ const hashes: HashOperations = {
   hmac: (key, ...parts) => hash(hash(key), ...parts),
 };
 
-const curves: CurveOperations = {
+const agreement: AgreementOperations = {
   dhPublicKey: (secret) => hashes.hmac(DH_KEY, secret),
   dh(secret, publicKey) {
-    const own = curves.dhPublicKey(secret);
+    const own = agreement.dhPublicKey(secret);
     const ends = own.toHex() < publicKey.toHex() ? [own, publicKey] : [publicKey, own];
     return hashes.hmac(SHARED, ...ends);
   },
+};
+
+const signatures: SignatureOperations = {
   signPublicKey: (seed) => hashes.hmac(SIGN_KEY, seed),
-  sign: (seed, message) => signatureOf(curves.signPublicKey(seed), message),
+  sign: (seed, message) => signatureOf(signatures.signPublicKey(seed), message),
   verify: (publicKey, message, signature) => equalBytes(signatureOf(publicKey, message), signature),
 };
 
 /** For meshes so large that cryptography would be most of their work. */
 export const plainPrimitives: Primitives = {
   ...simulationPrimitives,
-  ...checkedCurves(curves),
+  ...checkedAgreement(agreement),
+  ...checkedSignatures(signatures),
   ...checkedHashes(hashes),
   createAead: (key) => new PlainAead(key),
 };

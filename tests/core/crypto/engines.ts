@@ -1,16 +1,28 @@
 /** Every engine that opens here, for tests that must hold on each of them. Shared, so never closed. */
 
-import { checkedAead, checkedCurves, checkedHashes } from "../../../core/crypto/checked_engine.ts";
+import {
+  checkedAead,
+  checkedAgreement,
+  checkedHashes,
+  checkedSignatures,
+} from "../../../core/crypto/checked_engine.ts";
 import type { Engine } from "../../../core/crypto/engines.ts";
 import type { Primitives } from "../../../core/crypto/primitives.ts";
 import { openFfi } from "../../../core/crypto/primitives_ffi.ts";
 import { openNative } from "../../../core/crypto/primitives_native.ts";
 import { NOBLE } from "../../../core/crypto/primitives_noble.ts";
+import { selfTest } from "../../../core/crypto/self_test.ts";
 
-/** Undefined on a host without libcrypto.so.3; its tests then count as ignored. */
-export const FFI: Engine | undefined = openOrUndefined(openFfi);
 export const NATIVE: Engine = openNative();
 export { NOBLE };
+
+/** Undefined on a host without libcrypto.so.3; its tests then count as ignored. */
+export const FFI: Engine | undefined = openOrUndefined(() => {
+  const engine = openFfi();
+  // What it opens when it first needs it would else count as left open by some test.
+  selfTest(primitivesOf(engine));
+  return engine;
+});
 
 /** Those that open, the reference first. */
 export const ENGINES: readonly Engine[] = [NOBLE, NATIVE, ...(FFI ? [FFI] : [])];
@@ -19,10 +31,11 @@ export const ENGINES: readonly Engine[] = [NOBLE, NATIVE, ...(FFI ? [FFI] : [])]
 export function primitivesOf(engine: Engine): Primitives {
   const { source } = engine;
   return {
-    ...checkedCurves(engine.curves ?? NOBLE.curves!),
+    ...checkedAgreement(engine.agreement ?? NOBLE.agreement!),
+    ...checkedSignatures(engine.signatures ?? NOBLE.signatures!),
     ...checkedHashes(engine.hashes ?? NOBLE.hashes!),
     ...checkedAead(engine.aead ?? NOBLE.aead!),
-    chosen: { curves: source, hashes: source, aead: source, notes: [] },
+    chosen: { agreement: source, signatures: source, hashes: source, aead: source, notes: [] },
     [Symbol.dispose]() {},
   };
 }

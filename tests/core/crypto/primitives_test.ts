@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { sha512 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
-import { choosePrimitives } from "../../../core/crypto/choose_primitives.ts";
+import { choosePrimitives, chooseSigning } from "../../../core/crypto/choose_primitives.ts";
 import type { Primitives } from "../../../core/crypto/primitives.ts";
 import { ENGINES, FFI, hex, NATIVE, NOBLE, primitivesOf } from "./engines.ts";
 
@@ -256,7 +256,13 @@ Deno.test(
   { ignore: !FFI },
   async () => {
     using primitives = await choosePrimitives();
-    assert.deepEqual(primitives.chosen, { curves: "ffi", hashes: "ffi", aead: "ffi", notes: [] });
+    assert.deepEqual(primitives.chosen, {
+      signatures: "ffi",
+      agreement: "ffi",
+      hashes: "ffi",
+      aead: "ffi",
+      notes: [],
+    });
   },
 );
 
@@ -264,13 +270,36 @@ Deno.test("choice: an engine that lacks an operation gives way to the next, with
   using primitives = await choosePrimitives({ sources: ["native", "noble"] });
   assert.deepEqual(
     primitives.chosen,
-    NATIVE.aead ? { curves: "native", hashes: "native", aead: "native", notes: [] } : {
-      curves: "native",
-      hashes: "native",
-      aead: "noble",
-      notes: ["native aead: Not in this runtime"],
-    },
+    NATIVE.aead
+      ? {
+        signatures: "native",
+        agreement: "native",
+        hashes: "native",
+        aead: "native",
+        notes: [],
+      }
+      : {
+        signatures: "native",
+        agreement: "native",
+        hashes: "native",
+        aead: "noble",
+        notes: ["native aead: Not in this runtime"],
+      },
   );
+});
+
+Deno.test("choice: what is chosen for signing signs as everything does", async () => {
+  for (const source of ["ffi", "native", "noble"] as const) {
+    if (source === "ffi" && !FFI) continue;
+    using signing = await chooseSigning({ sources: [source] });
+    using all = await choosePrimitives({ sources: [source, "noble"] });
+    const seed = new Uint8Array(32).fill(9);
+    const signature = signing.sign(seed, seed);
+    assert.deepEqual(signature, all.sign(seed, seed), source);
+    assert.ok(signing.verify(all.signPublicKey(seed), seed, signature), source);
+    assert.deepEqual(signing.sha256(seed), all.sha256(seed), source);
+  }
+  await assert.rejects(chooseSigning({ sources: [] }), { name: "MinimeError" });
 });
 
 Deno.test("choice: nothing left to choose from is an error that says why", async () => {

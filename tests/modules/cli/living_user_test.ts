@@ -19,7 +19,7 @@ async function user(world: HomeWorld) {
     async load(): Promise<readonly [days: number, said: string]> {
       const terminal = new MemoryTerminal();
       const out = new StreamOutput(terminal, { plain: true, onBroken: () => {} });
-      const { self } = await loadLivingUser(
+      const { identity } = await loadLivingUser(
         {
           env: world.env,
           out,
@@ -29,7 +29,7 @@ async function user(world: HomeWorld) {
         home,
       );
       await out.finish();
-      const left = self.identity.notAfter - world.env.clock.now();
+      const left = identity.notAfter - world.env.clock.now();
       return [Math.round(left / DAY_MS), terminal.stderr];
     },
   };

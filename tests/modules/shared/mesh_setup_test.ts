@@ -27,8 +27,8 @@ Deno.test("mesh setup: makes keys once; the user's certificate is renewed in its
     assert.notDeepEqual(await home.require("user.cert"), certificate);
     assert.deepEqual(await home.require("user.key"), key);
     const now = Math.floor(world.env.clock.now());
-    const { self } = await loadUser(home, { primitives, random: world.env.random, now });
-    assert.deepEqual([...self.identity.groups], ["ops"]);
+    const { identity } = await loadUser(home, { primitives, random: world.env.random, now });
+    assert.deepEqual([...identity.groups], ["ops"]);
   }
 });
 
