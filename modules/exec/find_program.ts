@@ -7,6 +7,7 @@ import type { Environment } from "../../core/mod.ts";
 import { EXIT } from "../shared/exit_code.ts";
 
 const EXECUTABLE = 0o111;
+const LIKELY = "/usr/bin";
 
 /** Why it cannot be started; undefined: as far as one can see, it can. */
 export async function whyNotFound(
@@ -35,5 +36,9 @@ function placesOf(
 ): string[] {
   if (program.startsWith("/")) return [program];
   if (program.includes("/")) return [`${folder}/${program}`];
-  return path.split(":").map((place) => `${place === "" ? folder : place}/${program}`);
+  const places = path.split(":").map((place) => place === "" ? folder : place);
+  // Nearly all are there, and for whether there is one the order does not matter.
+  const likely = places.filter((place) => place === LIKELY);
+  const others = places.filter((place) => place !== LIKELY);
+  return [...likely, ...others].map((place) => `${place}/${program}`);
 }
