@@ -117,8 +117,9 @@ export class Operation {
       linked: (keyId) => links.get(keyId) !== undefined,
     });
     for (const { indices, detail } of lost) this.#lose(indices, detail);
-    if (own !== undefined) void this.#runOwn(own);
+    // Others are sent off before we begin ourselves.
     for (const part of parts) void this.#carry(part);
+    if (own !== undefined) void this.#runOwn(own);
   }
 
   /** Settles targets that are open as unreachable. */
