@@ -6,6 +6,7 @@
 import type { NodeView } from "../modules/shared/mesh_view.ts";
 import { type OnOutput, outputOf, readOutput, timeProcess } from "./process.ts";
 import type { Program } from "./programs.ts";
+import { progress } from "./progress.ts";
 
 const MESH = "bench";
 /** On one machine all of them start at once. */
@@ -32,6 +33,7 @@ export class LocalMesh implements AsyncDisposable {
       `${folder}/hosts.toml`,
       `name = "${MESH}"\n\n[[hosts]]\nnames = "n[1-${count}]"\nlauncher = "local"\n`,
     );
+    progress(`Booting ${count} nodes, ${program.form}`);
     await mesh.#run(["boot", "--hosts", `${folder}/hosts.toml`, "--timeout", BOOT_PHASE]);
     stack.move();
     return mesh;
@@ -71,6 +73,7 @@ export class LocalMesh implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    progress(`Halting ${this.names.length} nodes`);
     await this.#run(["halt"]);
     await Deno.remove(this.#folder, { recursive: true });
   }

@@ -6,28 +6,32 @@
 import { LocalMesh } from "./local_mesh.ts";
 import { peakMemoryOf, resetPeakMemory } from "./process.ts";
 import { type Program, Programs } from "./programs.ts";
+import { progress } from "./progress.ts";
+import type { Scale, Scaled } from "./scale.ts";
 import { number, print, printTable, type Row } from "./table.ts";
 import { median } from "./turns.ts";
 
 const MIB = 1024 * 1024;
-const ROUNDS = 3;
+const ROUNDS: Scaled = { whole: 3, quick: 1 };
 /** Of all nodes together. */
-const RATE_BYTES = 256 * MIB;
-const RATE_NODES = [1, 16];
+const RATE_BYTES: Scaled = { whole: 256 * MIB, quick: 16 * MIB };
+const RATE_NODES = { whole: [1, 16], quick: [1, 2] } as const;
 /** Of each node, a small and a large amount: what they take must be the same. */
-const MEMORY_BYTES = [64 * MIB, 1024 * MIB];
-const MEMORY_NODES = 4;
+const MEMORY_BYTES = { whole: [64 * MIB, 1024 * MIB], quick: [16 * MIB, 32 * MIB] } as const;
+const LESS_MEMORY_BYTES = { whole: [64 * MIB, 256 * MIB], quick: [16 * MIB] } as const;
+const MEMORY_NODES: Scaled = { whole: 4, quick: 2 };
 /** What the slow reader lets pass. */
 const SLOW_BYTES_PER_SECOND = 64 * MIB;
 const LINE = "0123456789".repeat(6);
 
-export async function output(): Promise<void> {
+export async function output(scale: Scale): Promise<void> {
   await using programs = await Programs.make();
   const rates: Row[] = [];
   const memory: Row[] = [];
   for (const program of programs.all) {
-    rates.push(...await rateRows(program));
-    memory.push(...await memoryRows(program));
+    const parts = { program, scale, isFirst: program === programs.bundle };
+    rates.push(...await rateRows(parts));
+    memory.push(...await memoryRows(parts));
   }
   printTable(["output, MB/s", "labelled lines", "bare", "one pipe of the kernel"], rates);
   print("");
@@ -46,17 +50,27 @@ export async function output(): Promise<void> {
   );
 }
 
-async function rateRows(program: Program): Promise<Row[]> {
-  await using mesh = await LocalMesh.boot(program, Math.max(...RATE_NODES));
+/** Of one form; the others are measured less, for comparison only. */
+interface Parts {
+  readonly program: Program;
+  readonly scale: Scale;
+  readonly isFirst: boolean;
+}
+
+async function rateRows({ program, scale, isFirst }: Parts): Promise<Row[]> {
+  await using mesh = await LocalMesh.boot(program, Math.max(...RATE_NODES[scale]));
+  const bytes = RATE_BYTES[scale];
+  const rounds = isFirst ? ROUNDS[scale] : 1;
   const rows: Row[] = [];
-  for (const count of RATE_NODES) {
-    const line = `yes ${LINE} | head -c ${RATE_BYTES / count}`;
+  for (const count of RATE_NODES[scale]) {
+    const line = `yes ${LINE} | head -c ${bytes / count}`;
     const rate = async (argv: readonly string[], run: typeof mesh.read) => {
       const rates: number[] = [];
-      for (let round = 0; round < ROUNDS; round++) {
+      for (let round = 0; round < rounds; round++) {
+        progress(`Output of ${count} nodes, ${program.form}: round ${round + 1}`);
         const start = performance.now();
         await run(argv, () => {});
-        rates.push(RATE_BYTES / 1e6 / ((performance.now() - start) / 1e3));
+        rates.push(bytes / 1e6 / ((performance.now() - start) / 1e3));
       }
       return number(median(rates), 0);
     };
@@ -65,16 +79,17 @@ async function rateRows(program: Program): Promise<Row[]> {
       `${count} nodes, ${program.form}`,
       await rate([...ours, "-s", line], mesh.read),
       await rate([...ours, "-N", "-s", line], mesh.read),
-      await rate(["-c", `yes ${LINE} | head -c ${RATE_BYTES}`], mesh.readShell),
+      await rate(["-c", `yes ${LINE} | head -c ${bytes}`], mesh.readShell),
     ]);
   }
   return rows;
 }
 
-async function memoryRows(program: Program): Promise<Row[]> {
+async function memoryRows({ program, scale, isFirst }: Parts): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const bytes of MEMORY_BYTES) {
-    await using mesh = await LocalMesh.boot(program, MEMORY_NODES);
+  const nodes = MEMORY_NODES[scale];
+  for (const bytes of (isFirst ? MEMORY_BYTES : LESS_MEMORY_BYTES)[scale]) {
+    await using mesh = await LocalMesh.boot(program, nodes);
     const pids = await mesh.pids();
     for (const pid of pids) await resetPeakMemory(pid);
     const peaks = () => Promise.all(pids.map(peakMemoryOf));
@@ -82,17 +97,18 @@ async function memoryRows(program: Program): Promise<Row[]> {
     let client = 0;
     let total = 0;
     const start = performance.now();
-    const args = ["exec", "-n", "-N", "-w", `n[1-${MEMORY_NODES}]`, "head", "-c", `${bytes}`];
+    const args = ["exec", "-n", "-N", "-w", `n[1-${nodes}]`, "head", "-c", `${bytes}`];
     await mesh.read([...args, "/dev/zero"], async (length, pid) => {
       client = Math.max(client, await peakMemoryOf(pid));
       total += length;
+      progress(`A slow reader of ${nodes} nodes, ${program.form}: ${number(total / 1e6, 0)} MB`);
       const early = total / SLOW_BYTES_PER_SECOND * 1e3 - (performance.now() - start);
       if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
     });
     const seconds = (performance.now() - start) / 1e3;
     const [entryAfter = 0, ...after] = await peaks();
     rows.push([
-      `${MEMORY_NODES} nodes, ${program.form}`,
+      `${nodes} nodes, ${program.form}`,
       ...[total / 1e6, seconds, client / 1e6, entryBefore / 1e6, entryAfter / 1e6].map((value) =>
         number(value, 0)
       ),

@@ -1,6 +1,8 @@
 /**
- * `deno task bench`: every part, or those that are named (`deno task bench links start`). Prints
- * Markdown. Needs root for the hosts of `uptime`, `boot` and `cold`, and installs nothing unasked.
+ * `deno task bench`: every part, or those that are named (`deno task bench links start`); `--list` says
+ * which there are. Prints Markdown, and on a terminal what it is at. `--quick` shows in a minute that
+ * exec, copy, output and memory work, with figures that are worth nothing. Needs root for the hosts of
+ * `uptime`, `exec`, `copy`, `boot` and `cold`, and installs nothing unasked.
  */
 
 import { boot, cold } from "./boot.ts";
@@ -15,12 +17,15 @@ import { memory } from "./memory.ts";
 import { output } from "./output.ts";
 import { routed } from "./routed.ts";
 import { router } from "./router.ts";
+import type { Scale } from "./scale.ts";
 import { simulation } from "./simulation.ts";
 import { size, start } from "./start.ts";
 import { print } from "./table.ts";
 import { uptime } from "./uptime.ts";
 
-const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
+const QUICK = "--quick";
+
+const PARTS: ReadonlyMap<string, (scale: Scale) => Promise<void>> = new Map(
   Object.entries({
     start,
     size,
@@ -41,18 +46,25 @@ const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map(
   }),
 );
 
-for (const name of Deno.args) {
+const names = Deno.args.filter((word) => word !== QUICK);
+const all = [...PARTS.keys()].join(", ");
+if (names.includes("--list")) {
+  print(all);
+  Deno.exit(0);
+}
+for (const name of names) {
   if (PARTS.has(name)) continue;
-  print(`Part "${name}" is not one of ${[...PARTS.keys()].join(", ")}`);
+  print(`Part "${name}" is not one of ${all}`);
   Deno.exit(2);
 }
+const scale = Deno.args.includes(QUICK) ? "quick" : "whole";
 print(await machineText());
 let failed = 0;
 for (const [name, run] of PARTS) {
-  if (Deno.args.length > 0 && !Deno.args.includes(name)) continue;
+  if (names.length > 0 && !names.includes(name)) continue;
   print("");
   try {
-    await run();
+    await run(scale);
   } catch (error) {
     // The other parts can be measured all the same.
     failed++;

@@ -1,5 +1,7 @@
 /** Prints a benchmark's table as Markdown, so that it can go into the README as it is. */
 
+import { progress } from "./progress.ts";
+
 export type Row = readonly string[];
 
 export interface Budget {
@@ -42,5 +44,6 @@ export function number(value: number, digits: number): string {
 
 /** One line, or several. */
 export function print(text: string): void {
+  progress();
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
