@@ -36,7 +36,7 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [code: string, meaning: stri
   ["141", "The reader of the output went away"],
   ["143", "Terminated by SIGTERM"],
   ["exec 0-123", "Of the programs that were run, the largest exit code"],
-  ["exec 124", "A program ran out of its time"],
+  ["exec 124", "A program ran out of its time, or no node began in time"],
   ["exec 125", "On some node it was never started"],
   ["exec 126", "On some node it cannot be run"],
   ["exec 127", "On some node there is no such program"],
