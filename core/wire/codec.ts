@@ -72,11 +72,8 @@ export class Codec {
    * `owned`, that is never changed again. Throws ProtocolError.
    */
   decode(bytes: Uint8Array, options: { readonly owned?: boolean } = {}): unknown {
-    const hasBinary = checkShape(bytes);
     try {
-      return this.#decoder.decode(hasBinary && !options.owned ? bytes.slice() : bytes);
-    } catch (cause) {
-      throw new ProtocolError(`Cannot decode a body: ${errorText(cause)}`, { cause });
+      return decodeBy(this.#decoder, bytes, options);
     } finally {
       // A decoder holds on to the last bytes it saw, and so to the whole read buffer they lie in.
       if (bytes.buffer.byteLength > BYTES_KEPT) this.#decoder.decode(NIL);
@@ -140,7 +137,20 @@ export function decodeValue(
   bytes: Uint8Array,
   options: { readonly owned?: boolean } = {},
 ): unknown {
-  return new Codec().decode(bytes, options);
+  return decodeBy(newDecoder(), bytes, options);
+}
+
+function decodeBy(
+  decoder: Decoder<undefined>,
+  bytes: Uint8Array,
+  { owned = false }: { readonly owned?: boolean },
+): unknown {
+  const hasBinary = checkShape(bytes);
+  try {
+    return decoder.decode(hasBinary && !owned ? bytes.slice() : bytes);
+  } catch (cause) {
+    throw new ProtocolError(`Cannot decode a body: ${errorText(cause)}`, { cause });
+  }
 }
 
 /**

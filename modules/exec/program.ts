@@ -110,14 +110,18 @@ export class Program {
   }
 
   async #finish(pumps: readonly Pump[]): Promise<void> {
+    let isOpen = true;
+    const all = Promise.all(pumps.map(({ done }) => done)).then(() => {
+      isOpen = false;
+      return true;
+    });
     await this.status;
     this.#isReaped = true;
     const ended = this.#env.clock.monotonic();
     // From now on its number could be somebody else's, unless others of its group keep it.
     let hasGroup = this.signal("0");
     this.#ended = !hasGroup;
-    const all = Promise.all(pumps.map(({ done }) => done)).then(() => true);
-    while (!await this.#within(DRAIN_MS, all)) {
+    while (isOpen && !await this.#within(DRAIN_MS, all)) {
       if (hasGroup) this.signal("SIGKILL");
       hasGroup = false;
       for (const pump of pumps) pump.giveUp({ since: ended, ms: DRAIN_MS });
