@@ -23,8 +23,13 @@ export class RealTerminal {
     return journal === `${dev}:${ino}`;
   }
 
-  get stdin(): ReadableStream<Uint8Array> {
-    return Deno.stdin.readable;
+  /** Deno.stdin.readable is no faster, and loads 5 ms of web streams on Deno 2.9. */
+  async readStdin(memory: Uint8Array): Promise<number | null> {
+    try {
+      return await Deno.stdin.read(memory);
+    } catch (error) {
+      throw fileError("read stdin", error);
+    }
   }
 
   setRaw(raw: boolean): void {

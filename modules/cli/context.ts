@@ -3,11 +3,13 @@
 import { ConnectionError, type Environment, UsageError } from "../../core/mod.ts";
 import type { CommandContext, ConnectOptions, MeshClient } from "../shared/command.ts";
 import { livingLocalMesh } from "../shared/local_daemon.ts";
-import { LentChunks } from "../shared/lent_chunks.ts";
 import { LENT_BYTES_MAX } from "../shared/limits.ts";
 import { type MeshHome, MeshHomes } from "../shared/mesh_home.ts";
 import type { Output } from "../shared/output.ts";
 import type { StandardInput, Terminal } from "../shared/terminal.ts";
+
+/** What a pipe holds by itself (pipe(7)). */
+const CHUNK_BYTES_MAX = 64 * 1024;
 
 /** What a client of a mesh needs to find and reach it. */
 export interface ConnectNeeds {
@@ -107,7 +109,7 @@ function standardInput(terminal: Terminal, signal: AbortSignal): StandardInput {
   const take = (isLent = false): AsyncGenerator<Uint8Array> => {
     if (taken) throw new UsageError("Stdin can be read only once: use - in one place");
     taken = true;
-    return chunksUntil(signal, isLent ? lentSource(terminal.stdin) : source(terminal.stdin));
+    return chunksUntil(signal, terminal, isLent);
   };
   return {
     isTerminal: terminal.stdinIsTerminal,
@@ -126,43 +128,34 @@ function standardInput(terminal: Terminal, signal: AbortSignal): StandardInput {
   };
 }
 
-/** Where chunks come from. */
-interface Source {
-  /** Undefined at the end. */
-  next(): Promise<Uint8Array | undefined>;
-  cancel(reason: unknown): Promise<void>;
-  release(): void;
-}
-
-function source(stream: ReadableStream<Uint8Array>): Source {
-  const reader = stream.getReader();
-  return {
-    next: async () => (await reader.read()).value,
-    cancel: (reason) => reader.cancel(reason),
-    release: () => reader.releaseLock(),
-  };
-}
-
-function lentSource(stream: ReadableStream<Uint8Array>): Source {
-  return new LentChunks(stream, { bytesMax: LENT_BYTES_MAX });
-}
-
-/** Somebody who waits for stdin must notice ^C. Throws the signal's reason. */
-async function* chunksUntil(signal: AbortSignal, from: Source): AsyncGenerator<Uint8Array> {
-  let cancelled: Promise<void> | undefined;
-  const cancel = () => cancelled = from.cancel(signal.reason);
-  signal.addEventListener("abort", cancel);
+/**
+ * Somebody who waits for stdin must notice ^C. A lent chunk lies in memory that the next one takes.
+ *
+ * @throws the signal's reason; FileError
+ */
+async function* chunksUntil(
+  signal: AbortSignal,
+  terminal: Pick<Terminal, "readStdin">,
+  isLent: boolean,
+): AsyncGenerator<Uint8Array> {
+  let memory = new Uint8Array(isLent ? LENT_BYTES_MAX : CHUNK_BYTES_MAX);
+  let stop = (_reason: unknown) => {};
+  const onAbort = () => stop(signal.reason);
+  signal.addEventListener("abort", onAbort);
   try {
     while (true) {
       signal.throwIfAborted();
-      const chunk = await from.next();
-      signal.throwIfAborted();
-      if (chunk === undefined) return;
-      yield chunk;
+      const count = await new Promise<number | null>((resolve, reject) => {
+        // The read itself cannot be stopped; it ends with the process.
+        stop = reject;
+        terminal.readStdin(memory).then(resolve, reject);
+      });
+      if (count === null) return;
+      const isSmall = count <= memory.length / 2;
+      yield isLent || !isSmall ? memory.subarray(0, count) : memory.slice(0, count);
+      if (!isLent && !isSmall) memory = new Uint8Array(CHUNK_BYTES_MAX);
     }
   } finally {
-    signal.removeEventListener("abort", cancel);
-    await cancelled;
-    from.release();
+    signal.removeEventListener("abort", onAbort);
   }
 }

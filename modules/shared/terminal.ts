@@ -15,8 +15,8 @@ export interface Terminal {
   write(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
   /** Stdin's keys come one by one, unseen and without a meaning, until it is told otherwise. */
   setRaw(raw: boolean): void;
-  /** The bytes of stdin. May be taken once. */
-  readonly stdin: ReadableStream<Uint8Array>;
+  /** The next bytes of stdin, put into `memory`: how many, or null at the end. One read at a time. */
+  readStdin(memory: Uint8Array): Promise<number | null>;
 }
 
 export interface StandardInput {

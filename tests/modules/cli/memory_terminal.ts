@@ -15,20 +15,25 @@ export class MemoryTerminal implements Terminal {
   gate: Promise<void> | undefined;
   /** What it was told, in order. */
   readonly raw: boolean[] = [];
-  readonly #input: string;
+  readonly #input: Uint8Array;
+  #inputRead = 0;
 
   constructor(options: { terminal?: boolean; input?: string } = {}) {
     this.stdoutIsTerminal = options.terminal ?? false;
     this.stderrIsTerminal = options.terminal ?? false;
-    this.#input = options.input ?? "";
+    this.#input = new TextEncoder().encode(options.input ?? "");
   }
 
   setRaw(raw: boolean): void {
     this.raw.push(raw);
   }
 
-  get stdin(): ReadableStream<Uint8Array> {
-    return new Blob([this.#input]).stream();
+  /** From the start again for who reads on after the end: another command. */
+  readStdin(memory: Uint8Array): Promise<number | null> {
+    const rest = this.#input.subarray(this.#inputRead, this.#inputRead + memory.length);
+    memory.set(rest);
+    this.#inputRead = rest.length === 0 ? 0 : this.#inputRead + rest.length;
+    return Promise.resolve(rest.length === 0 ? null : rest.length);
   }
 
   get stdout(): string {
