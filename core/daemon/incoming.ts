@@ -55,7 +55,8 @@ export class Incoming implements Context {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
-      else if (this.deadlineMs > 0 && !this.#over) {
+      // Whose caller is a module of this very process is told by its cancel.
+      else if (this.deadlineMs > 0 && !this.#over && this.peer.kind !== "internal") {
         const passed = this.#clock.monotonic() - this.#arrivedAt;
         this.#timer = this.#clock.after(Math.max(0, this.deadlineMs - passed), () => {
           this.abort(new CallError("timeout", `Deadline of "${this.verb}" has passed`));
