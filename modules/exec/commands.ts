@@ -28,7 +28,7 @@ export const execOptions = {
     letter: "n",
   }),
   timeout: timeLimit("How long a program may run; then it is ended"),
-  connectTimeout: timeLimit("How long a node may take to start it; default 5s"),
+  connectTimeout: timeLimit("How long a node may take to begin; default 5s"),
   killAfter: timeLimit("How long a program may take to end before it is killed; default 5s"),
   env: listOf("Set a variable; repeatable", parseVariable, { placeholder: "NAME=VALUE" }),
   passEnv: list("Pass our variables whose names fit; * stands for any characters; repeatable", {
@@ -69,7 +69,7 @@ export const exec = command({
     "Nodes that carry the command to others can read its output and input, and could change the output, " +
     "but not the command or its input.\n\n" +
     "Exit code: the largest of all programs (128+N for signal N), 124 out of time, 125 not started on " +
-    "some node; if it ran nowhere: 4 unreachable, 5 refused.",
+    "some node; if it ran nowhere: 4 unreachable, 5 refused, 124 not begun in time.",
   examples: [
     ["minime exec -w 'n[1-64]' uptime", "on 64 nodes"],
     ["minime exec -ab -s 'uname -r; free | head -2'", "equal output once, with its nodes"],

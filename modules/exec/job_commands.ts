@@ -3,7 +3,6 @@
 import { CallError, ConnectionError, MinimeError, UsageError } from "../../core/mod.ts";
 import * as v from "valibot";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
-import { formatDuration } from "../shared/duration.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { callTargets, type GroupCallOptions } from "../shared/group_client.ts";
 import { failureLines, reportFailures } from "../shared/group_report.ts";
@@ -11,18 +10,16 @@ import type { GroupResult, StreamedItem } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX, SILENT_MS_MAX } from "../shared/limits.ts";
 import { lossOf } from "../shared/lost_daemon.ts";
 import { presentTargetsOf, type Targets } from "../shared/missing_nodes.ts";
-import { compareNames } from "../shared/names.ts";
 import { readSelection } from "../shared/node_selection.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
 import { DaemonWatch } from "../shared/daemon_watch.ts";
-import { printable } from "../shared/text.ts";
 import type { jobOptions, jobsOptions, killOptions, logsOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
 import { chunkOf, signalFailure } from "./execution.ts";
+import { jobRows, viewsOf } from "./job_table.ts";
 import { JOB_MS_MAX } from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
-import { JobEndSchema, type JobView, JobViewSchema, signalNamed } from "./order.ts";
-import { endText, Outcome } from "./outcome.ts";
+import { JobEndSchema, signalNamed, SIGNALS_TEXT } from "./order.ts";
+import { Outcome } from "./outcome.ts";
 
 interface Asked extends Pick<GroupCallOptions, "onItems" | "signal"> {
   readonly verb: string;
@@ -55,7 +52,7 @@ export async function runJobs(
       { header: "STATE" },
       { header: "SINCE", align: "right" },
       { header: "COMMAND" },
-    ], rowsOf(views, env.clock.now()));
+    ], jobRows(views, env.clock.now()));
   }
   return reportFailures(result, { out, now: env.clock.now() });
 }
@@ -123,7 +120,10 @@ export async function runKill(
   const [first = "", ...rest] = args;
   const given = first.startsWith("-") ? first.slice(1) : options.signal;
   const signal = signalNamed(given);
-  if (signal === undefined) throw new UsageError(`"${given}" is no signal that can be sent`);
+  if (signal === undefined) {
+    const hint = `One of ${SIGNALS_TEXT}`;
+    throw new UsageError(`"${given}" is no signal that can be sent`, { hint });
+  }
   const names = first.startsWith("-") ? rest : args;
   const { result, found } = await withJob(context, options, names, (client, nodes, job) => {
     const asked = { verb: "exec.kill", args: { job, signal }, deadlineMs: JOB_MS_MAX };
@@ -262,42 +262,4 @@ function reportEnds(context: CommandContext, result: GroupResult, found: Found):
   const unclear = [...result.failures.values()];
   for (const line of failureLines(unclear, { now: env.clock.now() })) out.writeError(`${line}\n`);
   return unclear.length > 0 ? Math.max(outcome.exitCode, EXIT.notRun) : outcome.exitCode;
-}
-
-function stateOf({ end }: JobView): string {
-  return end === undefined ? "runs" : `ended: ${endText(end) ?? "exit 0"}`;
-}
-
-/** By node, naturally sorted, whoever answered first. */
-export function viewsOf(
-  answers: ReadonlyMap<string, unknown>,
-): (JobView & { readonly node: string })[] {
-  return [...answers].toSorted(([a], [b]) => compareNames(a, b)).flatMap(([node, value]) =>
-    v.parse(v.array(JobViewSchema), value).map((view) => ({ node, ...view }))
-  );
-}
-
-/** A line for each job and state; SINCE is that of the node which is there longest. */
-function rowsOf(
-  views: readonly (JobView & { readonly node: string })[],
-  now: number,
-): string[][] {
-  const oldestFirst = views.toSorted((a, b) =>
-    a.startedMs - b.startedMs || compareNames(a.node, b.node)
-  );
-  const rows = new Map<string, { names: string[]; view: JobView; at: number }>();
-  for (const { node, ...view } of oldestFirst) {
-    const key = `${view.job} ${stateOf(view)}`;
-    const at = view.endedMs ?? view.startedMs;
-    const row = rows.get(key);
-    if (row === undefined) rows.set(key, { names: [node], view, at });
-    else {
-      row.names.push(node);
-      row.at = Math.min(row.at, at);
-    }
-  }
-  return [...rows.values()].map(({ names, view, at }) => {
-    const since = formatDuration(Math.max(0, now - at));
-    return [view.job, foldNodeset(names), stateOf(view), since, printable(view.argv.join(" "))];
-  });
 }

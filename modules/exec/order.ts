@@ -59,6 +59,9 @@ export type SignalName = typeof SIGNALS[number];
 /** By its full name. */
 const SignalSchema = v.picklist(SIGNALS);
 
+/** For a person who mistyped one: "HUP, INT, …". */
+export const SIGNALS_TEXT = SIGNALS.map((name) => name.slice("SIG".length)).join(", ");
+
 /** "9", "INT", "sigint": by number or name. Undefined for none of those that may be sent. */
 export function signalNamed(text: string): SignalName | undefined {
   const numbers: Readonly<Record<string, SignalName>> = {

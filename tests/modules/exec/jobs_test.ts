@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Context, encodeCanonical } from "../../../core/mod.ts";
-import { viewsOf } from "../../../modules/exec/job_commands.ts";
+import { viewsOf } from "../../../modules/exec/job_table.ts";
 import { type JobRecord } from "../../../modules/exec/job_records.ts";
 import { Jobs } from "../../../modules/exec/jobs.ts";
 import { JOBS_KEPT_MAX } from "../../../modules/exec/limits.ts";
