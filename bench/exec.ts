@@ -1,5 +1,9 @@
-/** Programs on all nodes: a standing mesh on this machine against ssh to as many hosts. */
+/**
+ * Programs on all nodes: a standing mesh on this machine against ssh to as many hosts, and against what
+ * the runtime itself takes for the same: bare.ts.
+ */
 
+import { BareNodes } from "./bare_nodes.ts";
 import { LocalMesh } from "./local_mesh.ts";
 import { Programs } from "./programs.ts";
 import { installPeers, startHosts, timeOnOrigin } from "./remote_hosts.ts";
@@ -24,7 +28,16 @@ export async function exec(scale: Scale): Promise<void> {
     const ssh = (...words: string[]) => timeOnOrigin(rig, words);
     const hosts = Array.from({ length: count }, (_, index) => ["-m", `n${index + 1}`]).flat();
     const taktuk = ["taktuk", "-c", SSH, ...hosts, "broadcast", "exec", "[", "true", "]"];
-    let peers = { pdsh: 0, clush: 0, taktuk: 0, ssh: 0, dshbak: 0, "clush -b": 0 };
+    await using bareNodes = await BareNodes.start(count);
+    const bare = {
+      "bare one": () => bareNodes.time(1),
+      "bare all": () => bareNodes.time(count),
+    };
+    for (const warmUp of Object.values(bare)) await warmUp();
+    let peers = {
+      ...{ pdsh: 0, clush: 0, taktuk: 0, ssh: 0, dshbak: 0, "clush -b": 0 },
+      ...{ "bare one": 0, "bare all": 0 },
+    };
     const rounds = ROUNDS[scale];
     const what = `exec on ${count}`;
     for (const program of programs.all) {
@@ -46,16 +59,17 @@ export async function exec(scale: Scale): Promise<void> {
           ssh: () => ssh("ssh", "n2", "true"),
           dshbak: () => ssh("sh", "-c", `pdsh -R ssh -f 64 -w '${all}' uptime | dshbak -c`),
           "clush -b": () => ssh("clush", "-b", "-f", "64", "-w", all, "uptime"),
+          ...bare,
           ...ours,
         }, { rounds, what });
       } else ms = await takeTurns(ours, { rounds, what });
       /** The same work, of those who can do it. */
-      const cells = (mine: number, [pdsh, clush, taktuk]: readonly number[]) => {
+      const cells = (mine: number, [pdsh, clush, taktuk]: readonly number[], floor = "") => {
         const best = Math.min(...[pdsh, clush, taktuk].filter((each) => each !== undefined));
         const theirs = [pdsh, clush, taktuk].map((each) =>
           each === undefined ? "" : number(each, 0)
         );
-        return [...theirs, "", number(mine, 0), number(best / mine, 1)];
+        return [...theirs, "", number(mine, 0), number(best / mine, 1), floor];
       };
       rows.push([
         `true on one of ${count}, ${program.form}`,
@@ -65,10 +79,15 @@ export async function exec(scale: Scale): Promise<void> {
         number(peers.ssh, 0),
         number(ms.one, 0),
         number(peers.ssh / ms.one, 1),
+        number(peers["bare one"], 0),
         ...budgetCell(ms.one, { most: ONE_MS_MAX, unit: "ms" }),
       ], [
         `true on ${count}, ${program.form}`,
-        ...cells(ms.everywhere, [peers.pdsh, peers.clush, peers.taktuk]),
+        ...cells(
+          ms.everywhere,
+          [peers.pdsh, peers.clush, peers.taktuk],
+          number(peers["bare all"], 0),
+        ),
         ...(count === 64 ? budgetCell(ms.everywhere, { most: TRUE_MS_MAX, unit: "ms" }) : []),
       ], [
         `uptime on ${count}, folded, ${program.form}`,
@@ -77,7 +96,18 @@ export async function exec(scale: Scale): Promise<void> {
     }
   }
   printTable(
-    ["exec, ms", "pdsh", "clush", "taktuk", "ssh", "minime", "times faster", "budget", ""],
+    [
+      "exec, ms",
+      "pdsh",
+      "clush",
+      "taktuk",
+      "ssh",
+      "minime",
+      "times faster",
+      "bare Deno",
+      "budget",
+      "",
+    ],
     rows,
   );
 }
