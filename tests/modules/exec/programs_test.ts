@@ -96,6 +96,25 @@ Deno.test("programs: what cannot be started has the code of a shell, and says wh
   });
 });
 
+Deno.test("programs: the first of that name in PATH runs, wherever another one is", async () => {
+  await using scene = await makeScene();
+  const folder = await Deno.makeTempDir();
+  const script = "#!/bin/sh\necho ours\n";
+  await Deno.writeTextFile(`${folder}/true`, script, { mode: 0o755 });
+  await Deno.writeTextFile(`${folder}/only-here`, script, { mode: 0o755 });
+  await Deno.writeTextFile(`${folder}/no-program`, script, { mode: 0o644 });
+  const run = (program: string, path: string) =>
+    scene.run([program], { variables: [["PATH", path]] });
+  assert.equal((await run("true", `${folder}:/usr/bin`)).stdout, "ours\n");
+  assert.equal((await run("true", `/usr/bin:${folder}`)).stdout, "");
+  assert.equal((await run("only-here", `/usr/bin:${folder}`)).stdout, "ours\n");
+  assert.deepEqual((await run("no-program", `/usr/bin:${folder}`)).end, {
+    code: 126,
+    error: 'Could not start "no-program": permission denied',
+  });
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("programs: status and signals arrive as they were", async () => {
   await using scene = await makeScene();
   assert.deepEqual((await scene.sh("exit 3")).end, { code: 3 });
