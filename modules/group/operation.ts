@@ -286,7 +286,7 @@ export class Operation {
     const around = split(open, { picture, selfName, via, avoid, linked });
     if (around.lost.length > 0) return false;
     owed.clear();
-    const reason = `Relay "${at}" is silent`;
+    const reason = `Node "${at}" is silent`;
     const since = Math.floor(clock.now() - (clock.monotonic() - heardAt));
     this.#lose([...open.keys()], { reason, ran: "maybe", since, ...this.#edgeTo(at) });
     return true;

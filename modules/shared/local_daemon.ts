@@ -58,7 +58,10 @@ export async function* localDaemons(
       unasked.splice(0, atOnce).forEach(ask);
       const next = await firstOf(needs.env, asked, unasked.length > 0);
       atOnce = next === undefined ? 2 * atOnce : 1;
-      if (next === undefined) continue;
+      if (next === undefined) {
+        needs.out.detail(`No answer from ${asked.size} of the daemons here yet: others are asked`);
+        continue;
+      }
       asked.delete(next.answer);
       if (next.daemon !== undefined) yield next.daemon;
     }

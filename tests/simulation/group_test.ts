@@ -71,7 +71,7 @@ Deno.test("simulated group: a relay that is silent is so since it was heard last
     }),
   );
   const { reason, since = Infinity } = failures.get("n6") ?? {};
-  assert.equal(reason, 'Relay "n6" is silent');
+  assert.equal(reason, 'Node "n6" is silent');
   assert.ok(Math.abs(since - frozenAt) <= SUSPECT_MS, `${since - frozenAt} ms after it froze`);
   mesh.simulation.thaw("n6");
   await mesh.untilAgreed();
