@@ -51,7 +51,7 @@ export interface Targets {
 
 /**
  * The nodes that are meant, those that left only when somebody named them. Asks the mesh who is there
- * only if the set cannot be read without it.
+ * only if the set cannot be read without it, or has names that the home does not know.
  *
  * @throws UsageError for a name that no node has, or when nothing is selected
  */
@@ -62,8 +62,10 @@ export async function targetsOf(
 ): Promise<Targets> {
   const { signal } = context;
   const named = namedBy(selection);
-  if (named !== undefined) {
-    const missing = await unheardOf(client, await knownOf(context, named), signal);
+  const known = named === undefined ? [] : await knownOf(context, named);
+  // Of another name only the mesh knows whether it is one.
+  if (named !== undefined && new Set(known.map(({ name }) => name)).size === named.length) {
+    const missing = await unheardOf(client, known, signal);
     const away = new Set(missing.nodes.map(({ name }) => name));
     return { names: named.filter((name) => !away.has(name)), missing: failuresOf(missing) };
   }
