@@ -4,7 +4,7 @@ import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import { groupTargetsOf, type Targets, targetsOf } from "../shared/missing_nodes.ts";
-import { readSelection } from "../shared/node_selection.ts";
+import { readSelection, takesInput } from "../shared/node_selection.ts";
 import { startJob } from "./background.ts";
 import type { execOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
@@ -39,7 +39,8 @@ export async function runExec(
   if (!selection.given) {
     throw new UsageError("Say on which nodes: -w NODESET, -g GROUP, or -a for all of them");
   }
-  const reads = !options.noInput && !options.bg && !options.terminal && !context.stdin.isTerminal;
+  const isFree = !options.noInput && !context.stdin.isTerminal && !takesInput(options);
+  const reads = isFree && !options.bg && !options.terminal;
   const stdin = reads ? new Stdin(context.stdin.bytes) : undefined;
   const { connectTimeout: connectMs } = options;
   await using client = await context.connect(

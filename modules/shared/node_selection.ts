@@ -10,6 +10,9 @@ import { didYouMean } from "./suggest.ts";
 import { sortedNames } from "./names.ts";
 import { differenceNames, type NodesetSource, parseNodeset } from "./nodeset.ts";
 
+/** As the name of a file. */
+const STDIN = "-";
+
 interface Needs {
   readonly env: Pick<Environment, "files">;
   readonly stdin: Pick<StandardInput, "text">;
@@ -47,12 +50,19 @@ export async function readSelection(
   };
 }
 
+/** Whether the nodes are read from stdin, which nobody else can read then. */
+export function takesInput(
+  { nodes, exclude }: Pick<OptionsOf<typeof NODES>, "nodes" | "exclude">,
+): boolean {
+  return [...nodes, ...exclude].includes(STDIN);
+}
+
 /** One nodeset as it was given: a single text, or the lines of a file. */
 export type Operand = readonly { readonly text: string; readonly place?: string }[];
 
 /** A nodeset, `^FILE`, or `-` for stdin. In files each line is a nodeset; `#` starts a comment. */
 export async function readOperand(context: Needs, given: string): Promise<Operand> {
-  if (given === "-") return linesOf(await context.stdin.text(), "stdin");
+  if (given === STDIN) return linesOf(await context.stdin.text(), "stdin");
   if (!given.startsWith("^")) return [{ text: given }];
   const path = given.slice(1);
   if (path === "") throw new UsageError(`"^" must be followed by the name of a file`);

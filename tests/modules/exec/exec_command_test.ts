@@ -139,12 +139,15 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     ]);
   });
 
-  await step("stdin goes to all, with its end; -n leaves it alone", async () => {
+  await step("stdin goes to all, with its end; -n and -w - leave it alone", async () => {
     const input = new TextEncoder().encode("line\n".repeat(100_000));
     const { stdout } = await withInput(mesh, input, "exec", "-b", "-w", N4, "wc", "-c");
     assert.match(stdout, /\nn\[1-4\] \(4\)\n-+\n500000\n$/);
     const none = await withInput(mesh, input, "exec", "-n", "-b", "-w", N4, "wc", "-c");
     assert.match(none.stdout, /\n0\n$/);
+    const named = new TextEncoder().encode("n1\nn3\n");
+    const names = await withInput(mesh, named, "exec", "-b", "-w", "-", "wc", "-c");
+    assert.match(names.stdout, /\nn\[1,3\] \(2\)\n-+\n0\n$/, "it is read for the nodes");
     const much = new Uint8Array(1_500_000).fill(0x61);
     for (const more of [[], ["--private"]]) {
       const turns = await withInput(mesh, much, "exec", "-f1", ...more, "-bw", N4, "wc", "-c");
