@@ -30,9 +30,6 @@ import type { RoutedSession } from "./routed_session.ts";
 const CONNECT_MS_MAX = 10_000;
 /** A node that has not answered after this long is not waited for alone. */
 const NEXT_NODE_MS = 250;
-/** Where so many have not answered, a whole rack is dark: the others are tried faster. */
-const PATIENT_NODES = 8;
-const NEXT_NODE_HASTY_MS = 25;
 /** A node that does not answer so soon may be reached through others. */
 const DIRECT_MS_MAX = 1_500;
 /** Nodes that lie behind others are tried too: this machine may have moved. */
@@ -199,7 +196,10 @@ async function putFirst(home: MeshHome, name: string): Promise<void> {
   }
 }
 
-/** Dials one after the other, each with a head start; the first that answers wins. */
+/**
+ * Dials one after the other, each with a head start; the first that answers wins. Each time that nobody
+ * has answered, twice as many are dialled beside those that were: a whole rack may be dark.
+ */
 async function race(
   needs: ConnectNeeds,
   parts: {
@@ -248,13 +248,15 @@ async function race(
   };
   try {
     const attempts: Promise<void>[] = [];
-    for (const [index, node] of parts.nodes.entries()) {
-      const one = attempt(node);
-      attempts.push(one);
+    for (let atOnce = 1; attempts.length < parts.nodes.length;) {
+      const some = parts.nodes.slice(attempts.length, attempts.length + atOnce).map(attempt);
+      attempts.push(...some);
       const { promise: patience, resolve } = Promise.withResolvers<void>();
-      const ms = index < PATIENT_NODES ? NEXT_NODE_MS : NEXT_NODE_HASTY_MS;
-      const headStart = clock.after(ms, resolve);
-      await Promise.race([one, won.promise, patience]);
+      const headStart = clock.after(NEXT_NODE_MS, () => {
+        atOnce *= 2;
+        resolve();
+      });
+      await Promise.race([Promise.all(some), won.promise, patience]);
       headStart.cancel();
       if (winner !== undefined || over.signal.aborted) break;
     }
