@@ -4,8 +4,9 @@
  */
 import type { Clock, Timer } from "./environment.ts";
 import { sleepBy } from "./sleep.ts";
+import { TimerQueue } from "./timer_queue.ts";
 
-/** setTimeout fires at once above this (a 32-bit field); longer waits are cut into steps. */
+/** setTimeout fires at once above this (a 32-bit field). */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
@@ -21,6 +22,11 @@ declare const setImmediate: (run: () => void) => unknown;
 export class RealClock implements Clock {
   #turn: Promise<void> | undefined;
   #lightTimers = LIGHT_TIMERS;
+  readonly #timers = new TimerQueue({
+    monotonic: () => this.monotonic(),
+    wakeAfter: (ms, run) => this.#wakeAfter(ms, run),
+    wakeSoon: (run) => void setImmediate(run),
+  });
 
   now(): number {
     return Date.now();
@@ -31,20 +37,7 @@ export class RealClock implements Clock {
   }
 
   after(ms: number, run: () => void): Timer {
-    if (this.#lightTimers > 0 && ms <= TIMEOUT_MS_MAX) {
-      this.#lightTimers--;
-      return lightTimer(ms, run);
-    }
-    let handle: ReturnType<typeof setTimeout>;
-    const due = ms > TIMEOUT_MS_MAX ? performance.now() + ms : 0;
-    const step = () => {
-      const left = due - performance.now();
-      if (left <= 0) run();
-      else handle = setTimeout(step, wholeMs(Math.min(left, TIMEOUT_MS_MAX)));
-    };
-    if (ms > TIMEOUT_MS_MAX) handle = setTimeout(step, TIMEOUT_MS_MAX);
-    else handle = setTimeout(run, wholeMs(ms));
-    return { cancel: () => clearTimeout(handle) };
+    return this.#timers.after(ms, run);
   }
 
   sleep(ms: number, options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -64,16 +57,23 @@ export class RealClock implements Clock {
       });
     });
   }
-}
 
-/** setTimeout cuts fractions off, so that it would ring too early, and warns about negative numbers. */
-function wholeMs(ms: number): number {
-  return Math.max(0, Math.ceil(ms));
+  /** Or earlier, where the runtime cannot wait so long. */
+  #wakeAfter(ms: number, run: () => void): Timer {
+    // Fractions would be cut off: it would ring too early.
+    const whole = Math.min(Math.ceil(ms), TIMEOUT_MS_MAX);
+    if (this.#lightTimers > 0) {
+      this.#lightTimers--;
+      return lightTimer(whole, run);
+    }
+    const handle = setTimeout(run, whole);
+    return { cancel: () => clearTimeout(handle) };
+  }
 }
 
 /** It keeps the process alive as long as somebody listens, as the contract wants. */
 function lightTimer(ms: number, run: () => void): Timer {
-  const signal = AbortSignal.timeout(wholeMs(ms));
+  const signal = AbortSignal.timeout(ms);
   signal.addEventListener("abort", run, { once: true });
   return { cancel: () => signal.removeEventListener("abort", run) };
 }
