@@ -5,6 +5,8 @@ import { timeProcess } from "./process.ts";
 const BARE = new URL("./bare.ts", import.meta.url).pathname;
 const ARGV = [Deno.execPath(), "run", "--quiet", "--no-config", "--allow-all", BARE] as const;
 const LOOK_MS = 50;
+/** On a machine that starts many at once. */
+const START_MS_MAX = 60_000;
 
 export class BareNodes implements AsyncDisposable {
   readonly #folder: string;
@@ -24,12 +26,14 @@ export class BareNodes implements AsyncDisposable {
         args: [...words, "serve", socketOf(folder, index)],
         stdin: "null",
       }).spawn());
-    const nodes = new BareNodes(folder, children);
-    let listening = 0;
-    while (listening < count) {
+    await using stack = new AsyncDisposableStack();
+    const nodes = stack.use(new BareNodes(folder, children));
+    const until = performance.now() + START_MS_MAX;
+    while ((await Array.fromAsync(Deno.readDir(folder))).length < count) {
+      if (performance.now() > until) throw new Error(`Not all of ${count} bare programs listen`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      listening = (await Array.fromAsync(Deno.readDir(folder))).length;
     }
+    stack.move();
     return nodes;
   }
 
@@ -40,7 +44,14 @@ export class BareNodes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) child.kill();
+    for (const child of this.#children) {
+      try {
+        child.kill();
+      } catch (error) {
+        // One that has ended already.
+        if (!(error instanceof TypeError)) throw error;
+      }
+    }
     await Promise.all(this.#children.map((child) => child.status));
     await Deno.remove(this.#folder, { recursive: true });
   }

@@ -33,7 +33,6 @@ export async function exec(scale: Scale): Promise<void> {
       "bare one": () => bareNodes.time(1),
       "bare all": () => bareNodes.time(count),
     };
-    for (const warmUp of Object.values(bare)) await warmUp();
     let peers = {
       ...{ pdsh: 0, clush: 0, taktuk: 0, ssh: 0, dshbak: 0, "clush -b": 0 },
       ...{ "bare one": 0, "bare all": 0 },
@@ -48,7 +47,6 @@ export async function exec(scale: Scale): Promise<void> {
         everywhere: () => time("-w", all, "true"),
         folded: () => time("-b", "-w", all, "uptime"),
       };
-      for (const warmUp of Object.values(ours)) await warmUp();
       // They do not depend on our form: once, in turns with the first one.
       let ms;
       if (program === programs.bundle) {
@@ -61,8 +59,8 @@ export async function exec(scale: Scale): Promise<void> {
           "clush -b": () => ssh("clush", "-b", "-f", "64", "-w", all, "uptime"),
           ...bare,
           ...ours,
-        }, { rounds, what });
-      } else ms = await takeTurns(ours, { rounds, what });
+        }, { rounds, what, warmUp: 1 });
+      } else ms = await takeTurns(ours, { rounds, what, warmUp: 1 });
       /** The same work, of those who can do it. */
       const cells = (mine: number, [pdsh, clush, taktuk]: readonly number[], floor = "") => {
         const best = Math.min(...[pdsh, clush, taktuk].filter((each) => each !== undefined));

@@ -12,6 +12,8 @@ const EXPORT_ALL = /^export \* from "([^"]+)";$/gm;
 const DECLARED = /^export (?:abstract |async )*(?:function\*?|class|const|let) (\w+)/gm;
 const LISTED = /^export \{([^}]*)\};$/gm;
 
+const FROM = /\bfrom "([^"]+)"/g;
+
 /** A name, and the file that declares it. */
 interface Origin {
   readonly name: string;
@@ -21,7 +23,7 @@ interface Origin {
 /**
  * Copies `folders` and `files` of `root` to `copy`, which exists; `door` is the path of the door below both.
  *
- * @throws Error when a name is imported through the door that it does not seem to have
+ * @throws Error where it is not sure what an import through the door means
  */
 export async function copyWithDirectImports(
   root: string,
@@ -51,24 +53,33 @@ export async function copyWithDirectImports(
   }
 }
 
-/** What the door gives, by the name under which it does. */
+/** What the door gives, by the name under which it does. A name that it lists goes before one of a star. */
 async function originsOf(root: string, door: string): Promise<ReadonlyMap<string, Origin>> {
-  const origins = new Map<string, Origin>();
+  const stars = new Map<string, Origin>();
+  const listed = new Map<string, Origin>();
   const text = await Deno.readTextFile(join(root, door));
-  for (const [, names = "", from = ""] of text.matchAll(EXPORT_NAMES)) {
-    for (const { name, as } of namesIn(names)) {
-      origins.set(as, { name, path: join(dirname(door), from) });
-    }
-  }
   for (const [, from = ""] of text.matchAll(EXPORT_ALL)) {
     const path = join(dirname(door), from);
     const behind = await Deno.readTextFile(join(root, path));
-    for (const [, name = ""] of behind.matchAll(DECLARED)) origins.set(name, { name, path });
+    for (const [, name = ""] of behind.matchAll(DECLARED)) add(stars, name, { name, path });
     for (const [, names = ""] of behind.matchAll(LISTED)) {
-      for (const { as } of namesIn(names)) origins.set(as, { name: as, path });
+      for (const { as } of namesIn(names)) add(stars, as, { name: as, path });
     }
   }
-  return origins;
+  for (const [, names = "", from = ""] of text.matchAll(EXPORT_NAMES)) {
+    for (const { name, as } of namesIn(names)) {
+      add(listed, as, { name, path: join(dirname(door), from) });
+    }
+  }
+  return new Map([...stars, ...listed]);
+}
+
+function add(origins: Map<string, Origin>, name: string, origin: Origin): void {
+  const other = origins.get(name);
+  if (other !== undefined) {
+    throw new Error(`"${other.path}" and "${origin.path}" both export ${name} through one door`);
+  }
+  origins.set(name, origin);
 }
 
 function directly(
@@ -79,19 +90,32 @@ function directly(
     readonly origins: ReadonlyMap<string, Origin>;
   },
 ): string {
-  return text.replace(IMPORT, (whole, isType: string | undefined, names: string, from: string) => {
-    if (!from.startsWith(".") || join(dirname(path), from) !== door) return whole;
-    if (isType !== undefined) return "";
-    return namesIn(names).map(({ name, as }) => {
-      const origin = origins.get(name);
-      if (origin === undefined) {
-        throw new Error(`"${path}" imports ${name}, not found in "${door}"`);
-      }
-      const way = relative(dirname(path), origin.path);
-      const specifier = way.startsWith(".") ? way : `./${way}`;
-      return `import { ${origin.name} as ${as} } from "${specifier}";`;
-    }).join("\n");
-  });
+  const isDoor = (from: string) => from.startsWith(".") && join(dirname(path), from) === door;
+  const direct = text.replace(
+    IMPORT,
+    (whole, isType: string | undefined, names: string, from: string) => {
+      if (!isDoor(from)) return whole;
+      const lines = isType === undefined
+        ? namesIn(names).map(({ name, as }) => {
+          const origin = origins.get(name);
+          if (origin === undefined) {
+            throw new Error(`"${path}" imports ${name}, not found in "${door}"`);
+          }
+          const way = relative(dirname(path), origin.path);
+          const specifier = way.startsWith(".") ? way : `./${way}`;
+          return `import { ${origin.name} as ${as} } from "${specifier}";`;
+        })
+        : [];
+      // Errors tell the lines of the source.
+      return lines.join(" ") + "\n".repeat(whole.split("\n").length - 1);
+    },
+  );
+  for (const [, from = ""] of direct.matchAll(FROM)) {
+    if (isDoor(from)) {
+      throw new Error(`"${path}" imports "${door}" in a way that is not understood`);
+    }
+  }
+  return direct;
 }
 
 /** Of a list like `a, type B, c as d`, without the types, which no bundler needs. */

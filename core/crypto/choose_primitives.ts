@@ -136,22 +136,22 @@ class Choice implements Disposable {
 }
 
 function signaturesOf({ signatures }: Engine): SignaturePrimitives | undefined {
-  return proven(signatures && checkedSignatures(signatures), testSignatures);
+  return tested(signatures && checkedSignatures(signatures), testSignatures);
 }
 
 function hashesOf({ hashes }: Engine): HashPrimitives | undefined {
-  return proven(hashes && checkedHashes(hashes), testHashes);
+  return tested(hashes && checkedHashes(hashes), testHashes);
 }
 
 function agreementOf({ agreement }: Engine): AgreementPrimitives | undefined {
-  return proven(agreement && checkedAgreement(agreement), testAgreement);
+  return tested(agreement && checkedAgreement(agreement), testAgreement);
 }
 
 function aeadOf({ aead }: Engine): AeadPrimitives | undefined {
-  return proven(aead && checkedAead(aead), testAead);
+  return tested(aead && checkedAead(aead), testAead);
 }
 
-function proven<T>(operations: T | undefined, test: (operations: T) => void): T | undefined {
+function tested<T>(operations: T | undefined, test: (operations: T) => void): T | undefined {
   if (operations !== undefined) test(operations);
   return operations;
 }

@@ -54,7 +54,10 @@ async function runWords(
 ): Promise<number> {
   let code: number = EXIT.ok;
   try {
-    const entries = await typedCommands(words, parts.commands, parts.runtime);
+    const entries = await typedCommands(words, {
+      modules: parts.commands,
+      runtime: parts.runtime,
+    });
     await runLine(entries, words, {
       help: (text) => out.write(text),
       async run(command, given, args) {

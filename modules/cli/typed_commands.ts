@@ -14,8 +14,10 @@ const OWN = ["nodeset", "completion", "help", "version", "daemon", "__complete"]
 /** The command that `words` name, or all there are: those of the modules and the command line's own. */
 export async function typedCommands(
   words: readonly string[],
-  modules: readonly ListedCommand[],
-  runtime: Runtime,
+  { modules, runtime }: {
+    readonly modules: readonly ListedCommand[];
+    readonly runtime: Runtime;
+  },
 ): Promise<readonly Entry[]> {
   const listed: readonly ListedCommand[] = [
     ...modules,

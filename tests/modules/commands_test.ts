@@ -1,6 +1,7 @@
 /** Rules that every command keeps, whichever module it comes from. */
 
 import assert from "node:assert/strict";
+import { cliCommands } from "../../modules/cli/commands.ts";
 import { type Entry, GLOBAL_OPTIONS, optionsOf } from "../../modules/cli/entries.ts";
 import { ownCommands } from "../../modules/cli/typed_commands.ts";
 import { commands } from "../../modules/commands.ts";
@@ -17,6 +18,8 @@ Deno.test("commands: every name is there once, and is a word", () => {
   const names = entries.map((entry) => entry.name);
   assert.deepEqual([...new Set(names)], names);
   assert.deepEqual(listed.map((each) => each.name), names);
+  const own = cliCommands(() => Promise.resolve([]), runtime).map((each) => each.name);
+  assert.deepEqual(names.slice(-own.length), own);
   for (const { name, hidden } of [...entries, ...all]) {
     assert.match(name, hidden ? /^__[a-z]+$/ : /^[a-z]+(-[a-z]+)*$/);
   }

@@ -28,11 +28,10 @@ export class MemoryTerminal implements Terminal {
     this.raw.push(raw);
   }
 
-  /** From the start again for who reads on after the end: another command. */
   readStdin(memory: Uint8Array): Promise<number | null> {
     const rest = this.#input.subarray(this.#inputRead, this.#inputRead + memory.length);
     memory.set(rest);
-    this.#inputRead = rest.length === 0 ? 0 : this.#inputRead + rest.length;
+    this.#inputRead += rest.length;
     return Promise.resolve(rest.length === 0 ? null : rest.length);
   }
 
