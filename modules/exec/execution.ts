@@ -150,12 +150,14 @@ export class Execution {
     signal: SignalName,
     targets: readonly string[],
   ): Promise<{ readonly got: readonly string[]; readonly failures: readonly NodeFailure[] }> {
-    const { client, order: { argv }, as } = this.#options;
+    const { client, order: { argv }, as, expected = [] } = this.#options;
     const args = { run: this.#run, signal, argv };
     const signed = await client.sign("exec.signal", args, { targets, as });
     try {
       const { values, failures } = await callGroup(client, {
         targets: foldNodeset(targets),
+        // The order may have gone to nodes that are not there, of which nothing has come back yet.
+        expected: foldNodeset(expected),
         signed,
         deadlineMs: SIGNAL_MS_MAX,
       });

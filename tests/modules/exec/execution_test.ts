@@ -17,6 +17,8 @@ const CONNECT_MS = 10_000;
 interface Asked {
   readonly verb: string;
   readonly nodes: readonly string[];
+  /** Those that may be missing. */
+  readonly expected: readonly string[];
   readonly signed: unknown;
 }
 
@@ -47,10 +49,18 @@ function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptio
     },
     stream(
       _verb: string,
-      { targets, signed }: { targets: string; signed: Uint8Array },
+      { targets, expected = "", signed }: {
+        targets: string;
+        expected?: string;
+        signed: Uint8Array;
+      },
       { signal }: { signal?: AbortSignal },
     ) {
-      const one = { verb: verbs[Number(signed[0]) - 1] as string, nodes: parseNodeset(targets) };
+      const one = {
+        verb: verbs[Number(signed[0]) - 1] as string,
+        nodes: parseNodeset(targets),
+        expected: expected === "" ? [] : parseNodeset(expected),
+      };
       asked.push({ ...one, signed });
       const cancelled = new Promise<never>((_, reject) =>
         signal?.addEventListener("abort", () => reject(signal.reason))
@@ -185,6 +195,33 @@ Deno.test("execution: a signal that is at a node before the order is sent again"
   assert.deepEqual(asked.map(({ verb }) => verb), ["exec.run", ...Array(3).fill("exec.signal")]);
   end({ code: 130, signal: "SIGINT" });
   assert.equal((await finished).exitCode, 130);
+});
+
+// The mesh has no such node: the signal was refused as a whole, and reached nobody.
+Deno.test("execution: a signal reaches the nodes that are there where one of them is missing", async () => {
+  const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
+  const { clock, asked, execution } = makeScene({
+    nodes: ["n2", "m4"],
+    expected: ["n2", "m4"],
+    fanout: 2,
+    answer: ({ verb, nodes, expected }) => {
+      if (nodes.includes("m4") && !expected.includes("m4")) {
+        return Promise.reject(new CallError("invalid", 'The mesh has no node "m4"'));
+      }
+      return verb === "exec.run" ? ended : Promise.resolve({ sent: true });
+    },
+  });
+  const finished = execution.finish();
+  await quiet();
+  const signalled = execution.signal("SIGINT");
+  await clock.advance(SIGNAL_AGAIN_MS);
+  await signalled;
+  assert.deepEqual(asked.map(({ verb, nodes }) => [verb, foldNodeset(nodes)]), [
+    ["exec.run", "m4,n2"],
+    ["exec.signal", "m4,n2"],
+  ]);
+  end({ code: 130, signal: "SIGINT" });
+  await finished;
 });
 
 Deno.test("execution: a signal for which there never is a program is given up", async () => {
