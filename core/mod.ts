@@ -16,7 +16,7 @@ export { limitedLog } from "./limited_log.ts";
 export type { Log, LogLevel } from "./log.ts";
 export { FirstSignal } from "./first_signal.ts";
 export { withTimeLimit } from "./time_limit.ts";
-export { PROTOCOL_NEWEST, PROTOCOL_OLDEST, VERSION } from "./version.ts";
+export { PROTOCOL_NEWEST, PROTOCOL_OLDEST, REVISION, REVISION_NEWEST, VERSION } from "./version.ts";
 export type * from "./environment/environment.ts";
 export { raiseFileLimit } from "./environment/real_host.ts";
 export { KIND, PRIORITY, type Priority } from "./wire/message.ts";

@@ -32,6 +32,8 @@ export type Peer =
     readonly onDemand: boolean;
     /** Newest protocol version it speaks. */
     readonly version: number;
+    /** What of that it knows that came to it later, see REVISION. */
+    readonly revision: number;
     /** Difference of its wall clock to ours in milliseconds, as far as the handshake tells. */
     readonly clockOffsetMs: number;
     /** Of the document that changed the mesh's PSK last, as it knows it; 0: none did. */

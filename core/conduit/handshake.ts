@@ -37,7 +37,7 @@ import {
   prologueOf,
 } from "../security/hello.ts";
 import { findSecret, secretsAt } from "../security/mesh_secrets.ts";
-import { PROTOCOL_NEWEST, PROTOCOL_OLDEST } from "../version.ts";
+import { PROTOCOL_NEWEST, PROTOCOL_OLDEST, REVISION_NEWEST } from "../version.ts";
 import { HandshakeState, XX_PSK0 } from "../crypto/noise.ts";
 import { NoiseFrameCipher } from "./noise_frame_cipher.ts";
 import type { Primitives } from "../crypto/primitives.ts";
@@ -58,6 +58,8 @@ export interface HandshakeContext {
   readonly self: Self;
   /** The key that a token stands for, by the token's id. @default nobody may join here */
   readonly joining?: (tokenId: Uint8Array) => MeshSecret | undefined;
+  /** What we say that we know of the protocol, see REVISION. @default all there is */
+  readonly revision?: number | undefined;
 }
 
 export interface Expectation {
@@ -279,6 +281,7 @@ export function peerOf(
     onDemand: hello.onDemand,
     secretsVersion: hello.secretsVersion,
     version: hello.newest,
+    revision: hello.revision,
     clockOffsetMs,
     session,
   };
@@ -319,6 +322,7 @@ export function ownHello(
     secretsVersion: context.trust.secretsDocument?.version ?? 0,
     oldest: PROTOCOL_OLDEST,
     newest: PROTOCOL_NEWEST,
+    revision: context.revision ?? REVISION_NEWEST,
     ...flags,
   };
 }

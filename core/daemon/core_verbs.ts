@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { CallError } from "../errors.ts";
 import { LISTED_NAMES_MAX, NAME_CHARACTERS_MAX, STEPS_MAX } from "../limits.ts";
-import { PROTOCOL_NEWEST, VERSION } from "../version.ts";
+import { PROTOCOL_NEWEST, REVISION_NEWEST, VERSION } from "../version.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { LinkTable } from "./link_table.ts";
 import { type ModuleHost, type Verb, verb } from "./module.ts";
@@ -40,7 +40,7 @@ export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
       action: "read",
       args: NOTHING,
       reply: v.object({ name: v.string(), unixMs: v.number() }),
-      handle: () => ({ name: host.self.name, unixMs: clock.now() }),
+      handle: () => ({ name: host.self.name, unixMs: clock.now(), revision: REVISION_NEWEST }),
     }),
     stats: verb({
       action: "read",

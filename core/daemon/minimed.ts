@@ -59,6 +59,8 @@ export interface MinimedOptions {
   readonly requestsSinceMs?: number;
   /** A logger for each component. */
   readonly log: (component: string) => Log;
+  /** As of a HandshakeContext. */
+  readonly revision?: number;
 }
 
 export class Minimed {
@@ -94,12 +96,10 @@ export class Minimed {
     this.#options = options;
     this.#trust = options.trust;
     this.#log = options.log("core");
-    const { clock, network } = options.env;
-    const { primitives, self } = options;
+    const { env: { clock, network }, primitives, self, journal: store } = options;
     this.#own = new OwnIdentity(self);
     this.#startedAt = clock.monotonic();
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
-    const { journal: store } = options;
     const stored = store === undefined ? {} : { store, earlier: store.records };
     this.#journal = new Journal({ clock, sizeOf: sizeOfReply, ...stored });
     this.#dispatcher = new Dispatcher(
@@ -384,9 +384,10 @@ export class Minimed {
   }
 
   #handshakeContext(): HandshakeContext {
-    const { env: { clock, random }, primitives } = this.#options;
+    const { env: { clock, random }, primitives, revision } = this.#options;
     const joining = (id: Uint8Array) => this.#joining.map((find) => find(id)).find(Boolean);
-    return { clock, random, primitives, self: this.#own.self, trust: this.#trust, joining };
+    const { self } = this.#own;
+    return { clock, random, primitives, self, trust: this.#trust, joining, revision };
   }
 
   readonly #serve = (incoming: Incoming): unknown => this.#dispatcher.serve(incoming);

@@ -27,6 +27,8 @@ const EXTENSION_BULK = 1;
 const EXTENSION_ON_DEMAND = 2;
 /** The version of the document that changed the PSK last: clients are told of it by it. */
 const EXTENSION_SECRETS = 3;
+/** What of the protocol the sender knows that came to it later. */
+const EXTENSION_REVISION = 4;
 const NO_BYTES = new Uint8Array(0);
 
 export interface Hello {
@@ -44,6 +46,8 @@ export interface Hello {
   readonly newest: number;
   readonly bulk: boolean;
   readonly onDemand: boolean;
+  /** Of the newest protocol that it speaks, see REVISION; 0: as it was at first. */
+  readonly revision: number;
 }
 
 export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
@@ -58,7 +62,8 @@ export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
     .u16(hello.oldest, "oldest protocol")
     .u16(hello.newest, "newest protocol")
     .u8(
-      Number(hello.bulk) + Number(hello.onDemand) + Number(hello.secretsVersion > 0),
+      [hello.bulk, hello.onDemand, hello.secretsVersion > 0, hello.revision > 0]
+        .filter((isThere) => isThere).length,
       "extensions",
     );
   if (hello.bulk) writer.u16(EXTENSION_BULK, "tag").lp(NO_BYTES, "extension");
@@ -66,6 +71,10 @@ export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
   if (hello.secretsVersion > 0) {
     const version = new ByteWriter("Secrets version", 8).u64(hello.secretsVersion, "version");
     writer.u16(EXTENSION_SECRETS, "tag").lp(version.finish(), "extension");
+  }
+  if (hello.revision > 0) {
+    const revision = new ByteWriter("Revision", 2).u16(hello.revision, "number");
+    writer.u16(EXTENSION_REVISION, "tag").lp(revision.finish(), "extension");
   }
   return writer.finish();
 }
@@ -99,8 +108,11 @@ export function decodeHello(bytes: Uint8Array): Hello {
   return { chain, instance, unixMs, revocationVersion, policyVersion, oldest, newest, ...flags };
 }
 
-function readExtensions(reader: ByteReader): Pick<Hello, "bulk" | "onDemand" | "secretsVersion"> {
+function readExtensions(
+  reader: ByteReader,
+): Pick<Hello, "bulk" | "onDemand" | "secretsVersion" | "revision"> {
   let secretsVersion = 0;
+  let revision = 0;
   let bulk = false;
   let onDemand = false;
   const count = reader.u8("extensions");
@@ -115,9 +127,13 @@ function readExtensions(reader: ByteReader): Pick<Hello, "bulk" | "onDemand" | "
       const inner = new ByteReader(value, "Secrets version");
       secretsVersion = inner.u64Number("version");
       inner.end();
+    } else if (tag === EXTENSION_REVISION) {
+      const inner = new ByteReader(value, "Revision");
+      revision = inner.u16("number");
+      inner.end();
     }
   }
-  return { bulk, onDemand, secretsVersion };
+  return { bulk, onDemand, secretsVersion, revision };
 }
 
 export interface Preamble {

@@ -46,6 +46,8 @@ export interface Reached {
   readonly groups: readonly string[] | undefined;
   /** Of the document that changed the PSK last, as that daemon knows it; 0: unknown, or none. */
   readonly secretsVersion: number;
+  /** As in {@link MeshClient.via}. */
+  readonly revision: number;
   /** What is to be done when the calls are closed. */
   readonly afterwards?: () => Promise<void>;
 }
@@ -206,8 +208,8 @@ export class Client implements MeshClient {
     this.#calls = calls;
     this.#afterwards = parts.reached.afterwards;
     this.meshName = parts.home.name;
-    const { name, endpoint, groups } = parts.reached;
-    this.via = { name, endpoint, groups };
+    const { name, endpoint, groups, revision } = parts.reached;
+    this.via = { name, endpoint, groups, revision };
     this.#user = parts.user;
     this.#bind = parts.bound && session !== undefined ? fromHex(session) : undefined;
     this.#clock = parts.clock;

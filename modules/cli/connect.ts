@@ -236,6 +236,7 @@ async function race(
           session: peer.kind === "node" ? peer.session : undefined,
           groups: peer.kind === "node" ? peer.identity.groups : undefined,
           secretsVersion: peer.kind === "node" ? peer.secretsVersion : 0,
+          revision: peer.kind === "node" ? peer.revision : 0,
         };
         return won.resolve(winner);
       } catch (error) {

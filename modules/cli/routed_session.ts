@@ -63,6 +63,7 @@ export async function reachRouted(needs: ConnectNeeds, session: RoutedSession): 
     const { peer } = conduit;
     return {
       secretsVersion: 0,
+      revision: peer.kind === "node" ? peer.revision : 0,
       calls: new Calls({ conduit, clock, dialled: true }),
       name: node,
       endpoint: `mesh:${node} through ${first.name}`,

@@ -7,7 +7,7 @@ import { callGroup } from "../shared/group_client.ts";
 import type { GroupResult, NodeFailure } from "../shared/group_result.ts";
 import { foldNodeset } from "../shared/nodeset.ts";
 import { END_MS } from "./limits.ts";
-import { JobStartedSchema, type RunOrderInput } from "./order.ts";
+import { JobStartedSchema, nodesetOf, type RunOrderInput } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 
 /** Random digits of a name that nobody has chosen. */
@@ -32,7 +32,7 @@ export async function startJob(
   const { client, nodes, as, connectMs } = parts;
   const job = parts.name ?? `job-${toHex(env.random.bytes(NAME_BYTES))}`;
   const run = toHex(env.random.bytes(16));
-  const order = { ...parts.order, run, nodeset: foldNodeset(nodes), job };
+  const order = { ...parts.order, run, nodeset: nodesetOf(parts), job };
   const signed = await client.sign("exec.start", order, { targets: nodes, as, ttlMs: connectMs });
   const outcome = new Outcome(parts.missing);
   const calling = callGroup(client, {

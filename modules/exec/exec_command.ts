@@ -3,7 +3,7 @@
 import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
-import { groupTargetsOf, type Targets, targetsOf } from "../shared/missing_nodes.ts";
+import { groupTargetsOf } from "../shared/missing_nodes.ts";
 import { readSelection, takesInput } from "../shared/node_selection.ts";
 import { startJob } from "./background.ts";
 import type { execOptions } from "./commands.ts";
@@ -46,11 +46,8 @@ export async function runExec(
   await using client = await context.connect(
     connectMs === undefined ? {} : { timeoutMs: connectMs },
   );
-  const inSessions = options.private || options.terminal;
-  const { names: nodes, missing, expected = [] }: Targets =
-    await (inSessions
-      ? targetsOf(context, client, selection)
-      : groupTargetsOf(context, client, selection));
+  const targets = await groupTargetsOf(context, client, selection, { atOnce: unaskedOf(options) });
+  const { names: nodes, missing, expected } = targets;
   if (nodes.length === 0) return report(context, new Outcome(missing));
   const as = options.user ?? "$user";
   if (options.terminal) {
@@ -104,6 +101,15 @@ export async function runExec(
   if (sink === undefined) print(context, options, outcome);
   const code = report(context, outcome);
   return isInterrupted ? EXIT.interrupted : code;
+}
+
+/** How many nodes are sent to at once without asking before who of them is missing. */
+function unaskedOf(options: Options): number {
+  const { outdir, errdir, bare, fanout = Infinity } = options;
+  // A session is one node's, and a file is made for each that is there.
+  if (options.private || options.terminal || outdir !== undefined || errdir !== undefined) return 0;
+  // With one node they are exactly its bytes.
+  return bare ? 1 : fanout;
 }
 
 /** Who failed and why, on stderr. */

@@ -27,7 +27,7 @@ import {
   SIGNAL_AGAIN_MS,
   SIGNAL_MS_MAX,
 } from "./limits.ts";
-import { gotSignal, type RunOrderInput, type SignalName } from "./order.ts";
+import { gotSignal, nodesetOf, type RunOrderInput, type SignalName } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { type Chunk, STDERR, STDOUT } from "./program.ts";
 import type { InputSource } from "./shared_input.ts";
@@ -66,6 +66,7 @@ export class Execution {
   readonly outcome: Outcome;
   readonly #options: ExecutionOptions;
   readonly #run: string;
+  readonly #nodeset: string;
   readonly #cancelled = new AbortController();
   /** Nodes to which the order went. */
   readonly #begun = new Set<string>();
@@ -78,6 +79,7 @@ export class Execution {
   constructor(options: ExecutionOptions) {
     this.#options = options;
     this.outcome = new Outcome(options.missing);
+    this.#nodeset = nodesetOf(options);
     this.#run = toHex(options.env.random.bytes(16));
   }
 
@@ -176,7 +178,7 @@ export class Execution {
     const signed = await client.sign("exec.run", {
       ...order,
       run: this.#run,
-      nodeset: foldNodeset(this.#options.nodes),
+      nodeset: this.#nodeset,
       ...(stdin === undefined ? {} : { stdin: "hashed" }),
     }, { targets: nodes, as, ttlMs: connectMs });
     const patientUntil = clock.monotonic() + connectMs;

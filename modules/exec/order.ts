@@ -6,6 +6,8 @@
 import * as v from "valibot";
 import { isName } from "../../core/mod.ts";
 import { NODESET_CHARACTERS_MAX } from "../shared/limits.ts";
+import { sortedNames } from "../shared/names.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
 import {
   ARGV_CHARACTERS_MAX,
   ARGV_WORDS_MAX,
@@ -91,11 +93,21 @@ const TerminalSchema = v.strictObject({
 });
 export type TerminalSize = v.InferOutput<typeof TerminalSchema>;
 
+/** For ranks: all that are meant, so that a rank says the same whoever of them is there. */
+export function nodesetOf(
+  { nodes, missing = [] }: {
+    readonly nodes: readonly string[];
+    readonly missing?: readonly { readonly name: string }[] | undefined;
+  },
+): string {
+  return foldNodeset(sortedNames([...nodes, ...missing.map(({ name }) => name)]));
+}
+
 /** Arguments of `exec.run`. */
 export const RunOrderSchema = v.strictObject({
   run: RunIdSchema,
   argv: ArgvSchema,
-  /** All nodes that run it, folded: for ranks. @default the node alone */
+  /** All nodes that shall run it, folded: for ranks. @default the node alone */
   nodeset: v.optional(v.pipe(v.string(), v.maxLength(NODESET_CHARACTERS_MAX))),
   /** Set in addition to the user's own. */
   variables: v.optional(

@@ -6,12 +6,11 @@
 import { CallError, MinimeError } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { SESSION_SILENT_MS_MAX } from "../shared/limits.ts";
-import { foldNodeset } from "../shared/nodeset.ts";
 import { failureOf } from "../shared/session_failure.ts";
 import { inWindow } from "../shared/window.ts";
 import { type ExecutionOptions, NOT_STARTED } from "./execution.ts";
 import { SESSIONS_MAX } from "./limits.ts";
-import type { SignalName } from "./order.ts";
+import { nodesetOf, type SignalName } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 import { runInSession, type SendSignal } from "./session_run.ts";
 
@@ -52,13 +51,13 @@ export class PrivateExecution {
 
   async #runOn(node: string): Promise<void> {
     if (this.#stopped) return this.outcome.fail(node, NOT_STARTED);
-    const { context, nodes, order, as, connectMs, stdin, sink, onProgress, onQuiet } =
+    const { context, nodes, missing, order, as, connectMs, stdin, sink, onProgress, onQuiet } =
       this.#options;
     using input = stdin?.open();
     try {
       const end = await runInSession(context, {
         node,
-        order: { ...order, nodeset: foldNodeset(nodes) },
+        order: { ...order, nodeset: nodesetOf({ nodes, missing }) },
         as,
         connectMs,
         ...(input === undefined ? {} : { input: input.bytes }),

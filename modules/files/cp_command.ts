@@ -11,7 +11,7 @@ import { formatDuration } from "../shared/duration.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
 import type { NodeFailure } from "../shared/group_result.ts";
-import { groupTargetsOf, type Targets, targetsOf } from "../shared/missing_nodes.ts";
+import { groupTargetsOf, type Targets } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
 import { formatSize } from "../shared/size.ts";
 import { printable } from "../shared/text.ts";
@@ -72,8 +72,7 @@ async function push(
   const roots = rootsOf(context, wish.sources);
   const connectMs = options.connectTimeout ?? CONNECT_MS_DEFAULT;
   await using client = await connect(context, options);
-  const find = options.private ? targetsOf : groupTargetsOf;
-  const about = { options, remote: wish.to, find };
+  const about = { options, remote: wish.to, atOnce: options.private ? 0 : Infinity };
   const { names: nodes, missing, expected = [] } = await nodesOf(context, client, about);
   if (nodes.length === 0) return new Account(missing);
   const newGround = () => new Ground(env.disk, { stands: false });
@@ -132,7 +131,7 @@ async function pull(
   const paths = new Map<string, string[]>();
   const missing: NodeFailure[] = [];
   for (const remote of wish.from) {
-    const targets = await nodesOf(context, client, { options, remote, find: targetsOf });
+    const targets = await nodesOf(context, client, { options, remote, atOnce: 0 });
     missing.push(...targets.missing);
     for (const node of targets.names) {
       const own = paths.get(node) ?? [];
@@ -231,10 +230,11 @@ async function connect(context: CommandContext, options: Options): Promise<MeshC
 async function nodesOf(
   context: CommandContext,
   client: MeshClient,
-  { options, remote: { nodes }, find }: {
+  { options, remote: { nodes }, atOnce }: {
     readonly options: Options;
     readonly remote: Remote;
-    readonly find: (...args: Parameters<typeof targetsOf>) => Promise<Targets>;
+    /** As for groupTargetsOf. */
+    readonly atOnce: number;
   },
 ): Promise<Targets> {
   const isChosen = options.nodes.length > 0 || options.group.length > 0 || options.all;
@@ -248,7 +248,7 @@ async function nodesOf(
     context,
     nodes === "" ? options : { ...options, nodes: [nodes] },
   );
-  return await find(context, client, selection);
+  return await groupTargetsOf(context, client, selection, { atOnce });
 }
 
 /** For the line of progress; what cannot be read is told when it is copied. */

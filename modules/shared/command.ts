@@ -89,6 +89,8 @@ export interface MeshClient extends Caller, AsyncDisposable {
     readonly endpoint: string;
     /** By the certificate that it showed; undefined: a socket of this machine. */
     readonly groups: readonly string[] | undefined;
+    /** What of the protocol it knows that came to it later, see REVISION. */
+    readonly revision: number;
   };
   /**
    * A request signed by the user's key (SECURITY.md 4), for guarded verbs. In a session it is bound to

@@ -4,8 +4,9 @@
  */
 
 import * as v from "valibot";
-import { type Caller, CallError, PRIORITY, UsageError } from "../../core/mod.ts";
+import { type Caller, CallError, PRIORITY, REVISION, UsageError } from "../../core/mod.ts";
 import type { Call } from "../../core/mod.ts";
+import type { MeshClient } from "./command.ts";
 import type { GroupCallInput } from "./group_request.ts";
 import {
   type GroupPart,
@@ -34,10 +35,12 @@ export interface GroupCallOptions extends Omit<GroupCallInput, "progress" | "str
  * of the result. UsageError: the targets name what is no node.
  */
 export async function callGroup(caller: Caller, options: GroupCallOptions): Promise<GroupResult> {
-  const { signal, onPart, onItems, input, ...asked } = options;
+  const { signal, onPart, onItems, input, expected = "", ...asked } = options;
   const deadlineMs = asked.deadlineMs ?? GROUP_MS_DEFAULT;
   const args: GroupCallInput = {
     ...asked,
+    // Older daemons know nothing of it, and refuse what they do not know.
+    ...(expected === "" ? {} : { expected }),
     deadlineMs,
     progress: onPart !== undefined,
     ...(onItems === undefined ? {} : { stream: true }),
@@ -87,10 +90,17 @@ export async function callGroup(caller: Caller, options: GroupCallOptions): Prom
  * `order` gets their names.
  */
 export async function callTargets(
-  caller: Caller,
+  caller: Caller & { readonly via: Pick<MeshClient["via"], "revision"> },
   { names, missing, expected = [] }: Targets,
   order: (nodes: readonly string[]) => Promise<Omit<GroupCallOptions, "targets" | "expected">>,
 ): Promise<GroupResult> {
+  if (caller.via.revision < REVISION.starts) {
+    const result = names.length === 0
+      ? new GroupResult()
+      : await callGroup(caller, { ...await order(names), targets: foldNodeset(names) });
+    result.miss(missing);
+    return result;
+  }
   const absent = missing.map(({ name }) => name);
   const nodes = sortedNames([...names, ...absent]);
   return await callGroup(caller, {

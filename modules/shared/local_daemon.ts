@@ -1,6 +1,8 @@
 /** Daemons of this user on this machine, reached by their unix sockets: no key and no home are needed. */
 
+import * as v from "valibot";
 import {
+  CallError,
   Calls,
   ConnectionError,
   type Environment,
@@ -32,7 +34,12 @@ export interface LocalDaemon {
   readonly calls: Calls;
   readonly name: string;
   readonly endpoint: string;
+  /** What of the protocol it knows that came to it later, see REVISION. */
+  readonly revision: number;
 }
+
+/** Older daemons say nothing of it. */
+const PongSchema = v.object({ revision: v.optional(v.number(), 0) });
 
 /**
  * Those that answer, one after the other; with `node` only the one of that name. While nobody answers
@@ -199,6 +206,13 @@ async function waitingDaemons(
   return found;
 }
 
+/** Throws CallError. */
+function readPong(pong: unknown): v.InferOutput<typeof PongSchema> {
+  const parsed = v.safeParse(PongSchema, pong, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  throw new CallError("failed", `Its answer is malformed: ${parsed.issues[0].message}`);
+}
+
 async function reach(
   { env, out, signal }: LocalNeeds,
   { name, paths }: LocalNode,
@@ -211,8 +225,8 @@ async function reach(
   try {
     const conduit = await front.dial(endpoint, { signal });
     calls = new Calls({ conduit, clock: env.clock, dialled: true });
-    await calls.request("core.ping", {}, { deadlineMs: LOCAL_ANSWER_MS_MAX, signal });
-    return { calls, name, endpoint };
+    const pong = await calls.request("core.ping", {}, { deadlineMs: LOCAL_ANSWER_MS_MAX, signal });
+    return { calls, name, endpoint, ...readPong(pong) };
   } catch (error) {
     void calls?.close("no answer");
     signal.throwIfAborted();

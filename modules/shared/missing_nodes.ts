@@ -5,7 +5,7 @@
  */
 
 import * as v from "valibot";
-import { type Caller, CallError, ConnectionError, UsageError } from "../../core/mod.ts";
+import { type Caller, CallError, ConnectionError, REVISION, UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "./command.ts";
 import type { NodeFailure } from "./group_result.ts";
 import type { KnownNode } from "./mesh_home.ts";
@@ -75,15 +75,18 @@ export async function targetsOf(
 
 /**
  * As {@link targetsOf}, for a group operation, which finds out by itself who of those that the home names
- * is missing: nobody is asked before it where the set can be read without the mesh.
+ * is missing: nobody is asked before it where the set can be read without the mesh. That is so where one
+ * operation goes to all, at most `atOnce`, and the daemon can do that.
  */
 export async function groupTargetsOf(
   context: Pick<CommandContext, "home" | "signal">,
-  client: Asked,
+  client: Asked & { readonly via: Pick<MeshClient["via"], "revision"> },
   selection: NodeSelection,
+  { atOnce = Infinity }: { readonly atOnce?: number } = {},
 ): Promise<Targets & { readonly expected: readonly string[] }> {
   const named = namedBy(selection);
-  if (named === undefined) {
+  const isOld = client.via.revision < REVISION.starts;
+  if (named === undefined || named.length > atOnce || isOld) {
     return { ...await targetsOf(context, client, selection), expected: [] };
   }
   const known = await knownOf(context, named);

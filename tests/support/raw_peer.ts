@@ -140,6 +140,7 @@ export class RawPeer {
       bulk: false,
       onDemand: false,
       secretsVersion: 0,
+      revision: 0,
       ...hello,
     });
   }

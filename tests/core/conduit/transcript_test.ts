@@ -91,7 +91,15 @@ async function talk(): Promise<Transcript> {
     return new TcpFront({
       network: wire.network as Network,
       log: () => {},
-      context: () => ({ clock, random: repeatable(name), primitives, self, trust: keys.trust() }),
+      context: () => ({
+        clock,
+        random: repeatable(name),
+        primitives,
+        self,
+        trust: keys.trust(),
+        // What came later is an extension of the hello, which whoever does not know it ignores.
+        revision: 0,
+      }),
     });
   };
   const accepted = Promise.withResolvers<Conduit>();

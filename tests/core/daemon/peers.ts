@@ -5,6 +5,7 @@ export const NO_PEER_FIELDS = {
   onDemand: false,
   secretsVersion: 0,
   version: 1,
+  revision: 0,
   clockOffsetMs: 0,
   session: "00".repeat(32),
 } as const;

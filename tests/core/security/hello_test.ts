@@ -21,6 +21,7 @@ const HELLO: Hello = {
   bulk: false,
   onDemand: false,
   secretsVersion: 0,
+  revision: 0,
 };
 /** Where the extensions of HELLO are counted: its last byte. */
 const EXTENSIONS_AT = encodeHello(HELLO).length - 1;
@@ -39,6 +40,8 @@ Deno.test("hello: comes back as it was, with and without extensions", () => {
   assert.deepEqual(decodeHello(encodeHello(bulk)), bulk);
   const both = { ...bulk, onDemand: true };
   assert.deepEqual(decodeHello(encodeHello(both)), both);
+  const all = { ...both, secretsVersion: 3, revision: 2 };
+  assert.deepEqual(decodeHello(encodeHello(all)), all);
 });
 
 Deno.test("hello: unknown extensions are ignored, too many and too long ones are not", () => {

@@ -55,6 +55,7 @@ Deno.test("client: once closed it signs nothing, as it carries nothing", async (
       session: undefined,
       groups: undefined,
       secretsVersion: 0,
+      revision: 0,
       afterwards: () => user.using(afterwards).then(() => void order.push("afterwards")),
     },
     user,

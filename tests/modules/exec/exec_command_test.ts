@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Dice, SEED } from "../../support/fuzz.ts";
 import { LocalMesh, type Result } from "../../support/local_mesh.ts";
 import { until } from "../group/daemons.ts";
+import { running, sizeOf, still } from "./looks.ts";
 
 const N4 = "n[1-4]";
 const MIB = 1024 * 1024;
@@ -11,22 +12,6 @@ const MIB = 1024 * 1024;
 /** A time to sleep that no other run of these tests has. */
 function seconds(whole: number): string {
   return `${whole}.${Deno.pid}`;
-}
-
-/** Pids of processes whose command line holds that word. */
-function running(word: string): number[] {
-  const found: number[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const line = Deno.readTextFileSync(`/proc/${name}/cmdline`);
-      // The client carries the word too.
-      if (line.split("\0").includes(word) && !line.includes("minime")) found.push(Number(name));
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return found;
 }
 
 async function withInput(mesh: LocalMesh, input: Uint8Array, ...args: string[]): Promise<Result> {
@@ -184,6 +169,47 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     const wrong = await exec("-g", "oi", "true");
     assert.deepEqual([wrong.code, wrong.stdout], [2, ""], wrong.stderr);
     assert.equal((await exec("--umask", "0888", "-w", "n1", "true")).code, 2);
+  });
+
+  await step("one that only the home names counts, gets no file, and keeps no signal", async () => {
+    const path = `${mesh.home}/nodes.json`;
+    const stored = await Deno.readTextFile(path);
+    const [first, ...others] = JSON.parse(stored) as { name: string; keyId: string }[];
+    const away = { ...first, name: "n1a", keyId: "ab".repeat(32) };
+    await Deno.writeTextFile(path, JSON.stringify([first, ...others, away]));
+    const missing = /^minime: n1a: unreachable: Not seen since /m;
+    for (
+      const [...nodes] of [["-w", `${N4},n1a`], ["-a"], ["-f2", "-a"], ["-f2", "-w", `${N4},n1a`]]
+    ) {
+      const line = "echo $MINIME_RANK of $MINIME_SIZE";
+      const { stdout, stderr } = await exec(...nodes, "-s", line);
+      const places = ["n1: 0 of 5", "n2: 2 of 5", "n3: 3 of 5", "n4: 4 of 5"];
+      assert.deepEqual(stdout.trim().split("\n").sort(), places, nodes.join(" "));
+      assert.match(stderr, missing);
+    }
+    const bare = await exec("-N", "-w", "n1,n1a", "head", "-c", "70000", "/dev/zero");
+    assert.equal(bare.stdout, "\0".repeat(70_000));
+    const folder = `${mesh.folder}/away`;
+    await exec("--outdir", folder, "-w", "n1,n1a", "true");
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["n1"]);
+    const wrong = await exec("-f1", "-w", "n1,n9", "touch", `${folder}/ran`);
+    assert.equal(wrong.code, 2);
+    await assert.rejects(Deno.stat(`${folder}/ran`), Deno.errors.NotFound);
+    const child = mesh.spawn(
+      "exec",
+      "-b",
+      "-w",
+      `${N4},n1a`,
+      "-s",
+      `sleep ${seconds(1011)} & wait`,
+    );
+    await until(() => running(seconds(1011)).length === 4);
+    child.kill("SIGINT");
+    await until(() => running(seconds(1011)).length === 0);
+    const { code, stderr } = await child.output();
+    assert.equal(code, 130);
+    assert.match(new TextDecoder().decode(stderr), missing);
+    await Deno.writeTextFile(path, stored);
   });
 
   await step("exit codes, and who failed and why", async () => {
@@ -350,22 +376,3 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
     await until(() => running(seconds(1006)).length === 0);
   });
 });
-
-/** Resolves when it has not changed for a while. */
-async function still(count: () => number): Promise<void> {
-  for (let looks = 0, last = -1; looks < 10; looks++) {
-    if (count() !== last) looks = 0;
-    last = count();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** Zero for a file that is not there yet. */
-function sizeOf(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-}

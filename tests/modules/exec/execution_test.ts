@@ -1,7 +1,7 @@
 /** One command on its nodes as its client sees it: busy daemons, turns, and signals that come early. */
 
 import assert from "node:assert/strict";
-import { CallError } from "../../../core/mod.ts";
+import { CallError, REVISION_NEWEST } from "../../../core/mod.ts";
 import { Execution, type ExecutionOptions } from "../../../modules/exec/execution.ts";
 import { BUSY_RETRY_MS, LANES_MAX, SIGNAL_AGAIN_MS } from "../../../modules/exec/limits.ts";
 import type { MeshClient } from "../../../modules/shared/command.ts";
@@ -35,9 +35,11 @@ function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptio
   const clock = new ManualClock();
   const asked: Asked[] = [];
   const verbs: string[] = [];
+  const nodesets: string[] = [];
   const client = {
-    via: { name: "n1" },
-    async sign(verb: string) {
+    via: { name: "n1", revision: REVISION_NEWEST },
+    async sign(verb: string, { nodeset }: { nodeset?: string }) {
+      if (nodeset !== undefined) nodesets.push(nodeset);
       await signing;
       return new Uint8Array([verbs.push(verb)]);
     },
@@ -85,11 +87,11 @@ function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptio
     order: { argv: ["true"] },
     as: "$user",
     connectMs: CONNECT_MS,
-    fanout: 1,
+    fanout: options.nodes?.length ?? 1,
     sink: undefined,
     ...options,
   });
-  return { clock, asked, execution };
+  return { clock, asked, nodesets, execution };
 }
 
 function replyOf(targets: string, value: unknown) {
@@ -163,6 +165,24 @@ Deno.test("execution: as many nodes run at once as the fan-out says, and each of
     assert.equal(most, Math.min(fanout, nodes.length), `-f ${fanout}`);
     assert.equal(foldNodeset(ran), "n[1-40]");
     assert.equal(ran.length, nodes.length);
+  }
+});
+
+// With -a they were not counted, with -w they were: the same node got another part of the work.
+Deno.test("execution: ranks count the nodes that are missing, whoever has found that out", async () => {
+  const away = { name: "n2", set: "unreachable", reason: "Not seen", ran: "never" } as const;
+  for (
+    const who of [
+      { nodes: ["n1", "n2", "n3"], expected: ["n1", "n2", "n3"] },
+      { nodes: ["n1", "n3"], missing: [away] },
+    ]
+  ) {
+    const { nodesets, execution } = makeScene({
+      ...who,
+      answer: () => Promise.resolve({ code: 0 }),
+    });
+    await execution.finish();
+    assert.deepEqual(nodesets, ["n[1-3]"]);
   }
 });
 

@@ -53,7 +53,7 @@ function freezing(clock: ManualClock): MeshClient {
   };
   return {
     meshName: "test",
-    via: { name: "n1", endpoint: "unix:/sock", groups: undefined },
+    via: { name: "n1", endpoint: "unix:/sock", groups: undefined, revision: 0 },
     async request(verb: string, _args: unknown, { deadlineMs = 0 }: { deadlineMs?: number }) {
       if (verb === "mesh.settled") return {};
       await clock.sleep(deadlineMs);

@@ -17,7 +17,7 @@ const NONE = { failed: [], refused: [], unreachable: [], timedOut: [] };
 /** A daemon that tells of n1, and then no more. */
 function clientThat(ends: (signal: AbortSignal) => Promise<never>): MeshClient {
   const client: Partial<MeshClient> = {
-    via: { name: "n9", endpoint: "tcp:n9:1", groups: undefined },
+    via: { name: "n9", endpoint: "tcp:n9:1", groups: undefined, revision: 0 },
     sign: () => Promise.resolve(new Uint8Array(1)),
     signBytes: () => Promise.resolve(new Uint8Array(1)),
     request: () => new Promise(() => {}),

@@ -6,6 +6,7 @@ import {
   type Clock,
   fromHex,
   type Peer,
+  REVISION_NEWEST,
   type Self,
   signForModule,
   TcpFront,
@@ -87,7 +88,8 @@ async function connect(
   const { calls, endpoint, peer } = await reach(mesh, name, { local, user });
   const session = bound && peer.kind === "node" ? peer.session : undefined;
   const groups = peer.kind === "node" ? peer.identity.groups : undefined;
-  return clientOver(mesh, calls, { name, endpoint, user, session, groups });
+  const revision = peer.kind === "node" ? peer.revision : REVISION_NEWEST;
+  return clientOver(mesh, calls, { name, endpoint, user, session, groups, revision });
 }
 
 /** A connection to one of the daemons, by tcp as that user or by its unix socket as its owner. */
@@ -130,14 +132,16 @@ export function clientOver(
     readonly user: Self;
     readonly session: string | undefined;
     readonly groups?: readonly string[] | undefined;
+    /** @default that of an older daemon */
+    readonly revision?: number;
   },
 ): MeshClient {
-  const { name, endpoint, user, session, groups } = options;
+  const { name, endpoint, user, session, groups, revision = 0 } = options;
   const bind = session === undefined ? {} : { bind: fromHex(session) };
   const close = () => calls.close("done");
   return {
     meshName: "test",
-    via: { name, endpoint, groups },
+    via: { name, endpoint, groups, revision },
     request: (verb, args, options) => calls.request(verb, args, options),
     stream: (verb, args, options) => calls.stream(verb, args, options),
     sign: (verb, args, { targets, as = "" }) => {

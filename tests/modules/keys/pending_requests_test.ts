@@ -19,7 +19,7 @@ function scene(nodes: Readonly<Record<string, readonly [groups: string[], reques
   const session = (node: string): Promise<MeshClient> => {
     const [groups, requests] = nodes[node] ?? [[], []];
     const client: Partial<MeshClient> = {
-      via: { name: node, endpoint: "", groups },
+      via: { name: node, endpoint: "", groups, revision: 0 },
       sign: (verb, _args, { targets }) => {
         asked.push(`${verb} ${targets.join()}`);
         return Promise.resolve(new Uint8Array(1));

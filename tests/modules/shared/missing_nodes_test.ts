@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CallError } from "../../../core/mod.ts";
+import { CallError, REVISION_NEWEST } from "../../../core/mod.ts";
 import type { CommandContext, MeshClient } from "../../../modules/shared/command.ts";
 import type { KnownNode, MeshHome } from "../../../modules/shared/mesh_home.ts";
 import type { NodeView } from "../../../modules/shared/mesh_view.ts";
@@ -25,20 +25,22 @@ interface World {
   readonly forgotten?: readonly string[];
   /** The daemon knows no such question. */
   readonly old?: boolean;
+  /** What the daemon says that it knows. @default all */
+  readonly revision?: number;
 }
 
 /** What `-w`, `-g`, `-a` and `-x` mean there: who is asked, and who is missing. */
 async function targets(
-  { home, mesh, forgotten = [], old = false }: World,
+  { home, mesh, forgotten = [], old = false, revision = REVISION_NEWEST }: World,
   options: { nodes?: string[]; group?: string[]; exclude?: string[]; all?: boolean },
-  find: (...args: Parameters<typeof targetsOf>) => Promise<Targets> = targetsOf,
+  find: (...args: Parameters<typeof groupTargetsOf>) => Promise<Targets> = targetsOf,
 ): Promise<
   & { names: readonly string[]; missing: string[]; asked: string[]; text: string }
   & Required<Pick<Targets, "expected">>
 > {
   const asked: string[] = [];
   const client = {
-    via: { name: "n1", endpoint: "", groups: [] },
+    via: { name: "n1", endpoint: "", groups: [], revision },
     request(verb: string, args: { names: string[] }) {
       asked.push(verb);
       if (verb !== "mesh.unheard") return Promise.resolve({});
@@ -101,6 +103,26 @@ Deno.test("missing nodes: a group operation asks nobody before it, and is told w
   assert.deepEqual([named.missing, named.asked], [[], []]);
   const all = await targets(world, { all: true }, groupTargetsOf);
   assert.deepEqual([all.names, all.missing, all.expected], [["n1"], ["n9"], []]);
+});
+
+// Programs ran before anybody said that a node does not exist; older daemons refused what they do not know.
+Deno.test("missing nodes: the mesh is asked before, where nodes take turns and where the daemon is older", async () => {
+  const world = { home: [known("n1"), known("n9")], mesh: [shown("n1")] };
+  const inTurns = (atOnce: number): typeof groupTargetsOf => (context, client, selection) =>
+    groupTargetsOf(context, client, selection, { atOnce });
+  for (
+    const [about, find] of [
+      [world, inTurns(1)],
+      [{ ...world, revision: 0 }, groupTargetsOf],
+    ] as const
+  ) {
+    const { names, missing, expected } = await targets(about, { nodes: ["n[1,9]"] }, find);
+    assert.deepEqual([names, missing, expected], [["n1"], ["n9"], []]);
+    await assert.rejects(targets(about, { nodes: ["n[1,7]"] }, find), {
+      message: 'The mesh has no node "n7", did you mean "n1"?',
+    });
+  }
+  assert.deepEqual((await targets(world, { nodes: ["n[1,9]"] }, inTurns(2))).asked, []);
 });
 
 Deno.test("missing nodes: whom the mesh has forgotten nobody misses, and an older daemon misses nobody", async () => {
