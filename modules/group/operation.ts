@@ -31,11 +31,11 @@ import {
 import {
   type Detail,
   doubted,
+  isEmpty,
   type PartialBody,
   type PartialFailure,
   readPartial,
 } from "./partial.ts";
-import { toRanges } from "./ranges.ts";
 import { createReducer } from "./reducers.ts";
 import type { Run } from "./runs.ts";
 import { relayArgs } from "./relay_args.ts";
@@ -93,7 +93,7 @@ export class Operation {
       clock: station.clock,
       startBy: options.work.startBy,
       graceMs: options.slackMs * BEGUN_SHARE,
-      onNews: options.via.length === 0 ? undefined : () => this.#due.within(ITEMS_MS),
+      onWord: options.via.length === 0 ? undefined : () => this.#due.within(ITEMS_MS),
     });
   }
 
@@ -186,7 +186,7 @@ export class Operation {
     const { work } = this.#options;
     const run = this.#station.runs.run(work, Math.max(1, this.#leftMs));
     this.#runs.push(run);
-    using _ = this.#starts.begin(index);
+    using _ = this.#starts.begin();
     if (work.input) this.#input.add(run);
     for await (const [place, value] of run.items()) {
       if (this.#over) return;
@@ -234,7 +234,7 @@ export class Operation {
         return givenUp;
       },
     });
-    using word = this.#starts.await(() => {
+    using word = this.#starts.await(link.peer, () => {
       if (givenUp) return;
       givenUp = true;
       noInput();
@@ -306,7 +306,7 @@ export class Operation {
   #merge(owed: Set<number>, body: unknown): void {
     const partial = readPartial(body, owed);
     if (!this.#over) {
-      this.#starts.heard(partial.begun);
+      if (isEmpty(partial)) this.#starts.give();
       for (const item of partial.items) this.#items.push(item);
       const final = partial.failures.filter(({ detail }) => detail.lost === undefined);
       this.#collator.merge({
@@ -353,12 +353,7 @@ export class Operation {
     const body = isRest ? this.#collator.take() : {};
     if (!isRest) this.#due.within(0);
     this.#makeRoom();
-    const begun = this.#starts.take();
-    return {
-      ...body,
-      ...(items.length === 0 ? {} : { items }),
-      ...(begun.length === 0 ? {} : { begun: toRanges(begun) }),
-    };
+    return items.length === 0 ? body : { ...body, items };
   }
 
   #isDue(): boolean {

@@ -36,8 +36,6 @@ const PartialSchema = v.strictObject({
   refused: failures,
   unreachable: failures,
   timedOut: failures,
-  /** Targets that are at it, and not accounted for yet. */
-  begun: v.optional(RangesSchema, []),
   /** What targets streamed before they are accounted for, here or in a later partial. */
   items: v.optional(v.array(v.tuple([v.number(), v.number(), v.unknown()])), []),
 });
@@ -54,7 +52,6 @@ export interface Partial {
   readonly answered: readonly number[];
   readonly state: unknown;
   readonly failures: readonly PartialFailure[];
-  readonly begun: readonly number[];
   readonly items: readonly Item[];
 }
 
@@ -72,6 +69,11 @@ export function doubted(
     { set, indices: indices.filter((index) => !mayHaveRan(index)), detail },
     { set, indices: indices.filter(mayHaveRan), detail: { ...detail, ran: "maybe" } },
   ];
+}
+
+/** It says only that somebody is at it. */
+export function isEmpty({ answered, failures, items }: Partial): boolean {
+  return answered.length + failures.length + items.length === 0;
 }
 
 /** Throws ProtocolError unless it is well-formed, and disjoint in itself and within `owed`. */
@@ -94,13 +96,8 @@ export function readPartial(body: unknown, owed: ReadonlySet<number>): Partial {
   for (const [index] of output.items) {
     if (!owed.has(index)) throw new ProtocolError(`Target ${index} streams and is not owed`);
   }
-  const begun = fromRanges(output.begun, owed.size);
-  for (const index of begun) {
-    if (!owed.has(index)) throw new ProtocolError(`Target ${index} has begun and is not owed`);
-  }
   return {
     items: output.items,
-    begun,
     answered: read(output.answered),
     state: output.state,
     failures: FAILURE_SETS.flatMap((set) =>

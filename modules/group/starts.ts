@@ -1,66 +1,63 @@
 /**
- * Which targets have begun. A target says so only when it is still at it after half of the time that it
- * had to begin: most have answered by then, and that says more. Of whom nothing at all is heard until
- * that time is over, and a little longer for the word of it to come up, it is taken that it has not begun.
+ * The word that targets have begun: whoever is still at its part after half of the time to begin sends
+ * an empty part of the account up, once, unless something else has gone up that says more. Of whom
+ * nothing at all is heard until that time is over, and a little longer for the word to come up, nobody
+ * knows whether it has begun: it is given up, and may have run. Older nodes give no word, so none is
+ * awaited of them; whoever carries something on to one gives the word in its place.
  */
 
-import type { Clock } from "../../core/mod.ts";
+import { type Clock, REVISION } from "../../core/mod.ts";
 
 export interface StartsOptions {
   readonly clock: Pick<Clock, "now" | "after">;
   /** Unix ms by our clock: no target begins later. */
   readonly startBy: number;
-  /** What the word of it may take. */
+  /** What the word may take on its way up. */
   readonly graceMs: number;
-  /** There is something to tell the one above. @default there is none above */
-  readonly onNews?: (() => void) | undefined;
+  /** There is a word for the one above. @default there is none above */
+  readonly onWord?: (() => void) | undefined;
 }
 
-/** Somebody of whom something is to be heard, until it is disposed. */
-export interface Awaited extends Disposable {
+/** A neighbour of which something is to be heard, until it is disposed. */
+export interface ExpectedWord extends Disposable {
   heard(): void;
 }
 
 export class Starts {
   readonly #options: StartsOptions;
-  #news: number[] = [];
+  #isGiven = false;
 
   constructor(options: StartsOptions) {
     this.#options = options;
   }
 
-  /** Of these targets others say that they have begun. */
-  heard(indices: readonly number[]): void {
-    const { onNews } = this.#options;
-    if (indices.length === 0 || onNews === undefined) return;
-    this.#news.push(...indices);
-    onNews();
+  /** Some of the targets have begun. Idempotent. */
+  give(): void {
+    if (this.#isGiven) return;
+    this.#isGiven = true;
+    this.#options.onWord?.();
   }
 
   /** We have begun ourselves, and are at it until it is disposed. */
-  begin(index: number): Disposable {
-    if (this.#options.onNews === undefined) return { [Symbol.dispose]: () => {} };
-    const timer = this.#options.clock.after(this.#leftMs / 2, () => this.heard([index]));
-    return { [Symbol.dispose]: () => timer.cancel() };
+  begin(): ExpectedWord {
+    if (this.#isGiven || this.#options.onWord === undefined) return timed(undefined);
+    return timed(this.#options.clock.after(this.#leftMs / 2, () => this.give()));
   }
 
-  /** `onSilent` is called once, unless something is heard in time. */
-  await(onSilent: () => void): Awaited {
+  /** `onSilent` is called once, unless that neighbour is heard in time. */
+  await({ revision }: { readonly revision: number }, onSilent: () => void): ExpectedWord {
+    if (revision < REVISION.starts) return this.begin();
     const { clock, graceMs } = this.#options;
-    const timer = clock.after(this.#leftMs + graceMs, onSilent);
-    const heard = () => timer.cancel();
-    return { heard, [Symbol.dispose]: heard };
-  }
-
-  /** What is to be told since the last time. */
-  take(): readonly number[] {
-    const news = this.#news;
-    this.#news = [];
-    return news;
+    return timed(clock.after(this.#leftMs + graceMs, onSilent));
   }
 
   get #leftMs(): number {
     const { clock, startBy } = this.#options;
     return Math.max(0, startBy - clock.now());
   }
+}
+
+function timed(timer: { cancel(): void } | undefined): ExpectedWord {
+  const heard = () => timer?.cancel();
+  return { heard, [Symbol.dispose]: heard };
 }

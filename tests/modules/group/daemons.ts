@@ -76,6 +76,8 @@ export async function startMesh(
     readonly segmentOf?: (name: string) => string;
     /** What becomes of timers, in all of them. @default they ring */
     readonly after?: (ms: number, run: () => void) => Timer | undefined;
+    /** What they say that they know of the protocol. @default all there is */
+    readonly revision?: (name: string) => number | undefined;
     /** Each listens on a unix socket of its own as well: {@link TestDaemon.socket}. */
     readonly sockets?: boolean;
   } = {},
@@ -108,6 +110,7 @@ export async function startMesh(
     };
     const probed = probe();
     const groups = options.groups?.[name] ?? [];
+    const revision = options.revision?.(name);
     const daemon = new Minimed({
       env,
       primitives,
@@ -124,6 +127,7 @@ export async function startMesh(
       listen: ["tcp:127.0.0.1:0", ...options.sockets ? [`unix:${folder}/${name}.sock`] : []],
       auditFolder: `${folder}/${name}`,
       log: () => log,
+      ...(revision === undefined ? {} : { revision }),
     });
     await daemon.start();
     daemons.push({

@@ -18,7 +18,6 @@ for (
       state: Array.from({ length: 20_000 }, () => [[0, 65_535], null]),
     }, "more than 2 targets"],
     ["has answers of nobody", { answered: [1, 2], state: [[[], 1]] }, "an answer of no target"],
-    ["says that somebody else's target has begun", { begun: [0, 0] }, "begun and is not owed"],
     ["is no account at all", "yes", "malformed"],
     ["is a million things that it should not be", Array(1_000_000).fill(null), "malformed"],
     ["has wrong ranges", { answered: [2, 1] }, "is wrong"],
