@@ -24,12 +24,11 @@ import { missingText, selectWithMissing } from "../shared/missing_nodes.ts";
 import { nearestFirst } from "../shared/nearest_endpoints.ts";
 import { Client, type Reached, User } from "./client.ts";
 import type { ConnectNeeds, ConnectRequest } from "./context.ts";
+import { dialInWaves } from "./dial_waves.ts";
 import type { RoutedSession } from "./routed_session.ts";
 
 /** How long to try, in all. */
 const CONNECT_MS_MAX = 10_000;
-/** A node that has not answered after this long is not waited for alone. */
-const NEXT_NODE_MS = 250;
 /** A node that does not answer so soon may be reached through others. */
 const DIRECT_MS_MAX = 1_500;
 /** Nodes that lie behind others are tried too: this machine may have moved. */
@@ -196,10 +195,7 @@ async function putFirst(home: MeshHome, name: string): Promise<void> {
   }
 }
 
-/**
- * Dials one after the other, each with a head start; the first that answers wins. Each time that nobody
- * has answered, twice as many are dialled beside those that were: a whole rack may be dark.
- */
+/** The first that answers wins. */
 async function race(
   needs: ConnectNeeds,
   parts: {
@@ -248,21 +244,9 @@ async function race(
     }
   };
   try {
-    const attempts: Promise<void>[] = [];
-    for (let atOnce = 1; attempts.length < parts.nodes.length;) {
-      const some = parts.nodes.slice(attempts.length, attempts.length + atOnce).map(attempt);
-      attempts.push(...some);
-      const { promise: patience, resolve } = Promise.withResolvers<void>();
-      const headStart = clock.after(NEXT_NODE_MS, () => {
-        atOnce *= 2;
-        resolve();
-      });
-      await Promise.race([Promise.all(some), won.promise, patience]);
-      headStart.cancel();
-      if (winner !== undefined || over.signal.aborted) break;
-    }
-    const none = Promise.all(attempts).then(() => undefined);
-    const result = await Promise.race([won.promise, none]);
+    const isOver = () => winner !== undefined || over.signal.aborted;
+    await dialInWaves(parts.nodes, attempt, { clock, isOver, over: won.promise });
+    const result = winner;
     if (needs.signal.aborted) await result?.calls.close("not wanted any more");
     needs.signal.throwIfAborted();
     if (result !== undefined) return result;
