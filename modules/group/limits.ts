@@ -37,7 +37,9 @@ export const SLACK_SHARE = 0.75;
 export const BEGUN_SHARE = 0.5;
 /**
  * What a latest start may be late. Each hop reckons it in its own clock by what its neighbour's clock
- * showed, which is never more than it shows now: only whole milliseconds and slewed clocks are left.
+ * showed, which is never more than it shows now: only whole milliseconds and slewed clocks are left. A
+ * clock that is set back by less than half a second is noticed when the mesh measures it anew, within
+ * 33 s: until then what it brings counts as that much later than it is, and nothing begins late.
  */
 export const START_SKEW_MS = 10;
 /** Who reckons by another neighbour may come to another time: a run is remembered so much longer. */

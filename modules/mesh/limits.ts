@@ -164,7 +164,10 @@ export const STALL_MS = 500;
 export const STALLS_MS_MAX = 2 * SILENCE_MS_MAX;
 /** After a stall what has come is read for so long before anybody is judged. */
 export const READ_MS = 100;
-/** A neighbour's clock that seems to be so far behind is asked; an answer that took longer says little. */
+/**
+ * A neighbour's clock that seems to be so far behind is asked; an answer that took longer says little. Less
+ * is what a beat may take on its way through a busy machine: that is found out when the way is measured.
+ */
 export const CLOCK_DOUBT_MS = 500;
 /** Every so many beats the round-trip time is measured as well. */
 export const ROUND_TRIP_BEATS = 15;

@@ -99,6 +99,8 @@ Deno.test("programs: what cannot be started has the code of a shell, and says wh
 Deno.test("programs: the first of that name in PATH runs, wherever another one is", async () => {
   await using scene = await makeScene();
   const folder = await Deno.makeTempDir();
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(() => Deno.remove(folder, { recursive: true }));
   const script = "#!/bin/sh\necho ours\n";
   await Deno.writeTextFile(`${folder}/true`, script, { mode: 0o755 });
   await Deno.writeTextFile(`${folder}/only-here`, script, { mode: 0o755 });
@@ -112,7 +114,6 @@ Deno.test("programs: the first of that name in PATH runs, wherever another one i
     code: 126,
     error: 'Could not start "no-program": permission denied',
   });
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("programs: status and signals arrive as they were", async () => {
