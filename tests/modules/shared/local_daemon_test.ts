@@ -72,22 +72,46 @@ Deno.test("local daemon: many that are frozen are not waited for one after the o
     const front = new UnixFront({ ...env, log: () => {} });
     const listener = await front.listen(`unix:${socket}`, (conduit) => {
       conduits.push(conduit);
-      if (name === names.at(-1)) new Calls({ conduit, clock, dialled: false, serve: () => ({}) });
+      if (name !== names.at(-1)) return;
+      new Calls({ conduit, clock, dialled: false, serve: () => ({ revision: 7 }) });
     });
     open.defer(() => listener.close());
   }
   const needs = { env, out: { detail: () => {} }, signal: new AbortController().signal };
   let answered: string | undefined;
+  let said: number | undefined;
   const done = (async () => {
-    for await (const { name, calls } of localDaemons(needs, { mesh: "lab" })) {
+    for await (const { name, revision, calls } of localDaemons(needs, { mesh: "lab" })) {
       answered = name;
+      said = revision;
       await calls.close("seen");
       return;
     }
   })();
   await until(() => answered !== undefined, "somebody answers");
   await done;
-  assert.equal(answered, "n6");
+  assert.deepEqual([answered, said], ["n6", 7]);
   assert.equal(conduits.length, names.length);
   await Promise.all(conduits.map((conduit) => conduit.close("over")));
+});
+
+Deno.test("local daemon: one that says nothing of the protocol's revision knows what was there at first", async () => {
+  using place = makePlace({ XDG_STATE_HOME: "{folder}" });
+  const env = { ...createRealEnvironment(), ...place.env };
+  const paths = statePaths(stateRoot(env), "lab", "n1");
+  await makeStateFolder(env, paths);
+  const { socket } = await placeSocket(env, paths.folder, "sock");
+  const { clock } = env;
+  const listener = await new UnixFront({ ...env, log: () => {} }).listen(
+    `unix:${socket}`,
+    (conduit) => void new Calls({ conduit, clock, dialled: false, serve: () => ({ name: "n1" }) }),
+  );
+  const needs = { env, out: { detail: () => {} }, signal: new AbortController().signal };
+  const found: number[] = [];
+  for await (const { revision, calls } of localDaemons(needs, { mesh: "lab" })) {
+    found.push(revision);
+    await calls.close("seen");
+  }
+  assert.deepEqual(found, [0]);
+  await listener.close();
 });
