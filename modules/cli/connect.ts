@@ -11,6 +11,7 @@ import {
   type ConnectionReason,
   errorText,
   FileError,
+  FirstSignal,
   MinimeError,
   type TcpFront,
   UsageError,
@@ -216,12 +217,15 @@ async function race(
   const failures: Failure[] = [];
   const won = Promise.withResolvers<Reached>();
   let winner: Reached | undefined;
-  const attempt = async (node: KnownNode): Promise<void> => {
+  const tried = new Set<KnownNode>();
+  const attempt = async (node: KnownNode, signal: AbortSignal): Promise<void> => {
+    tried.add(node);
+    using ending = new FirstSignal(over.signal, signal);
     for (const endpoint of nearestFirst(node.endpoints, needs.env.network)) {
       try {
         const conduit = await parts.front.dial(endpoint, {
           expect: { keyId: node.keyId },
-          signal: over.signal,
+          signal: ending.signal,
         });
         if (winner !== undefined) return await conduit.close("another node was faster");
         const { peer } = conduit;
@@ -240,6 +244,7 @@ async function race(
         const reason = error instanceof ConnectionError ? error.reason : "other";
         failures.push({ name: node.name, reason, text: errorText(error), error });
         needs.out.detail(`Node "${node.name}" at ${endpoint}: ${errorText(error)}`);
+        if (ending.signal.aborted) return;
       }
     }
   };
@@ -250,7 +255,8 @@ async function race(
     if (needs.signal.aborted) await result?.calls.close("not wanted any more");
     needs.signal.throwIfAborted();
     if (result !== undefined) return result;
-    throw unreachable(parts.nodes, failures, parts.options);
+    const untried = parts.nodes.filter((each) => !tried.has(each)).map(({ name }) => name);
+    throw unreachable(parts.nodes, { failures, untried, options: parts.options });
   } finally {
     timer.cancel();
     needs.signal.removeEventListener("abort", stop);
@@ -282,13 +288,18 @@ const REASONS_SHOWN_MAX = 4;
  */
 function unreachable(
   nodes: readonly KnownNode[],
-  failures: readonly Failure[],
-  { node, session = false }: ConnectRequest,
+  { failures, untried, options: { node, session = false } }: {
+    readonly failures: readonly Failure[];
+    /** Names of those for which there was no time. */
+    readonly untried: readonly string[];
+    readonly options: ConnectRequest;
+  },
 ): ConnectionError {
   const first = failures[0]?.reason ?? "other";
   const reason = failures.every((each) => each.reason === first) ? first : "other";
   const fold = new Fold<string>();
   for (const each of failures) fold.add(each.name, WORDS[each.reason] ?? each.text);
+  for (const name of untried) fold.add(name, "not tried");
   const groups = fold.groups().map(({ nodeset, value }) =>
     node === undefined ? `${nodeset}: ${value}` : value
   );

@@ -1,22 +1,28 @@
 /**
  * Whom to dial when: one after the other, each with a head start. Each time that nobody has answered in
- * it, twice as many are dialled beside those that were, since a whole rack may be dark.
+ * it, twice as many are dialled beside those that were, since a whole rack may be dark. What is sent to
+ * a dark node mostly comes to nothing only after long: the oldest dials make room for those to come.
  */
 
-import type { Clock } from "../../core/mod.ts";
+import { type Clock, ConnectionError } from "../../core/mod.ts";
 
 /** A node that has not answered after this long is not waited for alone. */
 export const NEXT_NODE_MS = 250;
 /**
  * Dials under way: a quarter of the files that a process may usually open (1,024), and more than the
- * nodes of a few racks. Above it the next one is dialled when one has come to nothing.
+ * nodes of a few racks.
  */
 export const DIALS_AT_ONCE_MAX = 256;
+/**
+ * Times that dials are ended until all others are under way: with the eight before them six seconds, so
+ * that the last ones have as long as they may need. Thousands of nodes take longer.
+ */
+const TURNS = 16;
 
 /** Resolves when it is over, or all attempts have come to nothing; they never reject. */
 export async function dialInWaves<T>(
   targets: readonly T[],
-  attempt: (target: T) => Promise<void>,
+  attempt: (target: T, signal: AbortSignal) => Promise<void>,
   { clock, isOver, over }: {
     readonly clock: Pick<Clock, "after">;
     /** Nobody else is to be dialled. */
@@ -25,21 +31,23 @@ export async function dialInWaves<T>(
     readonly over: Promise<unknown>;
   },
 ): Promise<void> {
-  const open = new Set<Promise<void>>();
-  const begin = (target: T): Promise<void> => {
-    const dialling = attempt(target).finally(() => open.delete(dialling));
-    open.add(dialling);
-    return dialling;
-  };
-  let atOnce = 1;
-  for (let next = 0; next < targets.length && !isOver();) {
-    const count = Math.min(atOnce, DIALS_AT_ONCE_MAX - open.size);
-    const some = targets.slice(next, next + count).map(begin);
+  /** The oldest first. */
+  const open = new Map<Promise<void>, AbortController>();
+  let next = 0;
+  const dial = (count: number): Promise<void>[] => {
+    const some = targets.slice(next, next + count).map((target) => {
+      const ending = new AbortController();
+      const dialling = attempt(target, ending.signal).finally(() => open.delete(dialling));
+      open.set(dialling, ending);
+      return dialling;
+    });
     next += some.length;
-    if (open.size >= DIALS_AT_ONCE_MAX) {
-      await Promise.race([over, ...open]);
-      continue;
-    }
+    return some;
+  };
+  const isMore = () => next < targets.length && !isOver();
+
+  for (let atOnce = 1; open.size + atOnce <= DIALS_AT_ONCE_MAX && isMore();) {
+    const some = dial(atOnce);
     const { promise: patience, resolve } = Promise.withResolvers<void>();
     const headStart = clock.after(NEXT_NODE_MS, () => {
       atOnce *= 2;
@@ -48,5 +56,24 @@ export async function dialInWaves<T>(
     await Promise.race([over, Promise.all(some), patience]);
     headStart.cancel();
   }
-  await Promise.race([over, Promise.all(open)]);
+
+  let turns = TURNS;
+  const endOldest = () => {
+    const count = Math.ceil((targets.length - next) / turns);
+    turns = Math.max(1, turns - 1);
+    const lasting = [...open.values()].filter(({ signal }) => !signal.aborted);
+    for (const ending of lasting.slice(0, count)) ending.abort(unanswered());
+    turn = clock.after(NEXT_NODE_MS, endOldest);
+  };
+  let turn = clock.after(NEXT_NODE_MS, endOldest);
+  while (isMore()) {
+    dial(DIALS_AT_ONCE_MAX - open.size);
+    await Promise.race([over, ...open.keys()]);
+  }
+  turn.cancel();
+  await Promise.race([over, Promise.all(open.keys())]);
+}
+
+function unanswered(): ConnectionError {
+  return new ConnectionError("timeout", "No answer until others had their turn");
 }
