@@ -63,15 +63,23 @@ export async function runInSession(
   options.onStart?.(async (name) => {
     const args = { run: order.run, signal: name, argv: order.argv };
     for (;;) {
-      const request = await client.sign("exec.signal", args, { targets: [node], as });
-      const reply = await client.request("exec.signal", request, {
-        signed: true,
-        deadlineMs: SIGNAL_MS_MAX,
-        priority: PRIORITY.control,
-      });
+      try {
+        const request = await client.sign("exec.signal", args, { targets: [node], as });
+        const reply = await client.request("exec.signal", request, {
+          signed: true,
+          deadlineMs: SIGNAL_MS_MAX,
+          priority: PRIORITY.control,
+        });
+        if (gotSignal(reply)) return;
+      } catch (error) {
+        // There is nobody to get it any more.
+        if (isOver) return;
+        throw error;
+      }
+      if (isOver || clock.monotonic() >= startBy) return;
       // It may have overtaken the order.
-      if (gotSignal(reply) || isOver || clock.monotonic() >= startBy) return;
       await clock.sleep(SIGNAL_AGAIN_MS);
+      if (isOver) return;
     }
   });
   const feeding = input === undefined ? undefined : feed(call, silence?.heardBy(input) ?? input);
