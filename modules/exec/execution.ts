@@ -70,7 +70,7 @@ export class Execution {
   readonly #cancelled = new AbortController();
   /** Nodes to which the order went. */
   readonly #begun = new Set<string>();
-  /** Monotonic ms: no program starts later. */
+  /** Monotonic ms: no program to which an order went starts later. */
   #startBy = 0;
   #stopped = false;
   /** The newest one counts. */
@@ -181,16 +181,16 @@ export class Execution {
       nodeset: this.#nodeset,
       ...(stdin === undefined ? {} : { stdin: "hashed" }),
     }, { targets: nodes, as, ttlMs: connectMs });
-    const patientUntil = clock.monotonic() + connectMs;
+    const startBy = clock.monotonic() + connectMs;
     for (;;) {
       if (this.#stopped) return this.#interrupt(nodes);
       try {
-        return this.#note(await this.#call(nodes, signed, silence));
+        return this.#note(await this.#call(nodes, { signed, startBy, silence }));
       } catch (error) {
         const isBusy = error instanceof CallError && error.class === "busy";
         // Input that was read may not be there a second time.
         const mayRepeat = stdin === undefined || stdin.repeats;
-        if (isBusy && mayRepeat && clock.monotonic() < patientUntil) {
+        if (isBusy && mayRepeat && clock.monotonic() + BUSY_RETRY_MS < startBy) {
           await clock.sleep(BUSY_RETRY_MS);
           continue;
         }
@@ -203,23 +203,27 @@ export class Execution {
   /** The same order again and again: no node runs it twice. */
   async #call(
     nodes: readonly string[],
-    signed: Uint8Array,
-    silence: DaemonWatch,
+    { signed, startBy, silence }: {
+      readonly signed: Uint8Array;
+      /** Monotonic ms: none of them starts it later. */
+      readonly startBy: number;
+      readonly silence: DaemonWatch;
+    },
   ): Promise<GroupResult> {
-    const { client, env: { clock }, connectMs, order, stdin, sink, onProgress, expected = [] } =
-      this.#options;
+    const { client, env: { clock }, order, stdin, sink, expected = [] } = this.#options;
     const { timeoutMs, killAfterMs = KILL_AFTER_MS_DEFAULT } = order;
     using input = stdin?.open();
     for (const name of nodes) this.#begun.add(name);
-    this.#startBy = clock.monotonic() + connectMs;
+    this.#startBy = Math.max(this.#startBy, startBy);
+    const leftMs = startBy - clock.monotonic();
     return await callGroup(client, {
       targets: foldNodeset(nodes),
       expected: foldNodeset(expected),
       signed,
-      startBy: clock.now() + connectMs,
+      startBy: clock.now() + leftMs,
       deadlineMs: timeoutMs === undefined
         ? GROUP_MS_MAX
-        : Math.min(GROUP_MS_MAX, connectMs + timeoutMs + killAfterMs + END_MS),
+        : Math.min(GROUP_MS_MAX, Math.ceil(leftMs) + timeoutMs + killAfterMs + END_MS),
       bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
       signal: silence.signal,
       ...(sink === undefined ? {} : {
@@ -233,12 +237,11 @@ export class Execution {
           signedPieces(input.bytes, { run: this.#run, sign: client.signBytes.bind(client) }),
         ),
       }),
-      ...(onProgress === undefined && sink === undefined ? {} : {
-        onPart: (soFar) => {
-          silence.heard();
-          this.#note(soFar);
-        },
-      }),
+      // Also where nobody looks at them: a signal does not go to nodes whose end is known.
+      onPart: (soFar) => {
+        silence.heard();
+        this.#note(soFar);
+      },
     });
   }
 

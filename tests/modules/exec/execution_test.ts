@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { CallError, REVISION_NEWEST } from "../../../core/mod.ts";
 import { Execution, type ExecutionOptions } from "../../../modules/exec/execution.ts";
-import { BUSY_RETRY_MS, LANES_MAX, SIGNAL_AGAIN_MS } from "../../../modules/exec/limits.ts";
+import {
+  BUSY_RETRY_MS,
+  END_MS,
+  LANES_MAX,
+  SIGNAL_AGAIN_MS,
+  SIGNAL_MS_MAX,
+} from "../../../modules/exec/limits.ts";
 import type { MeshClient } from "../../../modules/shared/command.ts";
 import type { NodeFailure } from "../../../modules/shared/group_result.ts";
 import { SILENT_MS_MAX } from "../../../modules/shared/limits.ts";
@@ -20,6 +26,11 @@ interface Asked {
   /** Those that may be missing. */
   readonly expected: readonly string[];
   readonly signed: unknown;
+  /** Unix ms. */
+  readonly startBy: number;
+  readonly deadlineMs: number;
+  /** Wants to know of ends before the last one. */
+  readonly progress: boolean;
 }
 
 interface SceneOptions extends Partial<ExecutionOptions> {
@@ -29,9 +40,11 @@ interface SceneOptions extends Partial<ExecutionOptions> {
   readonly signing?: Promise<void>;
   /** It does not even say whether it lives. @default false */
   readonly isFrozen?: boolean;
+  /** Of which it says so at once to whoever wants to know. @default none */
+  readonly away?: string;
 }
 
-function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptions) {
+function makeScene({ answer, signing, isFrozen = false, away, ...options }: SceneOptions) {
   const clock = new ManualClock();
   const asked: Asked[] = [];
   const verbs: string[] = [];
@@ -51,7 +64,7 @@ function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptio
     },
     stream(
       _verb: string,
-      { targets, expected = "", signed }: {
+      { targets, expected = "", ...rest }: Pick<Asked, "startBy" | "deadlineMs" | "progress"> & {
         targets: string;
         expected?: string;
         signed: Uint8Array;
@@ -59,22 +72,25 @@ function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptio
       { signal }: { signal?: AbortSignal },
     ) {
       const one = {
-        verb: verbs[Number(signed[0]) - 1] as string,
+        ...rest,
+        verb: verbs[Number(rest.signed[0]) - 1] as string,
         nodes: parseNodeset(targets),
         expected: expected === "" ? [] : parseNodeset(expected),
       };
-      asked.push({ ...one, signed });
+      asked.push(one);
       const cancelled = new Promise<never>((_, reject) =>
         signal?.addEventListener("abort", () => reject(signal.reason))
       );
-      const answered = answer({ ...one, signed }).then((value) => replyOf(targets, value));
+      const answered = answer(one).then((value) => replyOf(one, value, away));
       const reply = Promise.race([answered, cancelled]);
       reply.catch(() => {});
       return {
         reply,
         cancel: () => {},
-        // deno-lint-ignore require-yield
         async *[Symbol.asyncIterator]() {
+          if (one.progress && away !== undefined) {
+            yield { account: accountOf("", away), values: [] };
+          }
           await reply;
         },
       };
@@ -94,16 +110,24 @@ function makeScene({ answer, signing, isFrozen = false, ...options }: SceneOptio
   return { clock, asked, nodesets, execution };
 }
 
-function replyOf(targets: string, value: unknown) {
-  const none = { failed: [], refused: [], unreachable: [], timedOut: [] };
-  const asked = parseNodeset(targets).length;
+function replyOf({ nodes, progress }: Asked, value: unknown, away?: string) {
+  const answered = foldNodeset(nodes.filter((name) => name !== away));
+  // Whoever asked for parts has been told already.
+  const isUntold = away !== undefined && nodes.includes(away) && !progress;
   return {
-    account: { answered: targets, ...none },
-    values: [[targets, value]],
+    account: accountOf(answered, isUntold ? away : undefined),
+    values: answered === "" ? [] : [[answered, value]],
     id: "00".repeat(16),
-    targets,
-    counts: { asked, answered: asked, failed: 0, refused: 0, unreachable: 0, timedOut: 0 },
+    targets: foldNodeset(nodes),
+    counts: { asked: 1, answered: 1, failed: 0, refused: 0, unreachable: 0, timedOut: 0 },
   };
+}
+
+function accountOf(answered: string, away?: string) {
+  const unreachable = away === undefined
+    ? []
+    : [{ nodes: away, reason: 'Not seen since "n1" started', ran: "never" }];
+  return { answered, failed: [], refused: [], unreachable, timedOut: [] };
 }
 
 /** By a daemon that is too busy for the first `refusals` calls, and then is gone. */
@@ -130,6 +154,7 @@ Deno.test("execution: a daemon that is busy is asked again with the very same or
 
 Deno.test("execution: of one that stays busy all nodes are accounted for", async () => {
   const { clock, asked, execution } = busyScene(Infinity);
+  const latest = clock.now() + CONNECT_MS;
   const finished = execution.finish();
   for (let ms = 0; ms <= CONNECT_MS; ms += BUSY_RETRY_MS) await clock.advance(BUSY_RETRY_MS);
   const { failures } = await finished;
@@ -137,6 +162,45 @@ Deno.test("execution: of one that stays busy all nodes are accounted for", async
   const { reason, ran } = failures.get("n2") as NodeFailure;
   assert.match(reason, /"n1" takes no more: More requests per second/);
   assert.equal(ran, "never");
+  // It began anew each time: programs started up to twice as late as had been asked for.
+  assert.deepEqual(new Set(asked.map(({ startBy }) => startBy)), new Set([latest]));
+});
+
+Deno.test("execution: how long all may take is not extended by a daemon that is busy", async () => {
+  const { clock, asked, execution } = makeScene({
+    order: { argv: ["true"], timeoutMs: 1_000, killAfterMs: 500 },
+    answer: () =>
+      asked.length < 3
+        ? Promise.reject(new CallError("busy", "More requests per second than allowed"))
+        : Promise.resolve({ code: 0 }),
+  });
+  const finished = execution.finish();
+  for (let i = 0; i < 3; i++) await clock.advance(BUSY_RETRY_MS);
+  await finished;
+  const whole = CONNECT_MS + 1_000 + 500 + END_MS;
+  assert.deepEqual(
+    asked.map(({ deadlineMs }) => deadlineMs),
+    [whole, whole - BUSY_RETRY_MS, whole - 2 * BUSY_RETRY_MS],
+  );
+});
+
+Deno.test("execution: one that was taken late is sent signals until its own latest start", async () => {
+  const never = new Promise<unknown>(() => {});
+  const { clock, asked, execution } = makeScene({
+    answer: ({ verb }) => {
+      if (verb !== "exec.run") return Promise.resolve({ sent: false });
+      return asked.length < 30 ? Promise.reject(new CallError("busy", "Too many")) : never;
+    },
+  });
+  const finished = execution.finish();
+  for (let i = 0; i < 30; i++) await clock.advance(BUSY_RETRY_MS);
+  assert.equal(asked.length, 30);
+  const begun = clock.monotonic();
+  const over = execution.signal("SIGTERM").then(() => clock.monotonic());
+  await clock.advance(2 * CONNECT_MS);
+  assert.equal(await over, Math.max(CONNECT_MS, begun + SIGNAL_MS_MAX));
+  execution.cancel("Test is over");
+  await assert.rejects(finished, /Test is over/);
 });
 
 Deno.test("execution: as many nodes run at once as the fan-out says, and each of them once", async () => {
@@ -242,6 +306,31 @@ Deno.test("execution: a signal reaches the nodes that are there where one of the
   ]);
   end({ code: 130, signal: "SIGINT" });
   await finished;
+});
+
+// It was sent to that one every 100 ms for 5 s, and then said not to have reached it.
+Deno.test("execution: a signal is not sent to a node that is known to be missing, whoever looks", async () => {
+  const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
+  const { clock, asked, execution } = makeScene({
+    nodes: ["n2", "m4"],
+    expected: ["n2", "m4"],
+    away: "m4",
+    fanout: 2,
+    answer: ({ verb }) => verb === "exec.run" ? ended : Promise.resolve({ sent: true }),
+  });
+  const finished = execution.finish();
+  await quiet();
+  const signalled = execution.signal("SIGINT");
+  await clock.advance(2 * CONNECT_MS);
+  await signalled;
+  assert.deepEqual(asked.map(({ verb, nodes }) => [verb, foldNodeset(nodes)]), [
+    ["exec.run", "m4,n2"],
+    ["exec.signal", "n2"],
+  ]);
+  end({ code: 130, signal: "SIGINT" });
+  const { exitCode, failures } = await finished;
+  assert.equal(exitCode, 130);
+  assert.deepEqual([...failures.keys()], ["m4"]);
 });
 
 Deno.test("execution: a signal for which there never is a program is given up", async () => {
