@@ -10,31 +10,37 @@ const START_MS_MAX = 60_000;
 
 export class BareNodes implements AsyncDisposable {
   readonly #folder: string;
-  readonly #children: readonly Deno.ChildProcess[];
+  readonly #resources: AsyncDisposableStack;
 
-  private constructor(folder: string, children: readonly Deno.ChildProcess[]) {
+  private constructor(folder: string, resources: AsyncDisposableStack) {
     this.#folder = folder;
-    this.#children = children;
+    this.#resources = resources;
   }
 
-  /** Resolves when all of them listen. */
-  static async start(count: number): Promise<BareNodes> {
+  /**
+   * Resolves when all of them listen. `spawn` starts one, which listens at that path. Of what fails
+   * nothing is left.
+   */
+  static async start(count: number, spawn = spawnBare): Promise<BareNodes> {
+    await using resources = new AsyncDisposableStack();
     const folder = await Deno.makeTempDir({ prefix: "minime-bench-" });
-    const [command, ...words] = ARGV;
-    const children = Array.from({ length: count }, (_, index) =>
-      new Deno.Command(command, {
-        args: [...words, "serve", socketOf(folder, index)],
-        stdin: "null",
-      }).spawn());
-    await using stack = new AsyncDisposableStack();
-    const nodes = stack.use(new BareNodes(folder, children));
+    resources.defer(() => Deno.remove(folder, { recursive: true }));
+    let ended: Deno.CommandStatus | undefined;
+    for (let index = 0; index < count; index++) {
+      const child = spawn(socketOf(folder, index));
+      resources.defer(() => end(child));
+      void child.status.then((status) => ended ??= status);
+    }
     const until = performance.now() + START_MS_MAX;
     while ((await Array.fromAsync(Deno.readDir(folder))).length < count) {
+      if (ended !== undefined) {
+        const how = ended.signal ?? `exit ${ended.code}`;
+        throw new Error(`One of ${count} bare programs ended before all listened: ${how}`);
+      }
       if (performance.now() > until) throw new Error(`Not all of ${count} bare programs listen`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
-    stack.move();
-    return nodes;
+    return new BareNodes(folder, resources.move());
   }
 
   /** Milliseconds of a whole program that has the first `count` of them start `true`, and ends. */
@@ -44,17 +50,23 @@ export class BareNodes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) {
-      try {
-        child.kill();
-      } catch (error) {
-        // One that has ended already.
-        if (!(error instanceof TypeError)) throw error;
-      }
-    }
-    await Promise.all(this.#children.map((child) => child.status));
-    await Deno.remove(this.#folder, { recursive: true });
+    await this.#resources.disposeAsync();
   }
+}
+
+function spawnBare(socket: string): Deno.ChildProcess {
+  const [command, ...words] = ARGV;
+  return new Deno.Command(command, { args: [...words, "serve", socket], stdin: "null" }).spawn();
+}
+
+async function end(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill();
+  } catch (error) {
+    // One that has ended already.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  await child.status;
 }
 
 function socketOf(folder: string, index: number): string {
