@@ -18,6 +18,11 @@ export const DIALS_AT_ONCE_MAX = 256;
  * that the last ones have as long as they may need. Thousands of nodes take longer.
  */
 const TURNS = 16;
+/**
+ * Ended each time at least, so that a few nodes above the limit wait for nothing: each dial has two
+ * seconds, in which a first packet that was lost has been sent again.
+ */
+const ENDED_MIN = 32;
 
 /** Resolves when it is over, or all attempts have come to nothing; they never reject. */
 export async function dialInWaves<T>(
@@ -59,7 +64,8 @@ export async function dialInWaves<T>(
 
   let turns = TURNS;
   const endOldest = () => {
-    const count = Math.ceil((targets.length - next) / turns);
+    const rest = targets.length - next;
+    const count = Math.min(rest, Math.max(ENDED_MIN, Math.ceil(rest / turns)));
     turns = Math.max(1, turns - 1);
     const lasting = [...open.values()].filter(({ signal }) => !signal.aborted);
     for (const ending of lasting.slice(0, count)) ending.abort(unanswered());

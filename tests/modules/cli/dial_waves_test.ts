@@ -5,6 +5,8 @@ import { quiet } from "../../support/wait.ts";
 
 /** Leaves the last ones four of the ten seconds that connecting may take. */
 const TRIED_MS = 6_000;
+/** Eight waves and two or three turns. */
+const FEW_MS = 3_000;
 const MANY = Array.from({ length: 1_000 }, (_, index) => index);
 
 /** A scene with nodes that answer nothing, until they are let go. */
@@ -63,6 +65,19 @@ Deno.test("dial waves: above the limit the oldest make room, until all are diall
   // The last ones have as long as it takes.
   await clock.advance(10_000);
   assert.equal(open.size, DIALS_AT_ONCE_MAX);
+  finish();
+  await done;
+  assert.equal(clock.timers, 0);
+});
+
+// Of 300 nodes the last ones were dialled after six seconds, as if there were thousands.
+Deno.test("dial waves: a few above the limit need not wait for long, and cost only as many", async () => {
+  const few = MANY.slice(0, DIALS_AT_ONCE_MAX + 40);
+  const { clock, dialled, givenUp, finish, done } = makeScene(few);
+  for (let ms = 0; ms < FEW_MS; ms += NEXT_NODE_MS) await clock.advance(NEXT_NODE_MS);
+  assert.deepEqual(dialled, few);
+  await clock.advance(10_000);
+  assert.deepEqual(givenUp, few.slice(0, 40));
   finish();
   await done;
   assert.equal(clock.timers, 0);
