@@ -13,20 +13,20 @@ import { Tape } from "./tape.ts";
 export interface KeptRunParts {
   /** Canonical text of the steps, or the signed request: a copy must be the same in every bit. */
   readonly order: string | Uint8Array;
-  /** Unix ms: no copy can be accepted any more. */
+  /** Unix ms: no copy can be accepted any more, unless it is still at work. */
   readonly untilMs: number;
   /** What it weighs in the account of all runs, its outcome left out. */
   readonly bytes: number;
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Pick<Clock, "now" | "after">;
 }
 
 export class KeptRun {
   readonly order: string | Uint8Array;
-  readonly untilMs: number;
+  untilMs: number;
   readonly tape = new Tape();
   bytes: number;
   finished = false;
-  readonly #clock: Pick<Clock, "after">;
+  readonly #clock: Pick<Clock, "now" | "after">;
   readonly #controller = new AbortController();
   #outcome: Promise<Outcome> | undefined;
   #carriers = 0;
@@ -69,9 +69,10 @@ export class KeptRun {
     return await call.reply;
   }
 
-  /** What came of it is known. */
+  /** What came of it is known. Whose way was lost meanwhile comes for it by another one. */
   finish(): void {
     this.finished = true;
+    this.untilMs = Math.max(this.untilMs, this.#clock.now() + ORPHAN_MS);
     this.tape.finish();
     this.#orphaned?.cancel();
   }

@@ -142,17 +142,22 @@ export class Operation {
   async *partials(): AsyncGenerator<PartialBody, PartialBody, void> {
     try {
       while (!this.#over && (this.#collator.open > 0 || this.#items.bytes > PART_BYTES_MAX)) {
-        if (this.#isDue()) yield this.#take();
-        else await new Promise<void>((resolve) => this.#wake = resolve);
+        if (this.#isDue()) {
+          this.#starts.told();
+          yield this.#take();
+        } else await new Promise<void>((resolve) => this.#wake = resolve);
       }
-      return this.#take();
+      const last = this.#take();
+      // Whoever was given up and lives may be at work still.
+      this.abandon();
+      return last;
     } finally {
-      this.detach();
+      this.#detach();
     }
   }
 
-  /** Nobody waits for the account any more, but what runs below goes on. Idempotent. */
-  detach(): void {
+  /** Nobody waits for the account any more. */
+  #detach(): void {
     this.#over = true;
     this.#due.clear();
     for (const run of this.#runs) run.release();
@@ -163,10 +168,11 @@ export class Operation {
   /**
    * Who passed it to us is gone: what runs below goes on, for the origin will soon send it again by another
    * way. If it does not, it has died, and what is carried by nobody but us ends with the wait for it.
+   * Idempotent.
    */
   abandon(): void {
-    this.detach();
-    if (this.#carrying === 0) return;
+    this.#detach();
+    if (this.#carrying === 0 || this.#abandoned || this.#cancelled.signal.aborted) return;
     this.#abandoned = this.#station.clock.after(ORPHAN_MS, () => this.cancel());
   }
 
@@ -174,7 +180,7 @@ export class Operation {
   cancel(): void {
     // Whoever has let go of a run cannot cancel it.
     for (const run of this.#runs) run.cancel();
-    this.detach();
+    this.#detach();
     this.#cancelled.abort(new CallError("cancelled", "Operation was cancelled"));
   }
 
@@ -242,6 +248,7 @@ export class Operation {
       call?.cancel();
       const reason = `No word from "${at}" in time that it has begun`;
       this.#timeOut(owed, { reason, ran: "maybe" });
+      owed.clear();
     });
     try {
       call = this.#pass(link, part, leftMs);

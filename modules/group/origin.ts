@@ -75,7 +75,6 @@ export async function* originate(
     clock,
     picture,
     targets,
-    startBy: work.startBy,
     send: (some) => operation.send(some),
     fail: (indices, detail) => operation.fail(indices, detail),
   });

@@ -1,7 +1,7 @@
 /**
  * What the origin, and nobody else, does about targets whose way was lost: it sends again, with the
- * same id, around the broken edge. A target that did get the first copy attaches and never runs
- * twice; one that stays unreachable is told apart by whether any copy may have reached it.
+ * same id, around the broken edge, however long it has been running. A target that did get the first
+ * copy attaches and never runs twice, and one that did not begins nothing after its latest start; one that stays unreachable is told apart by whether any copy may have reached it.
  */
 
 import type { Clock, Timer } from "../../core/mod.ts";
@@ -14,8 +14,6 @@ export interface ResenderOptions {
   readonly clock: Pick<Clock, "now" | "after">;
   readonly picture: MeshPicture;
   readonly targets: ReadonlyMap<number, string>;
-  /** Unix ms: later copies would not be started. */
-  readonly startBy: number;
   readonly send: (targets: ReadonlyMap<number, string>) => void;
   readonly fail: (indices: readonly number[], detail: Detail) => void;
 }
@@ -63,10 +61,10 @@ export class Resender {
   }
 
   #worthwhile(name: string, attempt: number): boolean {
-    const { clock, picture, startBy } = this.#options;
+    const { clock, picture } = this.#options;
     const node = picture.byName(name);
     const now = clock.now();
-    if (node === undefined || attempt >= ATTEMPTS_MAX || now > startBy) return false;
+    if (node === undefined || attempt >= ATTEMPTS_MAX) return false;
     return node.state === "up" || (node.state === "down" && now - node.since < FLAP_MS);
   }
 

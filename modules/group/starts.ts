@@ -7,6 +7,7 @@
  */
 
 import { type Clock, REVISION } from "../../core/mod.ts";
+import { START_SKEW_MS } from "./limits.ts";
 
 export interface StartsOptions {
   readonly clock: Pick<Clock, "now" | "after">;
@@ -44,10 +45,17 @@ export class Starts {
     return timed(this.#options.clock.after(this.#leftMs / 2, () => this.give()));
   }
 
+  /** Something has gone up, which says as much. */
+  told(): void {
+    this.#isGiven = true;
+  }
+
   /** `onSilent` is called once, unless that neighbour is heard in time. */
   await({ revision }: { readonly revision: number }, onSilent: () => void): ExpectedWord {
     if (revision < REVISION.starts) return this.begin();
-    const { clock, graceMs } = this.#options;
+    const { clock, graceMs, startBy } = this.#options;
+    // Whoever is asked so late is asked for what it has begun: nobody begins any more.
+    if (clock.now() > startBy + START_SKEW_MS) return timed(undefined);
     return timed(clock.after(this.#leftMs + graceMs, onSilent));
   }
 

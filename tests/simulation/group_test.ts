@@ -184,6 +184,59 @@ Deno.test("simulated group: whoever has begun may take longer than it had to beg
   await mesh.stopAll();
 });
 
+/** n1 reaches n4 and n5 over one of two relays, which is given too. */
+async function behindRelays(seed: number): Promise<{ mesh: MeshSimulation; relay: string }> {
+  const mesh = await agreed(seed, 5);
+  mesh.simulation.partition(["n1"], ["n4", "n5"]);
+  await mesh.run({ forMs: 8_000 });
+  const { picture } = mesh.node("n1").running!;
+  const way = picture!.wayTo(mesh.node("n4").keyId);
+  assert.equal(way?.distance, 2);
+  return { mesh, relay: picture!.byKey(way.next)!.name };
+}
+
+// Nothing was sent again after the time to begin: a program that had run for ten minutes was told as
+// unreachable when its relay died, and ended, though there was another way to it.
+Deno.test("simulated group: a way that is lost long after the latest start is gone round, whether it still runs or not", async () => {
+  const losses = {
+    "the relay dies": (mesh: MeshSimulation, relay: string) => mesh.kill(mesh.node(relay)),
+    "nothing of it arrives": (mesh: MeshSimulation, relay: string) =>
+      mesh.simulation.block(relay, "n1"),
+  };
+  for (const [what, lose] of Object.entries(losses)) {
+    for (const runsMs of [90_000, 60_500]) {
+      const { mesh, relay } = await behindRelays(5);
+      const signed = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: runsMs } });
+      const calling = mesh.call("n1", { signed, deadlineMs: 300_000 });
+      await mesh.run({ forMs: 60_000 });
+      lose(mesh, relay);
+      const { answered, failures } = await mesh.finish(calling);
+      const story = `${what}, ${runsMs} ms: ${JSON.stringify([...failures])}`;
+      for (const name of ["n4", "n5"]) {
+        assert.ok(answered.has(name), story);
+        assert.equal(runs(mesh, name, signed), 1, story);
+      }
+      await mesh.stopAll();
+    }
+  }
+});
+
+Deno.test("simulated group: a target that stalls in the middle of a long run is answered, and runs it once", async () => {
+  const mesh = await agreed(9, 5);
+  for (const frozenMs of [1_500, 2_500, 3_500]) {
+    const signed = mesh.keys.sign(mesh.user, { verb: "tally.add", args: { ms: 60_000 } });
+    const calling = mesh.call("n1", { signed, deadlineMs: 300_000 });
+    await mesh.run({ forMs: 20_000 });
+    mesh.simulation.freeze("n4");
+    mesh.simulation.after(frozenMs, () => mesh.simulation.thaw("n4"));
+    const { answered, failures } = await mesh.finish(calling);
+    assert.equal(answered.size, 5, `${frozenMs} ms: ${JSON.stringify([...failures])}`);
+    assert.equal(runs(mesh, "n4", signed), 1);
+    await mesh.untilAgreed();
+  }
+  await mesh.stopAll();
+});
+
 /** A mesh in which nothing of n2 arrives at n1, and how long n1 needs to give up the link, in ms. */
 async function deafened(): Promise<{ mesh: MeshSimulation; givesUpMs: () => Promise<number> }> {
   const mesh = await agreed(4, 5);

@@ -22,7 +22,6 @@ function scene(state: NodeView["state"], forMs: number) {
     clock,
     picture: { byName: () => node as NodeView } as Partial<MeshPicture> as MeshPicture,
     targets: new Map([[0, "n1"]]),
-    startBy: clock.now() + 60_000,
     send(targets) {
       story.push(`sent after ${clock.monotonic() - since}`);
       if (node.state !== "up") resender.lost([...targets.keys()], DOWN);

@@ -77,11 +77,24 @@ Deno.test("runs: what is expired is forgotten, and what still runs is not", asyn
   core.answer(1, "b");
   await runs.run(work(2), 1_000).outcome;
   assert.equal(runs.size, 2);
-  clock.at = work(1).startBy + START_DOUBT_MS + 1;
+  clock.at += ORPHAN_MS + 1;
   runs.run(work(3, { startBy: clock.at }), 1_000);
   assert.equal(runs.size, 2);
   core.answer(0, "a");
   assert.equal((await hanging.outcome).set, "answered");
+});
+
+// Its relay had died while it ran for an hour: the copy by another way was told that it came too late.
+Deno.test("runs: what ends long after its latest start is kept for a copy that is on its way", async () => {
+  const { clock, core, runs } = setUp();
+  const lost = runs.run(work(1), 7_200_000);
+  lost.release();
+  clock.at += 3_600_000;
+  core.answer(0, "a");
+  await lost.outcome;
+  clock.at += ORPHAN_MS;
+  assert.equal((await runs.run(work(1), 1_000).outcome).set, "answered");
+  assert.equal(core.executions.length, 1);
 });
 
 Deno.test("runs: a latest start years away is refused, because it would be remembered for years", async () => {
@@ -155,7 +168,7 @@ Deno.test("runs: too many at once are refused with a reason, and room comes back
   });
   core.executions.forEach((_, i) => core.answer(i, i));
   await Promise.all(started.map(({ outcome }) => outcome));
-  clock.at = work(0).startBy + START_DOUBT_MS + 1;
+  clock.at += ORPHAN_MS + 1;
   runs.run(work(RUNS_MAX, { startBy: clock.at }), 1_000);
   assert.equal(runs.size, 1);
 });
