@@ -22,16 +22,20 @@ export class FirstView {
   }
 
   /**
-   * What `select` gives, which is asked again after each change as long as the daemon is young. Rejects
-   * with its last CallError "invalid", or at once with any other error.
+   * What `select` gives, which is asked again after each change as long as the daemon is young, and for
+   * `patienceMs` in any case. Rejects with its last CallError "invalid", or at once with any other error.
    */
-  async choose<T>(select: () => T, options: { readonly signal: AbortSignal }): Promise<T> {
+  async choose<T>(
+    select: () => T,
+    options: { readonly signal: AbortSignal; readonly patienceMs?: number },
+  ): Promise<T> {
+    const until = Math.max(this.#until, this.#clock.monotonic() + (options.patienceMs ?? 0));
     for (;;) {
       try {
         return select();
       } catch (error) {
         const isUnknown = error instanceof CallError && error.class === "invalid";
-        const leftMs = this.#until - this.#clock.monotonic();
+        const leftMs = until - this.#clock.monotonic();
         if (!isUnknown || leftMs <= 0) throw error;
         await this.#change(leftMs, options.signal);
       }

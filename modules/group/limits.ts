@@ -46,6 +46,8 @@ export const START_SKEW_MS = 10;
 export const START_DOUBT_MS = 2_000;
 /** How long a daemon that has just started waits for nodes that are named: until links and adverts are there. */
 export const FIRST_VIEW_MS_MAX = 2_000;
+/** A node of which the mesh has heard is in the picture after this long: two seconds if it is not reached. */
+export const PICTURE_MS_MAX = 3_000;
 /** A latest start farther away is a slip: what we remember of an operation must end. */
 export const START_MS_MAX = 3_600_000;
 

@@ -21,7 +21,7 @@ import {
   GROUP_START_MS_DEFAULT,
   GROUP_TARGETS_MAX,
 } from "../shared/limits.ts";
-import type { MeshPicture, Unheard } from "../shared/mesh_view.ts";
+import type { MeshPicture, NodeView, Unheard } from "../shared/mesh_view.ts";
 import { foldNodeset, listNodeset, parseNodeset } from "../shared/nodeset.ts";
 import { sourceOf } from "../shared/node_selection.ts";
 import { sortedNames } from "../shared/names.ts";
@@ -29,6 +29,7 @@ import { didYouMean } from "../shared/suggest.ts";
 import type { FirstView } from "./first_view.ts";
 import {
   NAMES_EXPANDED_MAX,
+  PICTURE_MS_MAX,
   PROGRESS_MS,
   START_MS_MAX,
   UNKNOWN_NAMES_SHOWN_MAX,
@@ -62,11 +63,12 @@ export async function* originate(
 ): AsyncGenerator<GroupPart, GroupReply, void> {
   const { clock, picture } = station;
   const begunAt = clock.monotonic();
-  if (asksMesh(args.targets)) await station.settled(context.signal);
-  const absent = await absentOf(station, args, context);
+  const named = asksMesh(args.targets) ? undefined : namesIn(args.targets, []);
+  if (named === undefined) await station.settled(context.signal);
+  const absent = await absentOf(station, { named, expected: args.expected }, context);
   const names = await station.firstView.choose(
-    () => freeze(args.targets, { picture, absent: absent.names }),
-    context,
+    () => freeze(named ?? namesThere(args.targets, picture), { picture, absent: absent.names }),
+    { signal: context.signal, patienceMs: absent.isAhead ? PICTURE_MS_MAX : 0 },
   );
   const work = workOf(args, station.env, context);
   const targets = new Map(names.entries());
@@ -141,34 +143,48 @@ interface Absent {
   readonly names: ReadonlySet<string>;
   /** Unix ms. */
   readonly since: number;
+  /** The mesh has just heard of others, which the picture will show soon. */
+  readonly isAhead: boolean;
 }
 
-const NOBODY: Absent = { names: new Set(), since: 0 };
+const NOBODY: Absent = { names: new Set(), since: 0, isAhead: false };
 
+/** `named`: who is meant; undefined: that depends on who is there. */
 async function absentOf(
   { picture, unheard }: OriginStation,
-  { expected }: GroupCall,
+  { named, expected = "" }: {
+    readonly named: readonly string[] | undefined;
+    readonly expected: string | undefined;
+  },
   { signal }: Pick<Context, "signal">,
 ): Promise<Absent> {
-  if (expected === undefined || expected === "") return NOBODY;
-  const names = readNames(() => listNodeset(expected, { namesMax: GROUP_TARGETS_MAX }))
-    .filter((name) => picture.byName(name) === undefined);
-  if (names.length === 0) return NOBODY;
-  const answer = await unheard(names, signal);
-  return { names: new Set(answer.names), since: answer.since };
+  const isUnknown = (name: string) => picture.byName(name) === undefined;
+  if (named !== undefined && !named.some(isUnknown)) return NOBODY;
+  const mayMiss = readNames(() => listNodeset(expected, { namesMax: GROUP_TARGETS_MAX }));
+  const unknown = (named ?? mayMiss).filter(isUnknown).slice(0, GROUP_TARGETS_MAX);
+  if (unknown.length === 0) return NOBODY;
+  const answer = await unheard(unknown, signal);
+  const isAhead = (answer.coming ?? []).length > 0;
+  const nowhere = new Set(answer.names);
+  const names = new Set(mayMiss.filter((name) => nowhere.has(name)));
+  return { names, since: answer.since, isAhead };
+}
+
+/** Of those that are there; "" means all of them. Throws CallError "invalid". */
+function namesThere(text: string, picture: MeshPicture): readonly string[] {
+  const present = picture.nodes.filter(({ state }) => state !== "left");
+  return text === "" ? sortedNames(present.map(({ name }) => name)) : namesIn(text, present);
+}
+
+function namesIn(text: string, nodes: readonly NodeView[]): readonly string[] {
+  return readNames(() => parseNodeset(text, sourceOf(nodes), { namesMax: NAMES_EXPANDED_MAX }));
 }
 
 /** The list that all indices mean from now on. Throws CallError "invalid". */
 function freeze(
-  text: string,
+  names: readonly string[],
   { picture, absent }: { readonly picture: MeshPicture; readonly absent: ReadonlySet<string> },
 ): readonly string[] {
-  const present = picture.nodes.filter(({ state }) => state !== "left");
-  const names = readNames(() =>
-    text === ""
-      ? sortedNames(present.map(({ name }) => name))
-      : parseNodeset(text, sourceOf(present), { namesMax: NAMES_EXPANDED_MAX })
-  );
   const unknown = names.filter((name) => picture.byName(name) === undefined && !absent.has(name));
   if (unknown.length > 0) throw unknownNames(unknown, picture);
   if (names.length === 0) throw new CallError("invalid", "No node is selected");

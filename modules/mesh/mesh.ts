@@ -224,10 +224,16 @@ export class Mesh {
     return [...new Set(entries.map(({ identity }) => identity.name))];
   }
 
-  /** Those of the names of which we never heard, since our start (in Unix ms). */
+  /** Those of the names of which we never heard, since our start (in Unix ms), and those shown soon. */
   unheard(names: readonly string[]): Unheard {
     const { since } = this.#table.get(this.#host.self.keyId) as NodeEntry;
-    return { names: names.filter((name) => this.#table.named(name).length === 0), since };
+    const isComing = (name: string) =>
+      this.#table.named(name).some(({ view, forgotten }) => view === undefined && !forgotten);
+    return {
+      names: names.filter((name) => this.#table.named(name).length === 0),
+      coming: names.filter(isComing),
+      since,
+    };
   }
 
   /** Says goodbye, then ends everything. */

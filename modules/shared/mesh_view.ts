@@ -75,6 +75,8 @@ export type MeshChange = Readonly<v.InferOutput<typeof MeshChangeSchema>>;
 export const UnheardSchema = v.object({
   /** Of the names that were asked: those that no node has of which this daemon ever heard. */
   names: v.array(v.string()),
+  /** Of which it has heard, and which it shows soon, as up or as down; older daemons do not say. */
+  coming: v.optional(v.array(v.string())),
   /** Unix ms: since when it listens. */
   since: v.number(),
 });

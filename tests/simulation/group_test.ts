@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { parseRequest } from "../../core/security/request.ts";
 import { SUSPECT_MS } from "../../modules/group/limits.ts";
+import type { Unheard } from "../../modules/shared/mesh_view.ts";
 import { MeshSimulation } from "./mesh_simulation.ts";
 
 async function agreed(seed: number, nodes: number): Promise<MeshSimulation> {
@@ -234,6 +235,34 @@ Deno.test("simulated group: a target that stalls in the middle of a long run is 
     assert.equal(runs(mesh, "n4", signed), 1);
     await mesh.untilAgreed();
   }
+  await mesh.stopAll();
+});
+
+// A daemon that had heard of it, and would show it as down two seconds later, said "no node" meanwhile.
+Deno.test("simulated group: who is heard of and not shown yet is waited for, and told as down where it is", async () => {
+  const mesh = await agreed(10, 4);
+  mesh.kill(mesh.node("n1"));
+  mesh.kill(mesh.node("n4"));
+  await mesh.run({ forMs: 20_000 });
+  mesh.simulation.partition(["n1"], ["n2", "n3"]);
+  await mesh.finish(mesh.node("n1").start(mesh.peersOf(mesh.node("n1"))));
+  await mesh.run({ forMs: 10_000 });
+  mesh.simulation.heal();
+  const { running } = mesh.node("n1");
+  for (let coming: unknown[] = []; coming.length === 0;) {
+    await mesh.run({ forMs: 10 });
+    const asked = running!.mesh.request("mesh.unheard", { names: ["n4"] });
+    coming = (await mesh.finish(asked) as Unheard).coming ?? [];
+  }
+  assert.equal(running?.picture?.byName("n4"), undefined, "it is shown later");
+  const ask = (targets: string, expected: string) =>
+    mesh.call("n1", { steps: [{ verb: "core.ping" }], targets, expected });
+  const results = await mesh.finish(Promise.all([ask("n[2,4]", "n4"), ask("n[2,4]", "")]));
+  for (const { counts, failures } of results) {
+    const { set, reason, ran } = failures.get("n4") ?? {};
+    assert.deepEqual([counts.answered, set, reason, ran], [1, "unreachable", "Down", "never"]);
+  }
+  await assert.rejects(mesh.finish(ask("n5", "")), { message: /^The mesh has no node "n5"/ });
   await mesh.stopAll();
 });
 

@@ -42,6 +42,27 @@ Deno.test("first view: later it knows what there is, and says so", async () => {
   assert.equal(clock.timers, 0);
 });
 
+// A mesh of restarted daemons said "no node" of one that it had heard of a moment before.
+Deno.test("first view: who is known to come is waited for at any age, and no longer than that", async () => {
+  const { clock, view, names, left } = makeView();
+  await clock.advance(10 * FIRST_VIEW_MS_MAX);
+  const select = () => {
+    if (names.includes("n5")) return "n5";
+    throw new CallError("invalid", UNKNOWN.message);
+  };
+  const options = { signal: left.signal, patienceMs: 100 };
+  const chosen = view.choose(select, options);
+  await clock.advance(99);
+  names.push("n5");
+  view.changed();
+  assert.equal(await chosen, "n5");
+  names.pop();
+  const late = assert.rejects(view.choose(select, options), UNKNOWN);
+  await clock.advance(100);
+  await late;
+  assert.equal(clock.timers, 0);
+});
+
 Deno.test("first view: nobody waits for who has gone, nor after another error", async () => {
   const { clock, view, left, choose } = makeView();
   const broken = () => {
