@@ -11,4 +11,4 @@ export const REVISION = {
   /** `group.call` takes `expected`, and an empty part of `group.relay` says that a target has begun. */
   starts: 1,
 } as const;
-export const REVISION_NEWEST = 1;
+export const REVISION_NEWEST = Math.max(...Object.values(REVISION));

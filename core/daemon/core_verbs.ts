@@ -39,7 +39,7 @@ export function coreVerbs(options: CoreVerbsOptions): Record<string, Verb> {
     ping: verb({
       action: "read",
       args: NOTHING,
-      reply: v.object({ name: v.string(), unixMs: v.number() }),
+      reply: v.object({ name: v.string(), unixMs: v.number(), revision: v.number() }),
       handle: () => ({ name: host.self.name, unixMs: clock.now(), revision: REVISION_NEWEST }),
     }),
     stats: verb({

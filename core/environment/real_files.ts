@@ -45,7 +45,7 @@ export class RealFiles implements Files {
     options: { mode?: number } = {},
   ): Promise<void> {
     await guarded(`append to "${path}"`, async () => {
-      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+      const bytes = bytesOf(data);
       // One job for a thread of the runtime, instead of two and a descriptor.
       if (await appendIfThere(path, bytes)) return;
       using file = await openForAppend(path, options.mode ?? FILE_MODE);
@@ -139,7 +139,7 @@ async function guarded<T>(action: string, run: () => Promise<T>): Promise<T> {
 async function writeNew(path: string, data: Uint8Array | string, mode: number): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true, mode });
   await Deno.chmod(path, mode);
-  await writeAll(file, data);
+  await writeAll(file, bytesOf(data));
   await file.sync();
 }
 
@@ -172,8 +172,11 @@ async function openForAppend(path: string, mode: number): Promise<Deno.FsFile> {
   }
 }
 
-async function writeAll(file: Deno.FsFile, data: Uint8Array | string): Promise<void> {
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+function bytesOf(data: Uint8Array | string): Uint8Array {
+  return typeof data === "string" ? new TextEncoder().encode(data) : data;
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 

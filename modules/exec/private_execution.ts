@@ -23,10 +23,12 @@ export class PrivateExecution {
   readonly #options: PrivateExecutionOptions;
   readonly #cancelled = new AbortController();
   readonly #running = new Map<string, SendSignal>();
+  readonly #nodeset: string;
   #stopped = false;
 
   constructor(options: PrivateExecutionOptions) {
     this.#options = options;
+    this.#nodeset = nodesetOf(options);
     this.outcome = new Outcome(options.missing);
   }
 
@@ -51,13 +53,12 @@ export class PrivateExecution {
 
   async #runOn(node: string): Promise<void> {
     if (this.#stopped) return this.outcome.fail(node, NOT_STARTED);
-    const { context, nodes, missing, order, as, connectMs, stdin, sink, onProgress, onQuiet } =
-      this.#options;
+    const { context, order, as, connectMs, stdin, sink, onProgress, onQuiet } = this.#options;
     using input = stdin?.open();
     try {
       const end = await runInSession(context, {
         node,
-        order: { ...order, nodeset: nodesetOf({ nodes, missing }) },
+        order: { ...order, nodeset: this.#nodeset },
         as,
         connectMs,
         ...(input === undefined ? {} : { input: input.bytes }),

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import {
   ByteWriter,
   CallError,
-  choosePrimitives,
+  chooseSigning,
   type Clock,
   decodeValue,
   encodeCanonical,
@@ -12,8 +12,8 @@ import {
   FileError,
   matchesPath,
   MinimeError,
-  type Primitives,
   ProtocolError,
+  type SigningPrimitives,
   type Timer,
 } from "../../core/mod.ts";
 import type { CommandContext } from "../shared/command.ts";
@@ -39,7 +39,7 @@ export async function runFileAgent(context: CommandContext): Promise<void> {
   if (first.done) throw new ProtocolError("There is no order");
   const order = v.parse(AgentOrderSchema, decodeValue(first.value));
   // Before it becomes somebody who may not read what they are made from.
-  const primitives = await choosePrimitives();
+  const primitives = await chooseSigning();
   using taken = new Taken(env.clock, (count) => {
     if (!order.taken) return;
     const number = new ByteWriter("Taken", 4).u32(count, "count").finish();
@@ -68,7 +68,7 @@ export async function runFileAgent(context: CommandContext): Promise<void> {
 }
 
 interface Needs {
-  readonly primitives: Primitives;
+  readonly primitives: SigningPrimitives;
   readonly input: AsyncGenerator<Uint8Array, void, void>;
 }
 

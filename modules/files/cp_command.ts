@@ -1,10 +1,10 @@
 /** `minime cp`: files to nodes, or from them. */
 
 import {
-  choosePrimitives,
+  chooseSigning,
   FileError,
   NotFoundError,
-  type Primitives,
+  type SigningPrimitives,
   UsageError,
 } from "../../core/mod.ts";
 import { formatDuration } from "../shared/duration.ts";
@@ -43,7 +43,7 @@ export async function runCp(
   const wish = wishOf(args);
   checkTimeout(options.timeout);
   const { out, env } = context;
-  const primitives = await choosePrimitives();
+  const primitives = await chooseSigning();
   using _ = primitives;
   const start = env.clock.monotonic();
   const problems = new Problems();
@@ -64,7 +64,7 @@ async function push(
   { options, wish, primitives, problems }: {
     readonly options: Options;
     readonly wish: Extract<Wish, { kind: "push" }>;
-    readonly primitives: Primitives;
+    readonly primitives: SigningPrimitives;
     readonly problems: Problems;
   },
 ): Promise<Account> {
@@ -122,7 +122,7 @@ async function pull(
   { options, wish, primitives }: {
     readonly options: Options;
     readonly wish: Extract<Wish, { kind: "pull" }>;
-    readonly primitives: Primitives;
+    readonly primitives: SigningPrimitives;
   },
 ): Promise<Account> {
   const { env, out } = context;

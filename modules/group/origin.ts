@@ -21,7 +21,12 @@ import {
   GROUP_START_MS_DEFAULT,
   GROUP_TARGETS_MAX,
 } from "../shared/limits.ts";
-import type { MeshPicture, NodeView, Unheard } from "../shared/mesh_view.ts";
+import {
+  type MeshPicture,
+  type NodeView,
+  type Unheard,
+  unseenReason,
+} from "../shared/mesh_view.ts";
 import { foldNodeset, listNodeset, parseNodeset } from "../shared/nodeset.ts";
 import { sourceOf } from "../shared/node_selection.ts";
 import { sortedNames } from "../shared/names.ts";
@@ -128,7 +133,7 @@ function send(
   if (absent.names.size === 0) return operation.send();
   const isAbsent = ([, name]: readonly [number, string]) => absent.names.has(name);
   const indices = [...targets].filter(isAbsent).map(([index]) => index);
-  const reason = `Not seen since "${selfName}" started`;
+  const reason = unseenReason(selfName);
   operation.fail(indices, { reason, ran: "never", since: absent.since });
   operation.send(new Map([...targets].filter((target) => !isAbsent(target))));
 }

@@ -1,7 +1,8 @@
 /**
  * What the origin, and nobody else, does about targets whose way was lost: it sends again, with the
  * same id, around the broken edge, however long it has been running. A target that did get the first
- * copy attaches and never runs twice, and one that did not begins nothing after its latest start; one that stays unreachable is told apart by whether any copy may have reached it.
+ * copy attaches and never runs twice, and one that did not begins nothing after its latest start. One
+ * that stays unreachable is told apart by whether any copy may have reached it.
  */
 
 import type { Clock, Timer } from "../../core/mod.ts";

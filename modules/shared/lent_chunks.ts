@@ -28,9 +28,4 @@ export class LentChunks implements AsyncIterable<Uint8Array> {
   cancel(reason?: unknown): Promise<void> {
     return this.#reader.cancel(reason);
   }
-
-  /** For others to read on. */
-  release(): void {
-    this.#reader.releaseLock();
-  }
 }

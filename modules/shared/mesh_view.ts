@@ -82,6 +82,11 @@ export const UnheardSchema = v.object({
 });
 export type Unheard = Readonly<v.InferOutput<typeof UnheardSchema>>;
 
+/** Why a node is unreachable of which the daemon `via` never heard: one text, or answers do not fold. */
+export function unseenReason(via: string): string {
+  return `Not seen since "${via}" started`;
+}
+
 /** Group in the certificate of a node that links segments; nothing else makes a node a gateway. */
 export const GATEWAY_GROUP = "gateway";
 

@@ -10,7 +10,7 @@ import type { CommandContext, MeshClient } from "./command.ts";
 import type { NodeFailure } from "./group_result.ts";
 import type { KnownNode } from "./mesh_home.ts";
 import { readWholeView, selectNodes, selectPresent } from "./mesh_query.ts";
-import { type NodeView, type Unheard, UnheardSchema } from "./mesh_view.ts";
+import { type NodeView, type Unheard, UnheardSchema, unseenReason } from "./mesh_view.ts";
 import { compareNames } from "./names.ts";
 import { type NodeSelection, sourceOf } from "./node_selection.ts";
 
@@ -202,9 +202,9 @@ export async function selectSeen(
   });
 }
 
-/** What a group operation would say of them. */
+/** What a group operation says of them. */
 export function failuresOf({ nodes, via, since }: MissingNodes): NodeFailure[] {
-  const reason = `Not seen since "${via}" started`;
+  const reason = unseenReason(via);
   return nodes.map(({ name }) => ({
     name,
     set: "unreachable",

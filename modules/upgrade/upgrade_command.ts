@@ -4,7 +4,7 @@
  */
 
 import * as v from "valibot";
-import { choosePrimitives, MinimeError, NotFoundError, toHex, UsageError } from "../../core/mod.ts";
+import { chooseSigning, MinimeError, NotFoundError, toHex, UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { formatDuration } from "../shared/duration.ts";
 import { EXIT } from "../shared/exit_code.ts";
@@ -65,7 +65,7 @@ export async function runUpgrade(context: CommandContext, options: Options): Pro
 
 async function readProgram({ env }: CommandContext, path: string | undefined): Promise<Program> {
   if (path === undefined) throw new UsageError("Say which program: --binary FILE");
-  using primitives = await choosePrimitives();
+  using primitives = await chooseSigning();
   try {
     const bytes = await env.files.read(path);
     return { path, size: bytes.length, hash: toHex(primitives.sha256(bytes)) };

@@ -50,6 +50,5 @@ Deno.test("lent chunks: who waits for more is told when nobody wants it any more
   const waiting = chunks.next();
   await chunks.cancel();
   assert.equal(await waiting, undefined);
-  chunks.release();
   await end();
 });
