@@ -6,8 +6,9 @@
  * The caller's variables could make setpriv load the caller's code while it is still root
  * (LD_PRELOAD). So they pass it under harmless names, and a shell that runs as the target user
  * already gives them their own; the argv passes through that shell as "$@", untouched. The same shell
- * sets the umask and changes to a folder that only the target user may enter. Both are found by
- * their full paths, since PATH is the caller's too.
+ * sets the umask and changes to a folder that only the target user may enter, or that somebody named:
+ * entering one on a disk that does not answer would stop the daemon for as long. All are found by their
+ * full paths, since PATH is the caller's too.
  */
 
 import type { Environment, SpawnOptions } from "../../core/mod.ts";
@@ -75,7 +76,7 @@ export function prepareLaunch(
     clearEnvironment: true,
   } as const;
   const isOwn = account.uid === processes.uid;
-  if (isOwn && umask === undefined) {
+  if (isOwn && isHome && umask === undefined) {
     const options = { ...common, args: argv, folder, environment: variables };
     return { program: SETSID, options, isHidden: false };
   }
@@ -107,5 +108,5 @@ export function prepareLaunch(
   ];
   const environment = Object.fromEntries(pairs.map((pair, index) => [`${PASSED}${index}`, pair]));
   const options = { ...common, args: words, folder: "/", environment };
-  return { program: SETSID, options, isHidden: true };
+  return { program: SETSID, options, isHidden: !isOwn };
 }

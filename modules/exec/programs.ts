@@ -182,6 +182,11 @@ export class Programs {
       const path = variables.PATH ?? "";
       const why = await whyNotFound(env.files, program, { path, folder });
       if (why !== undefined) return why;
+      // A shell enters it, which says the same, but on the program's stderr.
+      if (order.folder !== undefined && await env.files.facts(`${folder}/.`) === undefined) {
+        const error = `Could not start "${program}": there is no folder "${folder}"`;
+        return { code: EXIT.cannotRun, error };
+      }
     }
     await this.#warden.prepare();
     try {
