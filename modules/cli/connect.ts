@@ -22,7 +22,7 @@ import type { KnownNode, MeshHome } from "../shared/mesh_home.ts";
 import { localDaemons } from "../shared/local_daemon.ts";
 import { readWholeView } from "../shared/mesh_query.ts";
 import { missingText, selectWithMissing } from "../shared/missing_nodes.ts";
-import { nearestFirst } from "../shared/nearest_endpoints.ts";
+import { dialEndpoints } from "../shared/dial_endpoints.ts";
 import { Client, type Reached, User } from "./client.ts";
 import type { ConnectNeeds, ConnectRequest } from "./context.ts";
 import { dialInWaves } from "./dial_waves.ts";
@@ -218,34 +218,43 @@ async function race(
   const won = Promise.withResolvers<Reached>();
   let winner: Reached | undefined;
   const tried = new Set<KnownNode>();
+  const reach = async (node: KnownNode, endpoint: string, signal: AbortSignal): Promise<void> => {
+    const conduit = await parts.front.dial(endpoint, { expect: { keyId: node.keyId }, signal });
+    if (winner !== undefined) return await conduit.close("another was faster");
+    const { peer } = conduit;
+    winner = {
+      calls: new Calls({ conduit, clock, dialled: true }),
+      name: node.name,
+      endpoint,
+      session: peer.kind === "node" ? peer.session : undefined,
+      groups: peer.kind === "node" ? peer.identity.groups : undefined,
+      secretsVersion: peer.kind === "node" ? peer.secretsVersion : 0,
+      revision: peer.kind === "node" ? peer.revision : 0,
+    };
+    won.resolve(winner);
+  };
   const attempt = async (node: KnownNode, signal: AbortSignal): Promise<void> => {
     tried.add(node);
     using ending = new FirstSignal(over.signal, signal);
-    for (const endpoint of nearestFirst(node.endpoints, needs.env.network)) {
-      try {
-        const conduit = await parts.front.dial(endpoint, {
-          expect: { keyId: node.keyId },
-          signal: ending.signal,
-        });
-        if (winner !== undefined) return await conduit.close("another node was faster");
-        const { peer } = conduit;
-        winner = {
-          calls: new Calls({ conduit, clock, dialled: true }),
-          name: node.name,
-          endpoint,
-          session: peer.kind === "node" ? peer.session : undefined,
-          groups: peer.kind === "node" ? peer.identity.groups : undefined,
-          secretsVersion: peer.kind === "node" ? peer.secretsVersion : 0,
-          revision: peer.kind === "node" ? peer.revision : 0,
-        };
-        return won.resolve(winner);
-      } catch (error) {
-        if (winner !== undefined) return;
-        const reason = error instanceof ConnectionError ? error.reason : "other";
-        failures.push({ name: node.name, reason, text: errorText(error), error });
-        needs.out.detail(`Node "${node.name}" at ${endpoint}: ${errorText(error)}`);
-        if (ending.signal.aborted) return;
-      }
+    const failed = (error: unknown) => {
+      if (winner !== undefined) return;
+      const reason = error instanceof ConnectionError ? error.reason : "other";
+      failures.push({ name: node.name, reason, text: errorText(error), error });
+    };
+    try {
+      await dialEndpoints(node.endpoints, {
+        clock,
+        network: needs.env.network,
+        signal: ending.signal,
+        dial: (endpoint, signal) => reach(node, endpoint, signal),
+        onFailure(endpoint, error) {
+          failed(error);
+          needs.out.detail(`Node "${node.name}" at ${endpoint}: ${errorText(error)}`);
+        },
+      });
+    } catch (error) {
+      // All others are told.
+      if (ending.signal.aborted) failed(error);
     }
   };
   try {

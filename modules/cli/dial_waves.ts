@@ -9,8 +9,8 @@ import { type Clock, ConnectionError } from "../../core/mod.ts";
 /** A node that has not answered after this long is not waited for alone. */
 export const NEXT_NODE_MS = 250;
 /**
- * Dials under way: a quarter of the files that a process may usually open (1,024), and more than the
- * nodes of a few racks.
+ * Nodes whose dials are under way: with two addresses each half of the files that a process may usually
+ * open (1,024), and more than the nodes of a few racks.
  */
 export const DIALS_AT_ONCE_MAX = 256;
 /**

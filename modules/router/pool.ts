@@ -16,7 +16,7 @@ import {
   type Timer,
   withTimeLimit,
 } from "../../core/mod.ts";
-import { nearestFirst } from "../shared/nearest_endpoints.ts";
+import { dialEndpoints } from "../shared/dial_endpoints.ts";
 import {
   ON_DEMAND_DIAL_MS_MAX,
   ON_DEMAND_DIALS_MAX,
@@ -141,24 +141,17 @@ export class OnDemandPool {
     }
   }
 
-  /** Over its endpoints, the nearest first. */
   async #dialNode(
     keyId: string,
     { name, endpoints }: { readonly name: string; readonly endpoints: readonly string[] },
   ): Promise<Link> {
     const { clock, onDemand, network, log } = this.#options;
+    const dial = (endpoint: string, signal: AbortSignal) =>
+      onDemand.dial(endpoint, { expect: { keyId }, signal });
+    const onFailure = (endpoint: string, error: unknown) =>
+      log("debug", `Cannot dial "${name}" at ${endpoint}: ${errorText(error)}`);
     return await withTimeLimit(async (signal) => {
-      let failure: unknown = new ConnectionError("other", "It has no endpoint");
-      for (const endpoint of nearestFirst(endpoints, network)) {
-        try {
-          return await onDemand.dial(endpoint, { expect: { keyId }, signal });
-        } catch (error) {
-          signal.throwIfAborted();
-          log("debug", `Cannot dial "${name}" at ${endpoint}: ${errorText(error)}`);
-          failure = error;
-        }
-      }
-      throw failure;
+      return await dialEndpoints(endpoints, { clock, network, signal, dial, onFailure });
     }, {
       clock,
       ms: ON_DEMAND_DIAL_MS_MAX,

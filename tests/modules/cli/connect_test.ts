@@ -60,7 +60,7 @@ Deno.test("connect: where there was no time for all nodes, those that were not t
   await until(() => dialled.length === 1, "one is dialled");
   await clock.advance(1_000);
   await told;
-  assert.equal(dialled.length, 15);
+  assert.equal(new Set(dialled).size, 15);
   assert.equal(clock.timers, 0);
 });
 
@@ -73,8 +73,8 @@ Deno.test("connect: more dark nodes than are dialled at once hide no other one",
   await until(() => dialled.length === 1, "one is dialled");
   await clock.advance(10_000);
   await told;
-  // Whoever had its turn is not dialled at another address as well.
-  assert.deepEqual(new Set(dialled).size, 300);
-  assert.equal(dialled.length, 300);
+  // Each at both of its addresses, beside each other.
+  assert.equal(new Set(dialled).size, 300);
+  assert.equal(dialled.length, 600);
   assert.equal(clock.timers, 0);
 });
