@@ -208,6 +208,8 @@ export interface Processes {
    * then the process must end.
    */
   become(user: UnixUser): void;
+  /** Lets go of files that were open in whoever started us, but for stdin, stdout and stderr. */
+  closeInherited(): void;
   /** Stdin and stdout, where they are pipes, take more at once from now on. */
   widenPipes(): void;
   /** What followed the name of this program on its command line. */

@@ -10,9 +10,10 @@ import type {
 import { NotFoundError } from "../errors.ts";
 import { fileError, marksOf } from "./real_errors.ts";
 import { receivedSignals } from "./real_exit.ts";
+import { closeInherited } from "./real_inherited.ts";
 import { notifyManager } from "./real_notify.ts";
 import { widenPipes } from "./real_pipes.ts";
-import { handedOver, handOver, replaceProcess } from "./real_replace.ts";
+import { fileHandedOver, handedOver, handOver, replaceProcess } from "./real_replace.ts";
 import { becomeUser } from "./real_user.ts";
 
 export class RealProcesses implements Processes {
@@ -84,6 +85,10 @@ export class RealProcesses implements Processes {
   become(user: UnixUser): void {
     becomeUser(user);
     this.uid = user.uid;
+  }
+
+  closeInherited(): void {
+    closeInherited(fileHandedOver());
   }
 
   widenPipes(): void {

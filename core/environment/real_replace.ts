@@ -26,11 +26,16 @@ export function handOver(bytes: Uint8Array): Record<string, string> {
   }
 }
 
+/** The number of the open file with what is handed over to us; undefined: nothing is. */
+export function fileHandedOver(): number | undefined {
+  const text = Deno.env.get(VARIABLE);
+  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
+}
+
 /** What an earlier program of this process has left; undefined: nothing. */
 export function handedOver(): HandedOver | undefined {
-  const text = Deno.env.get(VARIABLE);
-  if (text === undefined || !/^\d{1,6}$/.test(text)) return undefined;
-  const fd = Number(text);
+  const fd = fileHandedOver();
+  if (fd === undefined) return undefined;
   const bytes = Deno.readFileSync(pathOf(fd));
   return {
     bytes,

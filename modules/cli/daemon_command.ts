@@ -11,6 +11,7 @@ export async function runDaemon(
   options: OptionsOf<typeof daemonOptions>,
 ): Promise<number> {
   const { config, name, listen, enrol, detach } = options;
+  context.env.processes.closeInherited();
   if (config !== undefined) {
     if (enrol || detach || listen.length > 0) {
       throw new UsageError("Options --enrol, --detach and --listen do not go with --config", {

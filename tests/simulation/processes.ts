@@ -70,6 +70,8 @@ export class SimulatedProcesses implements Processes {
     return false;
   }
 
+  closeInherited(): void {}
+
   widenPipes(): void {
     // Nobody starts one with pipes.
   }

@@ -164,6 +164,22 @@ real("take more at once through pipes that were widened", async ({ environment }
   });
 });
 
+// They reached programs of other users: a log that root alone may write, and locks for ever.
+real("let go of files that were open in whoever started us", async ({ environment }) => {
+  const script = new URL("inherited_program.ts", import.meta.url).pathname;
+  const child = await environment.processes.spawn("/bin/bash", {
+    args: [
+      "-c",
+      'exec 7>/dev/full 9</dev/full 123>/dev/full; exec "$@"',
+      "bash",
+      ...[Deno.execPath(), "run", "-A", script, "/dev/full"],
+    ],
+    stdout: "piped",
+  });
+  assert.equal(await firstLine(child), "0 0");
+  await child.status;
+});
+
 real("see a child that ended as gone, also before its parent has reaped it", async (stage) => {
   const { processes, clock } = stage.environment;
   // The shell becomes a program that never reaps, with a child that ends at once.
