@@ -9,6 +9,7 @@
  * one with `destinations` only verbs that carry where to, one with `paths` only verbs that carry a path.
  */
 import { CLOCK_SKEW_MS_MAX } from "../limits.ts";
+import { matchesCommand } from "./command_pattern.ts";
 import { matchesPattern, quote, quoteList } from "./name.ts";
 
 export interface Policy {
@@ -135,19 +136,6 @@ export function judge(policy: Policy, question: Question): Judgement {
     nearest = Math.max(nearest, fit);
   }
   return refuse(`Policy has no rule for ${whose}${lacking(nearest, question)}`);
-}
-
-/**
- * Whether argv fits a pattern such as "/usr/bin/lscpu *": as many words, each fitting its own, where
- * `*` stands for any characters within one word. A last word that is `*` alone stands for any number
- * of words, also none. No shell is ever involved.
- */
-export function matchesCommand(pattern: string, argv: readonly string[]): boolean {
-  const words = pattern.split(" ").filter((word) => word !== "");
-  const open = words.length > 1 && words.at(-1) === "*";
-  if (open) words.pop();
-  if (open ? argv.length < words.length : argv.length !== words.length) return false;
-  return words.every((word, index) => matchesPattern(word, argv[index] ?? ""));
 }
 
 /**

@@ -5,7 +5,6 @@ import {
   formatDestination,
   judge,
   type Judgement,
-  matchesCommand,
   type Policy,
   POLICY_LIMITS_DEFAULT,
   type PolicyRule,
@@ -155,32 +154,6 @@ Deno.test("policy: $user is the user in the certificate, and never root", () => 
   const nobody = { ...ALICE, unixUser: undefined };
   assert.equal(asOf({ as: ["$user"] }, { principal: nobody }), "");
   assert.equal(asOf({ as: ["$user"] }, { principal: nobody, as: "alice" }), undefined);
-});
-
-Deno.test("policy: commands are matched word by word", () => {
-  const cases: [string, string[], boolean][] = [
-    ["hostname", ["hostname"], true],
-    ["hostname", ["hostname", "evil"], false],
-    ["hostname", ["hostname evil"], false],
-    ["hostname", [], false],
-    ["/usr/bin/lscpu *", ["/usr/bin/lscpu"], true],
-    ["/usr/bin/lscpu *", ["/usr/bin/lscpu", "-e", "x; rm -rf /"], true],
-    ["/usr/bin/lscpu *", ["/usr/bin/lscpu2"], false],
-    ["cat /var/log/*", ["cat", "/var/log/messages"], true],
-    ["cat /var/log/*", ["cat", "/var/log/a", "/etc/shadow"], false],
-    ["kill -* 1", ["kill", "-HUP", "1"], true],
-    ["kill * 1", ["kill", "-HUP", "1"], true],
-    ["kill * 1", ["kill", "1"], false],
-    ["*", ["anything"], true],
-    ["*", ["anything", "more"], false],
-    ["  id   -u ", ["id", "-u"], true],
-    ["", [], true],
-    ["", ["x"], false],
-    ["a.c", ["abc"], false],
-  ];
-  for (const [pattern, argv, wanted] of cases) {
-    assert.equal(matchesCommand(pattern, argv), wanted, `${pattern} on ${JSON.stringify(argv)}`);
-  }
 });
 
 Deno.test("policy: a rule with commands grants only verbs that carry a command", () => {
