@@ -173,7 +173,7 @@ export class Guard {
         as: request.as,
         self,
         forNodes: forNodes(step.verb),
-        ...(argv === undefined ? {} : { argv }),
+        ...(argv === undefined ? {} : { argv, bendsCommand: bendsCommand(step.args) }),
         ...(destination === undefined ? {} : { destination }),
         ...(path === undefined ? {} : { path }),
       });
@@ -272,6 +272,13 @@ function argvOf(args: unknown): string[] | undefined {
   const { argv } = args;
   if (!Array.isArray(argv)) return undefined;
   return argv.every((word) => typeof word === "string") ? argv : undefined;
+}
+
+/** They may bring `variables` and a `folder`, which change what a command does. */
+function bendsCommand(args: unknown): boolean {
+  const { variables, folder } = args as { variables?: unknown; folder?: unknown };
+  const isPlain = variables === undefined || (Array.isArray(variables) && variables.length === 0);
+  return !isPlain || folder !== undefined;
 }
 
 /** Verbs that open connections name where to as `host` and `port`; policy may restrict which. */

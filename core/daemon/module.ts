@@ -10,6 +10,7 @@ import type { Conduit, Peer } from "../conduit/conduit.ts";
 import type { EndToEnd } from "../conduit/end_to_end.ts";
 import type { Log } from "../log.ts";
 import type { Identity } from "../security/chain.ts";
+import type { Grant } from "../security/policy.ts";
 import type { MeshSecret } from "../security/trust.ts";
 import type { Caller } from "./call.ts";
 import type { Documents } from "./documents.ts";
@@ -46,14 +47,11 @@ export type Principal =
     readonly identity: Identity;
     readonly requestId: string;
     readonly as: string;
-    readonly rule: string;
-    /** Programs that the rule lets this user run at once on this node; undefined: any number. */
-    readonly maxProcesses: number | undefined;
     /** The rule allows certain commands only: nothing else may decide what such a command does. */
     readonly commandsOnly: boolean;
-    /** The rule allows files below these paths only: {@link matchesPath}. @default everywhere */
-    readonly paths?: readonly string[];
-  };
+    /** See {@link Judgement}. @default none */
+    readonly others?: readonly Grant[];
+  } & Grant;
 
 /** What a handler gets besides its arguments. */
 export interface Context {

@@ -83,6 +83,8 @@ export interface Question {
   readonly as: string;
   /** Of verbs that run programs. */
   readonly argv?: readonly string[];
+  /** It brings variables or a folder, which decide what a command does. @default false */
+  readonly bendsCommand?: boolean;
   /** Of verbs that open a connection: {@link formatDestination}. */
   readonly destination?: string;
   /** Of verbs that read or write files. */
@@ -93,22 +95,32 @@ export interface Question {
   readonly self: { readonly name: string; readonly groups: readonly string[] };
 }
 
+/** What one rule that fits allows, as far as only the verb can tell whether it is kept. */
+export interface Grant {
+  /** For the audit: "allow[0]", by its place in the policy. */
+  readonly rule: string;
+  /** Running at once for this principal on this node; undefined: any number. */
+  readonly maxProcesses: number | undefined;
+  /** These paths only; the verb holds the real one, without links, to them. @default any */
+  readonly paths?: readonly string[];
+}
+
 export type Judgement =
-  | {
+  | Grant & {
     readonly allowed: true;
-    /** For the audit: "allow[0]". */
-    readonly rule: string;
-    /** As whom; empty when nobody was asked for and the rule does not grant "$user". */
+    /** As whom; empty when nobody was asked for and no rule that fits grants "$user". */
     readonly as: string;
-    readonly maxProcesses: number | undefined;
     /** The rule allows certain commands only. */
     readonly commandsOnly: boolean;
-    /** The rule allows these paths only; the verb holds the real one, without links, to them. */
-    readonly paths?: readonly string[];
+    /** Of other rules that fit, when this one has a limit: each counts as a whole. */
+    readonly others?: readonly Grant[];
   }
   | { readonly allowed: false; readonly why: string };
 
-/** Allowed by the first rule that fits as a whole; otherwise why the nearest rule does not. */
+/**
+ * Allowed when a rule fits as a whole: by the one that limits least of those that do. Otherwise why the
+ * nearest rule does not.
+ */
 export function judge(policy: Policy, question: Question): Judgement {
   const { principal, verb } = question;
   const whose = `${principal.type} ${quote(principal.name)} (groups ${
@@ -117,25 +129,53 @@ export function judge(policy: Policy, question: Question): Judgement {
   if (principal.type !== "user" && !(principal.type === "node" && question.forNodes)) {
     return refuse(`Policy grants ${quote(verb)} to users only, this is ${whose}`);
   }
-  let nearest = 0;
+  const fitting: Fitting[] = [];
+  let nearest = { index: 0, fit: 0 };
   for (const [index, rule] of policy.rules.entries()) {
     const fit = fitOf(rule, question);
-    if (fit === ASPECTS.length) {
-      const as = resolveAs(rule, question) ?? "";
-      const { maxProcesses, commands, paths } = rule;
-      const commandsOnly = commands !== undefined;
-      return {
-        allowed: true,
-        rule: `allow[${index}]`,
-        as,
-        maxProcesses,
-        commandsOnly,
-        ...(paths === undefined ? {} : { paths }),
-      };
-    }
-    nearest = Math.max(nearest, fit);
+    if (fit === ASPECTS.length) fitting.push(fittingOf(rule, index, question));
+    else if (fit > nearest.fit) nearest = { index, fit };
   }
-  return refuse(`Policy has no rule for ${whose}${lacking(nearest, question)}`);
+  const [best, ...rest] = fitting.sort(byLimits);
+  if (best !== undefined) {
+    const others = rest.filter(({ as }) => as === best.as).map(({ grant }) => grant);
+    const { grant, as, commandsOnly } = best;
+    const isLimited = grant.maxProcesses !== undefined || grant.paths !== undefined;
+    const more = isLimited && others.length > 0 ? { others } : {};
+    return { allowed: true, ...grant, as, commandsOnly, ...more };
+  }
+  if (nearest.fit === OWN) {
+    const rule = `Rule allow[${nearest.index}]`;
+    return refuse(`${rule} allows certain commands only, with no variables or folder of your own`);
+  }
+  return refuse(`Policy has no rule for ${whose}${lacking(nearest.fit, question)}`);
+}
+
+interface Fitting {
+  readonly grant: Grant;
+  readonly as: string;
+  readonly commandsOnly: boolean;
+}
+
+function fittingOf(rule: PolicyRule, index: number, question: Question): Fitting {
+  const { maxProcesses, paths, commands } = rule;
+  const limits = { maxProcesses, ...(paths === undefined ? {} : { paths }) };
+  return {
+    grant: { rule: `allow[${index}]`, ...limits },
+    as: resolveAs(rule, question) ?? "",
+    commandsOnly: commands !== undefined,
+  };
+}
+
+/** First who is somebody, then who may run most at once, then who may do so anywhere. */
+function byLimits(a: Fitting, b: Fitting): number {
+  const [least, most] = [a, b].map(({ as, grant: { maxProcesses, paths }, commandsOnly }) => [
+    Number(as === ""),
+    -(maxProcesses ?? Number.MAX_SAFE_INTEGER),
+    Number(paths !== undefined),
+    Number(commandsOnly),
+  ]) as [number[], number[]];
+  return least.map((value, at) => value - (most[at] ?? 0)).find((value) => value !== 0) ?? 0;
 }
 
 /**
@@ -210,11 +250,13 @@ const ASPECTS: readonly Aspect[] = [
   (rule, { path }) =>
     rule.paths === undefined ||
     (path !== undefined && rule.paths.some((pattern) => matchesPath(pattern, path))),
+  (rule, { bendsCommand = false }) => rule.commands === undefined || !bendsCommand,
 ];
 
 const COMMANDS = 4;
 const DESTINATIONS = 5;
 const PATHS = 6;
+const OWN = 7;
 
 function fitOf(rule: PolicyRule, question: Question): number {
   const lacking = ASPECTS.findIndex((aspect) => !aspect(rule, question));

@@ -310,6 +310,7 @@ function checkOrder(order: RunOrder, { as, rule, commandsOnly }: Signed): void {
   if (as === "") {
     throw new CallError("refused", `Rule ${rule} does not say as which unix user to run programs`);
   }
+  // So judges the policy too; that of the daemon of a holder may be older than the holder.
   if (!commandsOnly || (order.variables.length === 0 && order.folder === undefined)) return;
   const text = `Rule ${rule} allows certain commands only, with no variables or folder of your own`;
   throw new CallError("refused", text);

@@ -4,6 +4,7 @@ import {
   CallError,
   type Context,
   FirstSignal,
+  type Grant,
   type ModuleHost,
   type Principal,
   withTimeLimit,
@@ -17,7 +18,16 @@ import type { AgentOrder, ReadOrder, WriteOrder } from "./order.ts";
 
 type Signed = Extract<Principal, { kind: "signed" }>;
 type Host = Pick<ModuleHost, "env" | "self" | "stopping" | "verify">;
-type Common = Pick<AgentOrder, "path" | "user" | "paths" | "rule">;
+type Common = Pick<AgentOrder, "path" | "user">;
+/** Which rules allow it is known when it begins. */
+type OrderOf = (limits: Pick<AgentOrder, "paths" | "rule">) => AgentOrder;
+
+interface Entered {
+  /** Of the rules that allow as many copies as there are. */
+  readonly grants: readonly Grant[];
+  readonly leave: () => void;
+  readonly onStalled: () => void;
+}
 
 interface Copy {
   readonly keyId: string;
@@ -52,8 +62,7 @@ export class Copies {
     const { single } = order;
     // By name, since a node that is booted again has another key.
     const key = `${this.#host.self.name} ${keyId}`;
-    const agent: AgentOrder = { kind: "write", ...common, single, key };
-    return yield* this.#run(agent, {
+    return yield* this.#run((limits) => ({ kind: "write", ...common, ...limits, single, key }), {
       context,
       principal,
       input,
@@ -70,7 +79,8 @@ export class Copies {
     }
     const common = await this.#commonOf(order.path, principal);
     const { name, checksum, stalledMs } = order;
-    return yield* this.#run({ kind: "read", ...common, name, checksum }, {
+    const orderOf: OrderOf = (limits) => ({ kind: "read", ...common, ...limits, name, checksum });
+    return yield* this.#run(orderOf, {
       context,
       principal,
       input: plainInput(context),
@@ -85,7 +95,7 @@ export class Copies {
   }
 
   async *#run(
-    order: AgentOrder,
+    orderOf: OrderOf,
     { context, principal, input, name, stalledMs = STALLED_MS_DEFAULT }: {
       readonly context: Context;
       readonly principal: Signed;
@@ -101,11 +111,11 @@ export class Copies {
     for (let other; (other = this.#copies.get(name)) !== undefined;) {
       await this.#whenOver(other, signal);
     }
-    const { leave, onStalled } = this.#enter(name, principal);
+    const { grants, leave, onStalled } = this.#enter(name, principal);
     try {
       return yield* runAgent({
         env,
-        order: { ...order, taken: true },
+        order: { ...orderOf(limitsOf(grants)), taken: true },
         input,
         stalledMs,
         signal,
@@ -132,11 +142,8 @@ export class Copies {
   }
 
   /** A copy that stalled takes no place any more, though whoever reads it may never notice. */
-  #enter(
-    name: string,
-    { identity, rule, maxProcesses }: Signed,
-  ): { readonly leave: () => void; readonly onStalled: () => void } {
-    const { keyId } = identity;
+  #enter(name: string, principal: Signed): Entered {
+    const { rule, maxProcesses, others = [], identity: { name: user, keyId } } = principal;
     if (this.#copies.has(name)) {
       throw new CallError("busy", "Another copy of yours to that place is under way");
     }
@@ -151,14 +158,18 @@ export class Copies {
         `${AGENTS_OF_ONE_MAX} copies of yours are under way here already`,
       );
     }
-    if (maxProcesses !== undefined && own >= maxProcesses) {
-      const text = `Rule ${rule} lets user "${identity.name}" run ${maxProcesses} at once here`;
+    const grants = [principal, ...others].filter(({ maxProcesses = Infinity }) =>
+      own < maxProcesses
+    );
+    if (grants.length === 0) {
+      const text = `Rule ${rule} lets user "${user}" run ${maxProcesses} at once here`;
       throw new CallError("refused", text);
     }
     const { promise: over, resolve } = Promise.withResolvers<void>();
     const copy = { keyId, over, stalled: false };
     this.#copies.set(name, copy);
     return {
+      grants,
       leave: () => {
         this.#copies.delete(name);
         resolve();
@@ -167,15 +178,13 @@ export class Copies {
     };
   }
 
-  async #commonOf(path: string, { as, rule, paths }: Signed): Promise<Common> {
+  async #commonOf(path: string, { as, rule }: Signed): Promise<Common> {
     if (as === "") {
       throw new CallError("refused", `Rule ${rule} does not say as which unix user to copy files`);
     }
     const account = await this.#accounts.find(as);
     return {
       path: absolute(path, account),
-      rule,
-      ...(paths === undefined ? {} : { paths: [...paths] }),
       ...this.#userOf(account),
     };
   }
@@ -187,6 +196,16 @@ export class Copies {
     const text = `This daemon runs as user id ${own} and cannot copy files as "${name}"`;
     throw new CallError("refused", text);
   }
+}
+
+/** Each rule allows its own paths, and one without says that any will do. */
+function limitsOf(grants: readonly Grant[]): Pick<AgentOrder, "paths" | "rule"> {
+  const paths = grants.flatMap((grant) => grant.paths ?? []);
+  const isAny = grants.some((grant) => grant.paths === undefined);
+  return {
+    rule: grants.map(({ rule }) => rule).join(" or "),
+    ...(isAny ? {} : { paths }),
+  };
 }
 
 /** "~/a" and "a" lie below the home. */

@@ -295,3 +295,23 @@ Deno.test("guard: a journal that cannot be written holds up everything but a shu
     assert.equal(await bench.ask("core.shutdown", shutdown, SIGNED), "stopped");
   }, { journal: { store } });
 });
+
+Deno.test("guard: variables and folders of one's own are judged, and refused in the audit", async () => {
+  await court(async (bench) => {
+    const { policy: { rules: [rule], limits } } = bench.trust;
+    const rules = [{ ...rule!, commands: ["hostname"] }];
+    bench.trust = { ...bench.trust, policy: { rules, limits } };
+    bench.declare(VERB, "guarded");
+    const argv = ["hostname"];
+    const ask = (more: Record<string, unknown>) =>
+      bench.verdict(VERB, bench.sign(VERB, { args: { argv, ...more } }), SIGNED);
+    const why =
+      "Rule allow[0] allows certain commands only, with no variables or folder of your own";
+    for (const more of [{ variables: [["A", "1"]] }, { variables: "A" }, { folder: "/tmp" }]) {
+      assert.equal(await ask(more), `refused: ${why}`);
+    }
+    assert.equal(await ask({ variables: [] }), "ok");
+    assert.deepEqual(bench.audited.map(({ allowed }) => allowed), [false, false, false, true]);
+    assert.equal(bench.audited[0]?.why, why);
+  });
+});

@@ -5,6 +5,7 @@ import {
   formatDestination,
   judge,
   type Judgement,
+  matchesPath,
   type Policy,
   POLICY_LIMITS_DEFAULT,
   type PolicyRule,
@@ -56,15 +57,39 @@ Deno.test("policy: what no rule allows is refused", () => {
   });
 });
 
-Deno.test("policy: the first rule that fits as a whole allows, and is named", () => {
+Deno.test("policy: of the rules that fit as a whole the one that limits least allows, and is named", () => {
   const policy = policyOf({ who: ["user:bob"] }, { maxProcesses: 64 }, {});
   assert.deepEqual(judge(policy, QUESTION), {
     allowed: true,
-    rule: "allow[1]",
+    rule: "allow[2]",
     as: "alice",
-    maxProcesses: 64,
+    maxProcesses: undefined,
     commandsOnly: false,
   });
+  const copy = { ...QUESTION, path: "/srv/a" };
+  const paths = ["/srv"];
+  const two = policyOf({ paths, maxProcesses: 8 }, { as: ["root"] }, { maxProcesses: 2 });
+  assert.deepEqual(judge(two, copy), {
+    allowed: true,
+    rule: "allow[0]",
+    as: "alice",
+    maxProcesses: 8,
+    paths,
+    commandsOnly: false,
+    others: [{ rule: "allow[2]", maxProcesses: 2 }],
+  });
+});
+
+Deno.test("policy: a rule for certain commands fits nothing that brings what would bend them", () => {
+  const narrow = { commands: ["hostname"] };
+  const asked = { ...QUESTION, argv: ["hostname"], bendsCommand: true };
+  assert.deepEqual(judge(policyOf({ verbs: ["a.b"] }, narrow), asked), {
+    allowed: false,
+    why: "Rule allow[1] allows certain commands only, with no variables or folder of your own",
+  });
+  const judgement = judge(policyOf(narrow, {}), asked);
+  assert.equal(judgement.allowed && judgement.rule, "allow[1]");
+  assert.ok(allowed(narrow, { argv: ["hostname"] }));
 });
 
 Deno.test("policy: parts of several rules do not add up", () => {
@@ -266,20 +291,43 @@ Deno.test("policy: the order of rules never changes what is allowed", () => {
     as: texts("$user", "root", "bob"),
     commands: fc.option(texts("hostname", "id *"), { nil: undefined }),
     destinations: fc.constant(undefined),
-    maxProcesses: fc.constant(undefined),
+    paths: fc.option(texts("/a", "/b"), { nil: undefined }),
+    maxProcesses: fc.option(fc.constantFrom(1, 2), { nil: undefined }),
   });
   const question = fc.record({
     as: fc.constantFrom("", "alice", "root"),
     verb: fc.constantFrom("exec.run", "file.read", "core.shutdown"),
-    argv: fc.constantFrom(["hostname"], ["id", "-u"]),
+    argv: fc.constantFrom(["hostname"], ["id", "-u"], undefined),
+    bendsCommand: fc.boolean(),
+    path: fc.constantFrom("/a/x", "/b/x", undefined),
   });
+  // What the verb finds out later: how many run, and where the path really leads.
+  const later = fc.record({ running: fc.nat(2), real: fc.constantFrom("/a/y", "/b/y", "/c") });
+  const rules = fc.array(rule, { maxLength: 6 });
+  const shuffled = rules.chain((all) =>
+    fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))
+  );
   fc.assert(
-    fc.property(fc.array(rule, { maxLength: 6 }), question, (rules, asked) => {
-      const whole = { ...QUESTION, ...asked };
-      const forwards = judge(policyOf(...rules), whole).allowed;
-      assert.equal(judge(policyOf(...rules.toReversed()), whole).allowed, forwards);
-      assert.equal(rules.some((rule) => judge(policyOf(rule), whole).allowed), forwards);
+    fc.property(shuffled, question, later, ([all, others], asked, { running, real }) => {
+      const { argv, path, ...rest } = asked;
+      const whole = { ...QUESTION, ...rest, ...(argv && { argv }), ...(path && { path }) };
+      const verdict = (...some: readonly Partial<PolicyRule>[]) => {
+        const judgement = judge(policyOf(...some), whole);
+        if (!judgement.allowed) return "refused";
+        // A verb that runs programs knows no paths.
+        const grants = [judgement, ...path === undefined ? [] : judgement.others ?? []];
+        const kept = grants.some(({ maxProcesses = 9, paths }) =>
+          running < maxProcesses && (paths ?? [real]).some((each) => matchesPath(each, real))
+        );
+        return kept ? `as "${judgement.as}"` : "refused later";
+      };
+      const forwards = verdict(...all);
+      assert.equal(verdict(...others), forwards);
+      const each = all.map((one) => verdict(one));
+      if (forwards === "refused") assert.ok(each.every((one) => one === "refused"));
+      else assert.ok(each.includes(forwards), `${forwards} of ${each}`);
+      if (forwards === "refused later") assert.ok(!each.some((one) => /^as "\w/.test(one)));
     }),
-    { seed: 12, numRuns: 1_000 },
+    { seed: 12, numRuns: 3_000 },
   );
 });

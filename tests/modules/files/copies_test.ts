@@ -183,6 +183,29 @@ Deno.test("files: a rule with paths holds the real path to them", async () => {
   assert.deepEqual(names(at("secret")), []);
 });
 
+Deno.test("files: of several rules that fit each counts as a whole, in whatever order", async () => {
+  await using scene = await makeScene();
+  using folder = temporaryFolder();
+  const at = (path: string) => `${folder.path}/${path}`;
+  for (const name of ["a", "b", "c"]) Deno.mkdirSync(at(name));
+  for (const name of ["b", "c"]) Deno.symlinkSync(at(name), at(`a/to-${name}`));
+  Deno.writeTextFileSync(at("from"), "content");
+  const from = at("from");
+  const narrow = { rule: "allow[0]", maxProcesses: undefined, paths: [at("a")] };
+  const wide = { rule: "allow[1]", maxProcesses: 1, paths: [at("*/to-*"), at("b")] };
+  for (const [first, other] of [[narrow, wide], [wide, narrow]] as const) {
+    const principal = { ...first, others: [other] };
+    await scene.write({ from, to: at("a/to-b"), principal });
+    await assert.rejects(scene.write({ from, to: at("a/to-c"), principal }), {
+      class: "refused",
+      message: `Rule ${first.rule} or ${other.rule} does not allow "${at("c")}"`,
+    });
+  }
+  const principal = { ...narrow, others: [{ ...wide, maxProcesses: 0 }] };
+  const message = `Rule allow[0] does not allow "${at("b")}"`;
+  await assert.rejects(scene.write({ from, to: at("a/to-b"), principal }), { message });
+});
+
 Deno.test("files: a rule that names no unix user grants nothing, and reading needs a session", async () => {
   await using scene = await makeScene();
   await assert.rejects(scene.write({ from: "/etc/hosts", to: "/tmp", principal: { as: "" } }), {
