@@ -7,18 +7,26 @@ import { FileError } from "../../core/mod.ts";
 import type { Ground } from "./ground.ts";
 import { joined, lastOf, parentOf } from "./names.ts";
 import type { Problems } from "./problems.ts";
+import { STICKY } from "./records.ts";
 
-interface OpenFolder {
-  /** Below the base. */
-  readonly path: string;
+interface FolderFacts {
   readonly mode: number;
   readonly modified: number;
+  /** Undefined: whoever sends does not say. */
+  readonly isSticky: boolean | undefined;
+}
+
+interface OpenFolder extends FolderFacts {
+  /** Below the base. */
+  readonly path: string;
   /** It was there before, and may be somebody else's. */
   readonly isOld: boolean;
 }
 
 /** What the owner needs to write into one. */
 const OWNER = 0o700;
+/** They stay as they are, or as a new one has got them from the folder that it is in. */
+const SET_ID = 0o6000;
 
 export class Folders {
   readonly #ground: Ground;
@@ -49,7 +57,7 @@ export class Folders {
     this.#path = path;
   }
 
-  make(path: string, facts: { readonly mode: number; readonly modified: number }): void {
+  make(path: string, facts: FolderFacts): void {
     this.#path = path;
     if (this.#isBlocked(path)) return;
     const { disk } = this.#ground;
@@ -57,8 +65,11 @@ export class Folders {
     try {
       this.#ground.enter(joined(this.#base, parentOf(path)));
       const there = disk.facts(this.#ground.at(name));
-      if (there === undefined) this.#makeHere(name, facts.mode | OWNER);
-      else if (there.kind !== "folder") {
+      if (there === undefined) {
+        this.#makeHere(name, facts.mode | OWNER);
+        // At once: what comes into it must not be anybody's to remove.
+        if (facts.isSticky) this.#setMode({ ...facts, path, mode: facts.mode | OWNER });
+      } else if (there.kind !== "folder") {
         throw new FileError("wrong-kind", `"${this.#ground.shown(name)}" is no folder`);
       }
       this.#open.push({ path, ...facts, isOld: there !== undefined });
@@ -90,18 +101,27 @@ export class Folders {
     for (const folder of this.#open.splice(0).reverse()) this.#set(folder);
   }
 
-  #set({ path, mode, modified, isOld }: OpenFolder): void {
-    const { disk } = this.#ground;
+  #set(folder: OpenFolder): void {
+    const { modified, isOld } = folder;
     try {
-      this.#ground.enter(joined(this.#base, path));
-      const here = this.#ground.here;
-      disk.setMode(here, mode);
-      disk.setModified(here, modified);
+      this.#setMode(folder);
+      this.#ground.disk.setModified(this.#ground.here, modified);
     } catch (error) {
       // Only its owner may do that.
       if (isOld && error instanceof FileError && error.reason === "denied") return;
       this.#problems.addError(error);
     }
+  }
+
+  #setMode({ path, mode, isSticky }: Omit<OpenFolder, "isOld">): void {
+    const { disk } = this.#ground;
+    this.#ground.enter(joined(this.#base, path));
+    const { here } = this.#ground;
+    const before = disk.facts(here)?.mode ?? 0;
+    const kept = before & (isSticky === undefined ? SET_ID | STICKY : SET_ID);
+    const wanted = mode | kept | (isSticky ? STICKY : 0);
+    // Who is not of its group would lose the group's bit merely by asking.
+    if (wanted !== before) disk.setMode(here, wanted);
   }
 
   #isBlocked(path: string): boolean {

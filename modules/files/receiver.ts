@@ -132,6 +132,7 @@ class Receiver {
         return this.#folders.make(renamed(record[1], destination), {
           mode: record[2],
           modified: record[3],
+          isSticky: record[4],
         });
       case "f":
         return this.#file(record);

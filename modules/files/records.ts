@@ -4,7 +4,7 @@
  * with its hash behind it. Records are put together into pieces, so that ten thousand small files do
  * not become ten thousand messages.
  *
- *   sender    in PATH | d PATH MODE MODIFIED | f NAME SIZE MODE MODIFIED [SHA-256] | l NAME TARGET
+ *   sender    in PATH | d PATH MODE MODIFIED [STICKY] | f NAME SIZE MODE MODIFIED [SHA-256] | l NAME TARGET
  *             ask BATCH | go INDEX FROM | bytes … | sum SHA-256 (or skip) | end
  *   receiver  need BATCH RANGES PARTS
  */
@@ -21,7 +21,14 @@ import { checkedPath, isFileName } from "./names.ts";
 
 /** From here on names are meant in this folder, which was listed before. */
 export type InRecord = readonly ["in", path: string];
-export type FolderRecord = readonly ["d", path: string, mode: number, modified: number];
+/** Without the last one, by those who do not know of it, that bit stays as it is. */
+export type FolderRecord = readonly [
+  "d",
+  path: string,
+  mode: number,
+  modified: number,
+  isSticky?: boolean,
+];
 export type FileRecord = readonly [
   "f",
   name: string,
@@ -54,6 +61,9 @@ export type NeedRecord = readonly [
   ranges: readonly number[],
   parts: readonly Part[],
 ];
+
+/** Of a folder: what is in it can be removed by its owner only. */
+export const STICKY = 0o1000;
 
 const HASH_BYTES = 32;
 /** Permission bits only: nobody gets a program that runs as somebody else. */
@@ -142,7 +152,9 @@ function readRecord(value: unknown): SentRecord {
       return [kind, checkedPath(a)];
     case "d":
       if (a === "" || !isMode(b) || !isTime(c)) throw wrong();
-      return [kind, checkedPath(a), b, c];
+      if (d === undefined) return [kind, checkedPath(a), b, c];
+      if (typeof d !== "boolean") throw wrong();
+      return [kind, checkedPath(a), b, c, d];
     case "f":
       if (!isFileName(a) || !isCount(b) || !isMode(c) || !isTime(d)) throw wrong();
       if (e === undefined) return [kind, a, b, c, d];

@@ -3,13 +3,20 @@
  * are kept as links; only what was named itself is followed, as cp and scp do.
  */
 
-import { type Disk, errorText, FileError, MinimeError, NotFoundError } from "../../core/mod.ts";
+import {
+  type Disk,
+  type DiskFacts,
+  errorText,
+  FileError,
+  MinimeError,
+  NotFoundError,
+} from "../../core/mod.ts";
 import type { Sha256 } from "../../core/mod.ts";
 import type { Ground } from "./ground.ts";
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, PIECE_BYTES } from "./limits.ts";
 import { joined, lastOf, parentOf } from "./names.ts";
 import type { Problems } from "./problems.ts";
-import { type Entry, weightOf } from "./records.ts";
+import { type Entry, STICKY, weightOf } from "./records.ts";
 
 /** Something that was named to be copied. */
 export interface Root {
@@ -75,7 +82,7 @@ class Walk {
     const real = disk.realPath(path);
     check?.(real);
     if (facts.kind === "folder") {
-      if (name !== "") this.#add(["d", name, facts.mode & 0o777, facts.modified]);
+      if (name !== "") this.#add(folderRecord(name, facts));
       return yield* this.#folder(real, name);
     }
     if (facts.kind !== "file") throw noFile(path);
@@ -117,7 +124,7 @@ class Walk {
         ground.enter(real);
         const facts = disk.facts(ground.at(name));
         if (facts?.kind !== "folder") continue;
-        this.#add(["d", joined(path, name), facts.mode & 0o777, facts.modified]);
+        this.#add(folderRecord(joined(path, name), facts));
       } catch (error) {
         problems.addError(error);
         continue;
@@ -190,6 +197,10 @@ export function readInto(
     left -= count;
   }
   return sum;
+}
+
+function folderRecord(path: string, { mode, modified }: DiskFacts): Entry {
+  return ["d", path, mode & 0o777, modified, (mode & STICKY) !== 0];
 }
 
 function nothingAt(disk: Disk, path: string): NotFoundError {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { CallError, ProtocolError } from "../../../core/mod.ts";
 import { receiveFiles } from "../../../modules/files/receiver.ts";
-import { Packer, readPiece, type SentRecord } from "../../../modules/files/records.ts";
-import { copy, listing, receiverOptions, temporaryFolder } from "./scene.ts";
+import type { SentRecord } from "../../../modules/files/records.ts";
+import { changed, copy, listing, packed, receiverOptions, temporaryFolder } from "./scene.ts";
 
 const LARGE = 3_000_000;
 
@@ -313,20 +313,6 @@ Deno.test("copy: what nobody has resumed for a week is removed, whatever its tim
 
 function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-}
-
-async function* changed(
-  pieces: AsyncIterable<Uint8Array>,
-  change: (record: SentRecord) => SentRecord[],
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) yield* packed(readPiece(piece).flatMap(change));
-}
-
-function packed(records: readonly SentRecord[]): Uint8Array[] {
-  const packer = new Packer();
-  const pieces = records.flatMap((record) => packer.add(record) ?? []);
-  const rest = packer.flush();
-  return rest === undefined ? pieces : [...pieces, rest];
 }
 
 async function sendAll(to: string, records: readonly SentRecord[]): Promise<void> {

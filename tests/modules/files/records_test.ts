@@ -23,6 +23,7 @@ const time = fc.integer({ min: -8e12, max: 8e12 });
 const record: fc.Arbitrary<SentRecord> = fc.oneof(
   fc.tuple(fc.constant("in" as const), fc.constantFrom("", "a", "a/b")),
   fc.tuple(fc.constant("d" as const), name, mode, time),
+  fc.tuple(fc.constant("d" as const), name, mode, time, fc.boolean()),
   fc.tuple(fc.constant("f" as const), name, fc.nat(), mode, time),
   fc.tuple(fc.constant("f" as const), name, fc.nat(), mode, time, sum),
   fc.tuple(fc.constant("l" as const), name, name),
@@ -67,6 +68,7 @@ Deno.test("records: no name leads out of the copy, no mode is more than permissi
     ["d", "", 0o755, 0],
     ["d", "../x", 0o755, 0],
     ["d", "a", 0o4755, 0],
+    ["d", "a", 0o755, 0, 1],
     ["f", "a", -1, 0o644, 0],
     ["f", "a", 1.5, 0o644, 0],
     ["f", "a", 1, 0o6755, 0],

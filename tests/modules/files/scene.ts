@@ -6,7 +6,12 @@ import { Ground } from "../../../modules/files/ground.ts";
 import { nameOf } from "../../../modules/files/location.ts";
 import { Problems } from "../../../modules/files/problems.ts";
 import { receiveFiles } from "../../../modules/files/receiver.ts";
-import type { NeedRecord } from "../../../modules/files/records.ts";
+import {
+  type NeedRecord,
+  Packer,
+  readPiece,
+  type SentRecord,
+} from "../../../modules/files/records.ts";
 import { sendFiles } from "../../../modules/files/sender.ts";
 import type { Summary } from "../../../modules/files/summary.ts";
 import { testPrimitives } from "../../support/mesh_keys.ts";
@@ -79,6 +84,21 @@ export async function receiverOptions(
     now: () => Date.now(),
     startSha256: () => primitives.startSha256(),
   };
+}
+
+/** A way on which each record becomes others. */
+export async function* changed(
+  pieces: AsyncIterable<Uint8Array>,
+  change: (record: SentRecord) => SentRecord[],
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield* packed(readPiece(piece).flatMap(change));
+}
+
+export function packed(records: readonly SentRecord[]): Uint8Array[] {
+  const packer = new Packer();
+  const pieces = records.flatMap((record) => packer.add(record) ?? []);
+  const rest = packer.flush();
+  return rest === undefined ? pieces : [...pieces, rest];
 }
 
 /** A folder that is removed when disposed of. */
