@@ -136,8 +136,10 @@ export class Dispatcher {
     };
     const outcomeOf = ({ verb }: Step, result: StepResult) => {
       const outcome = this.#table.get(verb)?.outcome;
-      if (outcome === undefined) return undefined;
-      return result.ok ? outcome(result.value) : `${result.class}: ${result.message}`;
+      if (result.ok) return outcome?.(result.value);
+      // What the policy allowed and the verb then refused, by a limit of the rule, is refused all the same.
+      const isTold = outcome !== undefined || result.class === "refused";
+      return isTold ? `${result.class}: ${result.message}` : undefined;
     };
     try {
       const forNodes = (verb: string) => this.#table.get(verb)?.forNodes === true;

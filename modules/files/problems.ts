@@ -1,6 +1,6 @@
 /** What went wrong with single files while the others went on: counted all, shown some. */
 
-import { errorText, MinimeError } from "../../core/mod.ts";
+import { CallError, errorText, MinimeError } from "../../core/mod.ts";
 import { PROBLEM_CHARACTERS_MAX, PROBLEMS_SHOWN_MAX } from "./limits.ts";
 
 export class Problems {
@@ -23,9 +23,9 @@ export class Problems {
     }
   }
 
-  /** What the disk said; anything else is thrown on. */
+  /** What the disk said; anything else is thrown on, such as a refusal. */
   addError(error: unknown): void {
-    if (!(error instanceof MinimeError)) throw error;
+    if (!(error instanceof MinimeError) || error instanceof CallError) throw error;
     this.add(errorText(error));
   }
 }

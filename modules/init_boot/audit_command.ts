@@ -65,8 +65,13 @@ function fits(line: AuditLine, options: Options, now: number): boolean {
   const { user, verb, refused, since } = options;
   if (user !== undefined && line.principal !== user) return false;
   if (verb !== undefined && line.verb !== verb && !line.verb.startsWith(`${verb}.`)) return false;
-  if (refused && line.allowed !== false) return false;
+  if (refused && !isRefusal(line)) return false;
   return since === undefined || line.time >= now - since;
+}
+
+/** By the policy; or by a limit of the rule that allowed it, as the verb found out. */
+function isRefusal({ allowed, outcome }: AuditLine): boolean {
+  return allowed === false || outcome?.startsWith("refused: ") === true;
 }
 
 function decisionText({ allowed, rule, why, outcome }: AuditLine): string {

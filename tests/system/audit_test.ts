@@ -44,11 +44,22 @@ Deno.test("audit: what was asked of this machine's nodes, filtered, with or with
   assert.deepEqual([nothing.code, nothing.stdout], [0, ""]);
   assert.match(nothing.stderr, /^The audit has nothing like that$/m);
 
-  // A line that a lost machine cut is left out, and said.
+  // What a rule allowed and its limit then refused.
   const file = `${mesh.stateFolder("n1")}/audit/audit-00000001.jsonl`;
+  const [ours] = (await Deno.readTextFile(file)).split("\n");
+  const outcome = { ...JSON.parse(ours!), event: "outcome", allowed: undefined };
+  for (const what of ["exit 3", "refused: Rule allow[0] lets nobody"]) {
+    const line = JSON.stringify({ ...outcome, outcome: what });
+    await Deno.writeTextFile(file, `${line}\n`, { append: true });
+  }
+  const refusals = await mesh.must("audit", "--refused");
+  assert.match(refusals, /refused: Rule allow\[0\] lets nobody/);
+  assert.doesNotMatch(refusals, /exit 3/);
+
+  // A line that a lost machine cut is left out, and said.
   await Deno.writeTextFile(file, '{"time":1,"event":"deci', { append: true });
   const cut = await mesh.run("audit", "--json");
-  assert.equal(JSON.parse(cut.stdout).length, 3);
+  assert.equal(JSON.parse(cut.stdout).length, 5);
   assert.match(cut.stderr, /Warning: Left out 1 line that had been cut short/);
   const none = await mesh.run("audit", "--name", "n7");
   assert.equal(none.code, 2);

@@ -106,6 +106,14 @@ Deno.test("carried: what failed after it was allowed is in the audit too", async
     });
     await assert.rejects(bench.ask("exec.run", bench.sign("exec.run"), SIGNED), /Too many/);
     assert.equal(bench.outcomes[0]?.outcome, "refused: Too many run here");
+    // Also of a verb that says nothing of what becomes of it; its other failures are its own.
+    for (const kind of ["refused", "failed"] as const) {
+      bench.declare(`a.${kind}`, "guarded", () => {
+        throw new CallError(kind, "Not so");
+      });
+      await assert.rejects(bench.ask(`a.${kind}`, bench.sign(`a.${kind}`), SIGNED), /Not so/);
+    }
+    assert.deepEqual(bench.outcomes.slice(1).map(({ outcome }) => outcome), ["refused: Not so"]);
   });
 });
 
