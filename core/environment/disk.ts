@@ -45,6 +45,12 @@ export interface DiskFile extends Disposable {
   close(): void;
 }
 
+/** Finds names that are not UTF-8: nothing else here can say them, or take them. */
+export interface OddNames extends Disposable {
+  /** As the kernel has them, in no order; none where it cannot be asked, or does not answer. */
+  in(folder: string): Uint8Array[];
+}
+
 export interface Disk {
   /** Modes of what is made from now on are exact, whatever the process was started with. */
   exactModes(): void;
@@ -58,8 +64,9 @@ export interface Disk {
   facts(path: string): DiskFacts | undefined;
   /** Of what it leads to; undefined when there is nothing. */
   followed(path: string): DiskFacts | undefined;
-  /** Names in it, sorted. */
+  /** Names in it, sorted. Those that are not UTF-8 are missing, or distorted. */
   list(folder: string): string[];
+  oddNames(): OddNames;
   makeFolder(path: string, mode: number): void;
   setMode(path: string, mode: number): void;
   setModified(path: string, unixMs: number): void;

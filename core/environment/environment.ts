@@ -254,5 +254,5 @@ export interface Environment {
   host(): Promise<HostFacts>;
 }
 
-export type { Disk, DiskFacts, DiskFile } from "./disk.ts";
+export type { Disk, DiskFacts, DiskFile, OddNames } from "./disk.ts";
 export type { Datagram, Multicast, MulticastGroup } from "./multicast.ts";

@@ -1,6 +1,7 @@
 /** The host's disk, call by call: see disk.ts. */
-import type { Disk, DiskFacts, DiskFile } from "./disk.ts";
+import type { Disk, DiskFacts, DiskFile, OddNames } from "./disk.ts";
 import { fileError, marksOf } from "./real_errors.ts";
+import { RealOddNames } from "./real_odd_names.ts";
 
 export class RealDisk implements Disk {
   exactModes(): void {
@@ -32,6 +33,10 @@ export class RealDisk implements Disk {
       `list "${folder}"`,
       () => [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
     );
+  }
+
+  oddNames(): OddNames {
+    return new RealOddNames();
   }
 
   makeFolder(path: string, mode: number): void {

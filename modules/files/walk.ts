@@ -11,7 +11,7 @@ import {
   MinimeError,
   NotFoundError,
 } from "../../core/mod.ts";
-import type { Sha256 } from "../../core/mod.ts";
+import type { OddNames, Sha256 } from "../../core/mod.ts";
 import type { Ground } from "./ground.ts";
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, PIECE_BYTES } from "./limits.ts";
 import { joined, lastOf, parentOf } from "./names.ts";
@@ -58,12 +58,15 @@ class Walk {
   #entries: Entry[] = [];
   #files: SourceFile[] = [];
   #bytes = 0;
+  readonly #oddNames: OddNames;
 
   constructor(options: WalkOptions) {
     this.#options = options;
+    this.#oddNames = options.ground.disk.oddNames();
   }
 
   *run(): Generator<Batch, void, void> {
+    using _ = this.#oddNames;
     for (const root of this.#options.roots) {
       try {
         yield* this.#root(root);
@@ -100,14 +103,20 @@ class Walk {
     this.#add(["in", path]);
     try {
       ground.enter(real);
-      for (const name of disk.list(ground.here)) {
+      const names = disk.list(ground.here);
+      const odd = this.#oddNames.in(ground.here);
+      for (const name of odd) problems.addError(noText(joined(real, escaped(name))));
+      const distorted = new Set(odd.map((name) => new TextDecoder().decode(name)));
+      for (const name of names) {
         // Whoever takes our batch may have gone elsewhere.
         ground.enter(real);
         const facts = disk.facts(ground.at(name));
         if (facts?.kind === "folder") folders.push(name);
         else if (facts?.kind === "file") this.#file(name, name);
         else if (facts?.kind === "link") this.#link(name);
-        else problems.addError(noFile(joined(real, name)));
+        else if (facts === undefined) {
+          if (!distorted.has(name)) problems.addError(gone(joined(real, name)));
+        } else problems.addError(noFile(joined(real, name)));
         if (this.#isFull) {
           yield this.#take();
           this.#add(["in", path]);
@@ -215,4 +224,18 @@ function noFile(path: string): FileError {
     "wrong-kind",
     `"${path}" is left out: it is neither a file nor a folder nor a link`,
   );
+}
+
+function gone(path: string): NotFoundError {
+  return new NotFoundError(`"${path}" has gone while its folder was read`);
+}
+
+function noText(path: string): FileError {
+  return new FileError("other", `"${path}" is left out: its name is not UTF-8`);
+}
+
+/** As `ls -b` shows a name in the plainest locale, but in hex, and as a shell takes it in $'...'. */
+function escaped(name: Uint8Array): string {
+  const shown = (byte: number) => byte === 0x5c ? "\\\\" : String.fromCharCode(byte);
+  return Array.from(name, (byte) => byte > 0x7f ? `\\x${byte.toString(16)}` : shown(byte)).join("");
 }
