@@ -3,14 +3,15 @@
 import { CallError, ConnectionError, MinimeError, UsageError } from "../../core/mod.ts";
 import * as v from "valibot";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
-import { EXIT } from "../shared/exit_code.ts";
 import { callTargets, type GroupCallOptions } from "../shared/group_client.ts";
-import { failureLines, reportFailures } from "../shared/group_report.ts";
+import { reportFailures } from "../shared/group_report.ts";
 import type { GroupResult, StreamedItem } from "../shared/group_result.ts";
 import { GROUP_MS_MAX, GROUP_NODE_BYTES_MAX, SILENT_MS_MAX } from "../shared/limits.ts";
 import { lossOf } from "../shared/lost_daemon.ts";
+import { compareNames } from "../shared/names.ts";
 import { presentTargetsOf, type Targets } from "../shared/missing_nodes.ts";
 import { readSelection } from "../shared/node_selection.ts";
+import { foldNodeset } from "../shared/nodeset.ts";
 import { DaemonWatch } from "../shared/daemon_watch.ts";
 import type { jobOptions, jobsOptions, killOptions, logsOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
@@ -54,7 +55,7 @@ export async function runJobs(
       { header: "COMMAND" },
     ], jobRows(views, env.clock.now()));
   }
-  return reportFailures(result, { out, now: env.clock.now() });
+  return tellFailures(context, result);
 }
 
 /** `minime logs`: the output that is kept, and with -f what comes. */
@@ -63,15 +64,13 @@ export async function runLogs(
   options: OptionsOf<typeof logsOptions>,
   args: readonly string[],
 ): Promise<number> {
-  const { out, env } = context;
-  const { result, found } = await withJob(
-    context,
-    options,
-    args,
-    (client, nodes, job) => followLogs(context, { client, nodes, job, options }),
-  );
-  warnOfCuts(context, found);
-  return reportFailures(result, { out, now: env.clock.now() });
+  return await withJob(context, options, args, {
+    run: (client, nodes, job) => followLogs(context, { client, nodes, job, options }),
+    report(result, found) {
+      warnOfCuts(context, found);
+      return tellFailures(context, result);
+    },
+  });
 }
 
 /** `minime wait`: the exit code of the programs, when all have ended. */
@@ -80,14 +79,11 @@ export async function runWait(
   options: OptionsOf<typeof jobOptions>,
   args: readonly string[],
 ): Promise<number> {
-  const { result, found } = await withJob(
-    context,
-    options,
-    args,
-    (client, nodes, job) =>
+  return await withJob(context, options, args, {
+    run: (client, nodes, job) =>
       askForLong(context, client, nodes, { verb: "exec.wait", args: { job } }, options),
-  );
-  return reportEnds(context, result, found);
+    report: (result, found) => reportEnds(context, result, found),
+  });
 }
 
 /** `minime attach`: follows the output; signals go to the job; ends with its exit code. */
@@ -97,18 +93,22 @@ export async function runAttach(
   args: readonly string[],
 ): Promise<number> {
   const { out } = context;
-  const { result, found } = await withJob(context, options, args, async (client, nodes, job) => {
-    using _ = context.takeSignals((name, count) => {
-      const sent = count > 1 ? "SIGKILL" : name;
-      out.note(count > 1 ? "Killing the job" : `${name} goes to the job; again to kill it`);
-      const asked = { verb: "exec.kill", args: { job, signal: sent }, deadlineMs: JOB_MS_MAX };
-      ask(client, nodes, asked, options).catch((error) => out.warn(signalFailure(sent, error)));
-    });
-    const how = { ...options, follow: true, bare: false };
-    return await followLogs(context, { client, nodes, job, options: how });
+  return await withJob(context, options, args, {
+    async run(client, nodes, job) {
+      using _ = context.takeSignals((name, count) => {
+        const sent = count > 1 ? "SIGKILL" : name;
+        out.note(count > 1 ? "Killing the job" : `${name} goes to the job; again to kill it`);
+        const asked = { verb: "exec.kill", args: { job, signal: sent }, deadlineMs: JOB_MS_MAX };
+        ask(client, nodes, asked, options).catch((error) => out.warn(signalFailure(sent, error)));
+      });
+      const how = { ...options, follow: true, bare: false };
+      return await followLogs(context, { client, nodes, job, options: how });
+    },
+    report(result, found) {
+      warnOfCuts(context, found);
+      return reportEnds(context, result, found);
+    },
   });
-  warnOfCuts(context, found);
-  return reportEnds(context, result, found);
 }
 
 /** `minime kill`: a signal to the job on all of its nodes. */
@@ -125,24 +125,36 @@ export async function runKill(
     throw new UsageError(`"${given}" is no signal that can be sent`, { hint });
   }
   const names = first.startsWith("-") ? rest : args;
-  const { result, found } = await withJob(context, options, names, (client, nodes, job) => {
-    const asked = { verb: "exec.kill", args: { job, signal }, deadlineMs: JOB_MS_MAX };
-    return ask(client, nodes, asked, options);
+  return await withJob(context, options, names, {
+    run(client, nodes, job) {
+      const asked = { verb: "exec.kill", args: { job, signal }, deadlineMs: JOB_MS_MAX };
+      return ask(client, nodes, asked, options);
+    },
+    report(result, found) {
+      const isOver = [...found.values()].every(({ end }) => end !== undefined);
+      if (isOver && found.size > 0) context.out.note("It has ended before");
+      return tellFailures(context, result);
+    },
   });
-  const { out, env } = context;
-  if ([...found.values()].every(({ end }) => end !== undefined)) out.note("It has ended before");
-  return reportFailures(result, { out, now: env.clock.now() });
 }
 
 type Found = ReadonlyMap<string, v.InferOutput<typeof JobEndSchema>>;
 
-/** Asks the nodes about the one job that the arguments name. */
+/**
+ * Asks the nodes about the one job that the arguments name, and resolves with the exit code that
+ * `report` gives: of those that have it, or of none when none has answered.
+ *
+ * @throws MinimeError when those that answered do not have it
+ */
 async function withJob(
   context: CommandContext,
   options: OptionsOf<typeof jobOptions>,
   args: readonly string[],
-  run: (client: MeshClient, nodes: Targets, job: string) => Promise<GroupResult>,
-): Promise<{ readonly result: GroupResult; readonly found: Found }> {
+  { run, report }: {
+    readonly run: (client: MeshClient, nodes: Targets, job: string) => Promise<GroupResult>;
+    readonly report: (result: GroupResult, found: Found) => number;
+  },
+): Promise<number> {
   const [job, ...more] = args;
   if (job === undefined || more.length > 0) throw new UsageError("Name one job");
   await using client = await context.connect();
@@ -154,12 +166,18 @@ async function withJob(
     if (!parsed.success) throw new CallError("failed", `Answer of "${name}" is malformed`);
     if (parsed.output.found) found.set(name, parsed.output);
   }
-  if (found.size > 0) return { result, found };
-  const { out, env } = context;
-  for (const line of failureLines(result.failures.values(), { now: env.clock.now() })) {
-    out.writeError(`${line}\n`);
-  }
-  throw new MinimeError(`There is no job "${job}" of yours on these nodes`);
+  if (found.size > 0 || result.values.size === 0) return report(result, found);
+  tellFailures(context, result);
+  const where = result.failures.size === 0
+    ? "these nodes"
+    : foldNodeset([...result.values.keys()].sort(compareNames));
+  throw new MinimeError(`There is no job "${job}" of yours on ${where}`);
+}
+
+/** Who did not answer, as other commands that run programs tell it; the exit code that comes of it. */
+function tellFailures({ out, env }: CommandContext, result: GroupResult): number {
+  const writeError = (line: string) => out.writeError(`minime: ${line}`);
+  return reportFailures(result, { out: { writeError }, now: env.clock.now() });
 }
 
 async function followLogs(
@@ -251,15 +269,16 @@ async function nodesOf(
   return await presentTargetsOf(context, client, await readSelection(context, options));
 }
 
-function reportEnds(context: CommandContext, result: GroupResult, found: Found): number {
-  const { out, env } = context;
-  const outcome = new Outcome();
+function reportEnds(
+  { out, env }: CommandContext,
+  { failures }: GroupResult,
+  found: Found,
+): number {
+  const outcome = new Outcome([...failures.values()]);
   for (const [name, { end }] of found) {
     if (end === undefined) outcome.fail(name, "It still runs");
     else outcome.ends.set(name, end);
   }
   for (const line of outcome.lines({ now: env.clock.now() })) out.writeError(`minime: ${line}\n`);
-  const unclear = [...result.failures.values()];
-  for (const line of failureLines(unclear, { now: env.clock.now() })) out.writeError(`${line}\n`);
-  return unclear.length > 0 ? Math.max(outcome.exitCode, EXIT.notRun) : outcome.exitCode;
+  return outcome.exitCode;
 }

@@ -1,12 +1,12 @@
-/** Commands that follow a job through a daemon which freezes. */
+/** Commands about a job whose daemon freezes, and about one that some nodes do not tell of. */
 
 import assert from "node:assert/strict";
 import { createRealEnvironment } from "../../../core/environment/real.ts";
-import { CallError } from "../../../core/mod.ts";
+import { CallError, MinimeError } from "../../../core/mod.ts";
 import { createContext } from "../../../modules/cli/context.ts";
 import { exitCodeFor } from "../../../modules/cli/failure.ts";
 import { StreamOutput } from "../../../modules/cli/output.ts";
-import { runAttach, runLogs, runWait } from "../../../modules/exec/job_commands.ts";
+import { runAttach, runKill, runLogs, runWait } from "../../../modules/exec/job_commands.ts";
 import { STDOUT } from "../../../modules/exec/program.ts";
 import type { CommandContext, MeshClient } from "../../../modules/shared/command.ts";
 import { SILENT_MS_MAX } from "../../../modules/shared/limits.ts";
@@ -66,10 +66,36 @@ function freezing(clock: ManualClock): MeshClient {
   } as unknown as MeshClient;
 }
 
-/** What it ends with, and what it has printed. */
-async function followed(
-  run: (context: CommandContext) => Promise<number>,
-): Promise<{ readonly code: number; readonly stdout: string }> {
+/** Of two nodes, those that know of no such job, and those that refuse to say. */
+function telling(none: string, refused: string): MeshClient {
+  const nodes = ["1", "2"].map((one) => nodeView({ name: `n${one}`, keyId: one.repeat(64) }));
+  const reply = (verb: string) => {
+    if (verb === "mesh.nodes") return { self: nodes[0]!.keyId, nodes };
+    const refusals = refused === "" ? [] : [{ nodes: refused, reason: "No rule" }];
+    return {
+      account: { ...NOTHING, answered: none, refused: refusals },
+      values: none === "" ? [] : [[none, { found: false }]],
+      id: "00".repeat(16),
+      targets: "n[1-2]",
+      counts: { asked: 2, answered: 0, failed: 0, refused: 0, unreachable: 0, timedOut: 0 },
+    };
+  };
+  const stream = (verb: string) => ({
+    reply: Promise.resolve(reply(verb)),
+    cancel: () => {},
+    async *[Symbol.asyncIterator]() {},
+  });
+  return { ...freezing(new ManualClock()), request: () => Promise.resolve({}), stream } as never;
+}
+
+interface Scene {
+  readonly clock: ManualClock;
+  readonly terminal: MemoryTerminal;
+  readonly out: StreamOutput;
+  readonly context: CommandContext;
+}
+
+function makeScene(client: (clock: ManualClock) => MeshClient): Scene {
   const clock = new ManualClock();
   const terminal = new MemoryTerminal();
   const out = new StreamOutput(terminal, { plain: true, onBroken: () => {} });
@@ -81,9 +107,17 @@ async function followed(
     takeHangUp: () => ({ [Symbol.dispose]: () => {} }),
     takeSignals: () => ({ [Symbol.dispose]: () => {} }),
     meshName: "test",
-    connect: () => Promise.resolve(freezing(clock)),
+    connect: () => Promise.resolve(client(clock)),
   });
   context.home = () => Promise.resolve({ nodes: () => Promise.resolve([]) } as never);
+  return { clock, terminal, out, context };
+}
+
+/** What it ends with, and what it has printed. */
+async function followed(
+  run: (context: CommandContext) => Promise<number>,
+): Promise<{ readonly code: number; readonly stdout: string }> {
+  const { clock, terminal, out, context } = makeScene(freezing);
   const code = run(context).catch((error: unknown) => {
     assert.match(String(error), /Node "n1" was asked and does not answer: Given up: the daemon of/);
     return exitCodeFor(error);
@@ -106,4 +140,29 @@ Deno.test("job commands: a daemon that freezes is told by the exit code, after a
   const shown = { code: 4, stdout: "n2: half a line\n" };
   assert.deepEqual(await followed((context) => runAttach(context, asked, ["build"])), shown);
   assert.deepEqual(await followed((context) => runLogs(context, OPTIONS, ["build"])), shown);
+});
+
+// Of nodes that refuse they said that there is no such job there.
+Deno.test("job commands: only nodes that have answered are said to have no such job", async () => {
+  const asked = { ...OPTIONS, nodes: ["n[1-2]"], signal: "TERM" };
+  for (const run of [runAttach, runKill, runLogs, runWait]) {
+    const ended = async (none: string, refused: string) => {
+      const { terminal, out, context } = makeScene(() => telling(none, refused));
+      const code = await run(context, asked, ["build"]).catch((error: unknown) => {
+        assert.ok(error instanceof MinimeError);
+        return [exitCodeFor(error), error.message];
+      });
+      await out.finish();
+      return [code, terminal.stderr];
+    };
+    assert.deepEqual(await ended("", "n[1-2]"), [5, "minime: n[1-2]: refused: No rule\n"]);
+    assert.deepEqual(await ended("n1", "n2"), [
+      [1, 'There is no job "build" of yours on n1'],
+      "minime: n2: refused: No rule\n",
+    ]);
+    assert.deepEqual(await ended("n[1-2]", ""), [
+      [1, 'There is no job "build" of yours on these nodes'],
+      "",
+    ]);
+  }
 });
