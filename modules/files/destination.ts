@@ -8,6 +8,8 @@ export interface Destination {
   readonly base: string;
   /** What the one thing that is copied is called there. @default its own name */
   readonly rename?: string;
+  /** Perhaps it is what a copy of that one thing has begun under a new name: see findBegun. */
+  readonly mayBeBegun?: boolean;
 }
 
 /** `path` is absolute. Throws NotFoundError or FileError with what is wrong with it. */
@@ -17,7 +19,9 @@ export function findDestination(
   options: { readonly single: boolean },
 ): Destination {
   const there = disk.followed(path);
-  if (there?.kind === "folder") return { base: disk.realPath(path) };
+  if (there?.kind === "folder") {
+    return { base: disk.realPath(path), mayBeBegun: options.single && !path.endsWith("/") };
+  }
   if (there !== undefined && there.kind !== "file") {
     throw new FileError("wrong-kind", `"${path}" is neither a file nor a folder`);
   }

@@ -57,9 +57,10 @@ export class Folders {
     this.#path = path;
   }
 
-  make(path: string, facts: FolderFacts): void {
+  /** False when it was there, or could not be made. */
+  make(path: string, facts: FolderFacts): boolean {
     this.#path = path;
-    if (this.#isBlocked(path)) return;
+    if (this.#isBlocked(path)) return false;
     const { disk } = this.#ground;
     const name = lastOf(path);
     try {
@@ -73,9 +74,11 @@ export class Folders {
         throw new FileError("wrong-kind", `"${this.#ground.shown(name)}" is no folder`);
       }
       this.#open.push({ path, ...facts, isOld: there !== undefined });
+      return there === undefined;
     } catch (error) {
       this.#problems.addError(this.#ground.explain(error, name));
       this.#blocked = path;
+      return false;
     }
   }
 

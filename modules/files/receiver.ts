@@ -6,14 +6,17 @@
 
 import { CallError, equalBytes, FileError, ProtocolError } from "../../core/mod.ts";
 import type { Sha256 } from "../../core/mod.ts";
+import { BegunFolder, findBegun } from "./begun_folder.ts";
 import { type Destination, renamed } from "./destination.ts";
 import { Folders } from "./folders.ts";
 import type { Ground } from "./ground.ts";
 import { BATCH_ENTRIES_MAX } from "./limits.ts";
+import { joined } from "./names.ts";
 import { findPart, partName, removePart } from "./part_file.ts";
 import { Problems } from "./problems.ts";
 import {
   type FileRecord,
+  type FolderRecord,
   type NeedRecord,
   type Part,
   readPiece,
@@ -70,21 +73,27 @@ export async function* receiveFiles(
 class Receiver {
   readonly #options: ReceiveOptions;
   readonly #problems = new Problems();
-  readonly #folders: Folders;
   readonly #writer: Writer;
+  #destination: Destination;
+  #folders: Folders;
+  /** What is copied under a new name. */
+  #begun: BegunFolder | undefined;
   /** By their index in the batch; undefined: the same already, or it could not be. */
   #files: (WantedFile | undefined)[] = [];
   /** Indices of those whose content has begun. */
-  readonly #begun = new Set<number>();
+  readonly #came = new Set<number>();
   #parts: Part[] = [];
   #batch = 0;
   /** The list is complete, and its content comes. */
   #asked = false;
   #same = 0;
+  /** Something was listed. */
+  #isListed = false;
   isOver = false;
 
   constructor(options: ReceiveOptions) {
     this.#options = options;
+    this.#destination = options.destination;
     this.#folders = new Folders(options.ground, options.destination.base, this.#problems);
     this.#writer = new Writer({ ...options, problems: this.#problems });
   }
@@ -109,6 +118,7 @@ class Receiver {
         return this.#ask(record[1]);
       case "end":
         await this.#settle();
+        this.#unmark();
         this.#folders.finishAll();
         this.isOver = true;
         return undefined;
@@ -124,16 +134,13 @@ class Receiver {
   }
 
   #list(record: Exclude<SentRecord, Uint8Array>): void {
-    const { destination } = this.#options;
+    const isFirst = !this.#isListed;
+    this.#isListed = true;
     switch (record[0]) {
       case "in":
-        return this.#folders.enter(renamed(record[1], destination));
+        return this.#folders.enter(renamed(record[1], this.#destination));
       case "d":
-        return this.#folders.make(renamed(record[1], destination), {
-          mode: record[2],
-          modified: record[3],
-          isSticky: record[4],
-        });
+        return this.#folder(record, isFirst);
       case "f":
         return this.#file(record);
       case "l":
@@ -141,10 +148,39 @@ class Receiver {
     }
   }
 
+  #folder([, sent, mode, modified, isSticky]: FolderRecord, isFirst: boolean): void {
+    const { ground, destination } = this.#options;
+    if (isFirst) this.#destination = findBegun(this.#options, destination, sent);
+    const goesOn = isFirst && this.#destination !== destination;
+    const { base, rename } = this.#destination;
+    if (goesOn) this.#folders = new Folders(ground, base, this.#problems);
+    const path = renamed(sent, this.#destination);
+    const isNew = this.#folders.make(path, { mode, modified, isSticky });
+    if (path !== rename || !(isNew || goesOn)) return;
+    const begun = new BegunFolder(this.#options, { path: joined(base, path), name: sent });
+    this.#begun = begun;
+    this.#tryMark(begun, () => begun.mark());
+  }
+
+  #unmark(): void {
+    const begun = this.#begun;
+    // What is not complete is to be run again.
+    if (begun !== undefined && this.#problems.count === 0) {
+      this.#tryMark(begun, () => begun.unmark());
+    }
+  }
+
+  #tryMark(begun: BegunFolder, change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      this.#problems.addError(begun.explain(error));
+    }
+  }
+
   /** Of something right in the base the name may be a new one. */
   #nameOf(name: string): string {
-    const { destination } = this.#options;
-    return this.#folders.isBase ? renamed(name, destination) : name;
+    return this.#folders.isBase ? renamed(name, this.#destination) : name;
   }
 
   #file(record: FileRecord): void {
@@ -238,7 +274,7 @@ class Receiver {
     const file = this.#files[index];
     // Others need it.
     if (file === undefined) return this.#writer.abandon();
-    this.#begun.add(index);
+    this.#came.add(index);
     await this.#writer.begin(file, from);
   }
 
@@ -246,10 +282,10 @@ class Receiver {
   async #settle(): Promise<void> {
     await this.#writer.settle();
     for (const [index, file] of this.#files.entries()) {
-      if (file === undefined || this.#begun.has(index)) continue;
+      if (file === undefined || this.#came.has(index)) continue;
       this.#problems.add(`"${file.folder}/${file.name}" did not come`);
     }
-    this.#begun.clear();
+    this.#came.clear();
     this.#folders.finish();
     this.#files = [];
     this.#parts = [];

@@ -200,6 +200,7 @@ Deno.test("copy: what is dropped on the way is missed", async () => {
   using folder = temporaryFolder();
   const [from, to] = [`${folder.path}/from`, `${folder.path}/to`];
   Deno.mkdirSync(from);
+  Deno.mkdirSync(to);
   for (const name of ["a", "b", "c"]) Deno.writeTextFileSync(`${from}/${name}`, name);
   let goes = 0;
   // Of the second file everything, and the last byte of the third.
@@ -208,7 +209,7 @@ Deno.test("copy: what is dropped on the way is missed", async () => {
       if (!(record instanceof Uint8Array) && record[0] === "go") goes++;
       return goes === 2 ? [] : goes === 3 && record instanceof Uint8Array ? [] : [record];
     });
-  const { files, shown } = await copy({ sources: [from], to, way });
+  const { files, shown } = await copy({ sources: [`${from}/.`], to, way });
   assert.equal(files, 1);
   assert.deepEqual(shown, [
     `"${to}/c" came damaged: its hash is not the sender's`,
