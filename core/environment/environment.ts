@@ -193,7 +193,10 @@ export interface Processes {
    */
   signal(pid: number, signal: string): boolean;
   /** Calls `run` on each arrival. */
-  onSignal(signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGWINCH", run: () => void): Disposable;
+  onSignal(
+    signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGWINCH",
+    run: () => void,
+  ): Disposable;
   /**
    * Tells the service manager that started us, in the words of sd_notify(3): "READY=1". False where
    * there is none.

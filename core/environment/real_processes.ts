@@ -66,7 +66,7 @@ export class RealProcesses implements Processes {
   }
 
   onSignal(
-    signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGWINCH",
+    signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGWINCH",
     run: () => void,
   ): Disposable {
     // Not the caller's function itself: registered twice it must also run twice.

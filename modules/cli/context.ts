@@ -68,7 +68,7 @@ export function createContext(parts: ContextParts): CommandContext {
     isTerminal: terminal.stdoutIsTerminal,
     stderrIsTerminal: terminal.stderrIsTerminal,
     takeHangUp: (run) => parts.takeHangUp(run),
-    takeSignals: (run) => parts.takeSignals(run),
+    takeSignals: (run, which) => parts.takeSignals(run, which),
     get stderrIsJournal() {
       return terminal.stderrIsJournal;
     },

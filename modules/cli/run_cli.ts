@@ -69,7 +69,7 @@ async function runWords(
           terminal: parts.terminal,
           signal: stop.signal,
           takeHangUp: (run) => stop.takeHangUp(run),
-          takeSignals: (run) => stop.takeSignals(run),
+          takeSignals: (run, which) => stop.takeSignals(run, which),
           meshName: options.mesh ?? (parts.env.processes.variable("MINIME_MESH") || undefined),
           connect: parts.connect,
         });

@@ -23,7 +23,8 @@ export class Stop implements Disposable {
   readonly #controller = new AbortController();
   readonly #resources = new DisposableStack();
   #onHangUp: (() => void) | undefined;
-  #onSignal: ((signal: StopSignal) => boolean) | undefined;
+  /** Whether it was taken; undefined: it is none of those that are. */
+  #onSignal: ((signal: StopSignal) => boolean | undefined) | undefined;
   /** What the program exits with if it stops because of this; undefined until then. */
   exitCode: number | undefined;
 
@@ -35,8 +36,9 @@ export class Stop implements Disposable {
     for (const [name, code, reason] of SIGNALS) {
       this.#resources.use(env.processes.onSignal(name, () => {
         if (name === "SIGHUP" && this.#onHangUp !== undefined) return this.#onHangUp();
-        if (this.#onSignal?.(name)) return;
-        if (this.exitCode !== undefined || this.#onSignal !== undefined) return options.exit(code);
+        const isTaken = this.#onSignal?.(name);
+        if (isTaken) return;
+        if (this.exitCode !== undefined || isTaken === false) return options.exit(code);
         this.ask(code, reason);
         const timer = env.clock.after(QUIET_STOP_MS_MAX, () => {
           options.announce(`${reason}, stopping; once more to stop at once`);
@@ -56,10 +58,14 @@ export class Stop implements Disposable {
     return { [Symbol.dispose]: () => this.#onHangUp = undefined };
   }
 
-  /** Two signals stop nothing until disposed, and call this instead. */
-  takeSignals(run: (signal: StopSignal, count: number) => void): Disposable {
+  /** Two signals stop nothing until disposed, and call this instead; of `only` these, if it is given. */
+  takeSignals(
+    run: (signal: StopSignal, count: number) => void,
+    { only }: { readonly only?: readonly StopSignal[] } = {},
+  ): Disposable {
     let count = 0;
     this.#onSignal = (signal) => {
+      if (only !== undefined && !only.includes(signal)) return undefined;
       if (++count > SIGNALS_TAKEN_MAX) return false;
       run(signal, count);
       return true;

@@ -177,7 +177,9 @@ export const wait = command({
 export const attach = command({
   name: "attach",
   brief: "Follow a background job as if it ran in the foreground",
-  description: `${EVERYWHERE}^C goes to the job, ^C again kills it. Exit code: that of exec.`,
+  description:
+    `${EVERYWHERE}^C goes to the job, ^C again kills it. ^\\ leaves it running, with exit ` +
+    "code 131; so do SIGTERM and a terminal that is closed. Exit code: that of exec.",
   examples: [["minime attach build", "output so far, and what comes"]],
   options: jobOptions,
   args: JOB_ARGUMENT,

@@ -3,6 +3,7 @@
 import { CallError, ConnectionError, MinimeError, UsageError } from "../../core/mod.ts";
 import * as v from "valibot";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
+import { EXIT } from "../shared/exit_code.ts";
 import { callTargets, type GroupCallOptions } from "../shared/group_client.ts";
 import { reportFailures } from "../shared/group_report.ts";
 import type { GroupResult, StreamedItem } from "../shared/group_result.ts";
@@ -86,29 +87,54 @@ export async function runWait(
   });
 }
 
-/** `minime attach`: follows the output; signals go to the job; ends with its exit code. */
+/**
+ * `minime attach`: follows the output; ^C goes to the job; ends with its exit code. A job outlives its
+ * client: a terminal that closes, SIGTERM and ^\ end the client alone.
+ */
 export async function runAttach(
   context: CommandContext,
   options: OptionsOf<typeof jobOptions>,
   args: readonly string[],
 ): Promise<number> {
-  const { out } = context;
-  return await withJob(context, options, args, {
-    async run(client, nodes, job) {
-      using _ = context.takeSignals((name, count) => {
-        const sent = count > 1 ? "SIGKILL" : name;
-        out.note(count > 1 ? "Killing the job" : `${name} goes to the job; again to kill it`);
-        const asked = { verb: "exec.kill", args: { job, signal: sent }, deadlineMs: JOB_MS_MAX };
-        ask(client, nodes, asked, options).catch((error) => out.warn(signalFailure(sent, error)));
-      });
-      const how = { ...options, follow: true, bare: false };
-      return await followLogs(context, { client, nodes, job, options: how });
-    },
-    report(result, found) {
-      warnOfCuts(context, found);
-      return reportEnds(context, result, found);
-    },
-  });
+  const { out, env } = context;
+  const leaving = new AbortController();
+  let isLeft = false;
+  const stop = () => leaving.abort(context.signal.reason);
+  context.signal.addEventListener("abort", stop);
+  try {
+    context.signal.throwIfAborted();
+    return await withJob(context, options, args, {
+      async run(client, nodes, job) {
+        using _quit = env.processes.onSignal("SIGQUIT", () => {
+          isLeft = true;
+          leaving.abort(new CallError("cancelled", "Left"));
+        });
+        using _interrupts = context.takeSignals((name, count) => {
+          const sent = count > 1 ? "SIGKILL" : name;
+          out.note(
+            count > 1
+              ? "Killing the job"
+              : "SIGINT goes to the job; again to kill it, ^\\ to leave",
+          );
+          const asked = { verb: "exec.kill", args: { job, signal: sent }, deadlineMs: JOB_MS_MAX };
+          ask(client, nodes, asked, options).catch((error) => out.warn(signalFailure(sent, error)));
+        }, { only: ["SIGINT"] });
+        const how = { ...options, follow: true, bare: false };
+        const about = { out, env, signal: leaving.signal };
+        return await followLogs(about, { client, nodes, job, options: how });
+      },
+      report(result, found) {
+        warnOfCuts(context, found);
+        return reportEnds(context, result, found);
+      },
+    });
+  } catch (error) {
+    if (!isLeft || context.signal.aborted) throw error;
+    out.note("Left the job; it goes on");
+    return EXIT.left;
+  } finally {
+    context.signal.removeEventListener("abort", stop);
+  }
 }
 
 /** `minime kill`: a signal to the job on all of its nodes. */
@@ -181,7 +207,7 @@ function tellFailures({ out, env }: CommandContext, result: GroupResult): number
 }
 
 async function followLogs(
-  context: CommandContext,
+  context: Pick<CommandContext, "env" | "out" | "signal">,
   parts: {
     readonly client: MeshClient;
     readonly nodes: Targets;
@@ -237,7 +263,7 @@ async function ask(
  * @throws ConnectionError when that is lost: its exit code is not that of a job which ended with 1
  */
 async function askForLong(
-  { env, out, signal }: CommandContext,
+  { env, out, signal }: Pick<CommandContext, "env" | "out" | "signal">,
   client: MeshClient,
   nodes: Targets,
   asked: Omit<Asked, "deadlineMs" | "signal">,

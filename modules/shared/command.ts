@@ -37,9 +37,13 @@ export interface CommandContext {
   takeHangUp(run: () => void): Disposable;
   /**
    * Until disposed ^C, SIGTERM and SIGHUP run this and stop nothing: for a command that has something
-   * to do with them. `count` is how many there were; the third ends the program as always.
+   * to do with them, or with `only` some, while the others stop it. `count` is how many there were; the
+   * third ends the program as always.
    */
-  takeSignals(run: (signal: StopSignal, count: number) => void): Disposable;
+  takeSignals(
+    run: (signal: StopSignal, count: number) => void,
+    which?: { readonly only?: readonly StopSignal[] },
+  ): Disposable;
   /** What --mesh or MINIME_MESH named. */
   readonly meshName: string | undefined;
   readonly homes: MeshHomes;

@@ -17,6 +17,7 @@ export const EXIT = {
   notFound: 127,
   hungUp: 129,
   interrupted: 130,
+  left: 131,
   brokenPipe: 141,
   terminated: 143,
 } as const;
@@ -33,6 +34,7 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [code: string, meaning: stri
   ["124", "What was waited for did not come in time"],
   ["129", "Hung up: the terminal was closed"],
   ["130", "Interrupted by ^C"],
+  ["131", "Left by ^\\: the job goes on"],
   ["141", "The reader of the output went away"],
   ["143", "Terminated by SIGTERM"],
   ["exec 0-123", "Of the programs that were run, the largest exit code"],

@@ -73,6 +73,18 @@ Deno.test("stop: who takes SIGHUP is not stopped by it, until they give it back"
   assert.deepEqual([taken, stop.signal.aborted, stop.exitCode], [2, true, 129]);
 });
 
+Deno.test("stop: who takes some signals is stopped by the others", () => {
+  const { stop, listeners, exits } = makeWorld();
+  const taken: string[] = [];
+  using _ = stop.takeSignals((signal) => taken.push(signal), { only: ["SIGINT"] });
+  listeners.get("SIGINT")?.();
+  assert.equal(stop.signal.aborted, false);
+  listeners.get("SIGHUP")?.();
+  assert.deepEqual([taken, stop.signal.aborted, stop.exitCode], [["SIGINT"], true, 129]);
+  listeners.get("SIGTERM")?.();
+  assert.deepEqual(exits, [143]);
+});
+
 Deno.test("stop: who takes signals gets two of them, and the third ends the program", () => {
   const { stop, listeners, exits } = makeWorld();
   const taken: string[] = [];

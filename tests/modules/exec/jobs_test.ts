@@ -189,6 +189,25 @@ Deno.test("jobs: on three nodes, as a user handles them", async (t) => {
     assert.equal((await child.status).code, 6);
   });
 
+  // It died with its terminal, by the SIGHUP that was sent on to it.
+  await step(
+    "attach is left by a closed terminal, SIGTERM and ^\\, and the job goes on",
+    async () => {
+      const off = `${mesh.folder}/off`;
+      await start("lasting", `echo ready; until [ -e ${off} ]; do sleep 0.02; done`, "n1");
+      for (const [signal, code] of [["SIGHUP", 129], ["SIGTERM", 143], ["SIGQUIT", 131]] as const) {
+        const child = mesh.spawn("attach", "lasting");
+        const reader = child.stdout.getReader();
+        assert.equal(new TextDecoder().decode((await reader.read()).value), "n1: ready\n");
+        child.kill(signal);
+        await Promise.all([reader.cancel(), child.stderr.cancel()]);
+        assert.equal((await child.status).code, code);
+      }
+      await Deno.writeTextFile(off, "");
+      assert.equal((await mesh.run("wait", "lasting")).code, 0);
+    },
+  );
+
   await step("what cannot be started, and what is not there", async () => {
     const bad = await mesh.run("exec", "--bg", "-w", "n1", "no-such-program");
     assert.deepEqual([bad.code, bad.stdout], [127, ""]);
