@@ -126,6 +126,7 @@ function takeLetters(
       continue;
     }
     if (found[1].kind === "flag") {
+      if (word[i + 1] === "=") throw new UsageError(`Option "-${letter}" takes no value`);
       result.push(`-${letter}`);
       continue;
     }

@@ -2,6 +2,7 @@
 
 import type { RunEnd } from "./order.ts";
 import { type Chunk, STDERR, STDOUT } from "./program.ts";
+import { tailOf } from "./text_tail.ts";
 
 export class Collected {
   readonly #bytesMax: number;
@@ -22,11 +23,18 @@ export class Collected {
   }
 
   result(): Pick<RunEnd, "stdout" | "stderr" | "cutBytes"> {
-    return {
-      stdout: joined(this.#kept[STDOUT], this.#sizes[STDOUT]),
-      stderr: joined(this.#kept[STDERR], this.#sizes[STDERR]),
-      ...(this.#cut === 0 ? {} : { cutBytes: this.#cut }),
-    };
+    const stdout = this.#whole(STDOUT);
+    const stderr = this.#whole(STDERR);
+    return { stdout, stderr, ...(this.#cut === 0 ? {} : { cutBytes: this.#cut }) };
+  }
+
+  /** What was cut at the bound ends between characters, so that text stays text. */
+  #whole(stream: typeof STDOUT | typeof STDERR): Uint8Array {
+    const whole = joined(this.#kept[stream], this.#sizes[stream]);
+    if (whole.length < this.#bytesMax) return whole;
+    const tail = tailOf(whole);
+    this.#cut += tail;
+    return whole.subarray(0, whole.length - tail);
   }
 }
 

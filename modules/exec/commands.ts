@@ -2,7 +2,9 @@
 
 import { isName, UsageError } from "../../core/mod.ts";
 import { command, FOLD, JSON_OUTPUT, NODES } from "../shared/command.ts";
+import { GROUP_START_MS_MAX } from "../shared/limits.ts";
 import { flag, list, listOf, text, timeLimit, value, whole } from "../shared/option.ts";
+import { RUN_MS_MAX } from "./limits.ts";
 
 const FANOUT_MAX = 65_536;
 
@@ -20,16 +22,26 @@ export const execOptions = {
   ...FOLD,
   diff: flag("Show how output differs from what most nodes print"),
   bare: flag("Print output without the names of nodes", { letter: "N" }),
-  outdir: text("Write stdout to DIR/NODE", { placeholder: "DIR", completion: "files" }),
-  errdir: text("Write stderr to DIR/NODE", { placeholder: "DIR", completion: "files" }),
+  outdir: value("Write stdout to DIR/NODE", parseFolder, {
+    placeholder: "DIR",
+    completion: "files",
+  }),
+  errdir: value("Write stderr to DIR/NODE", parseFolder, {
+    placeholder: "DIR",
+    completion: "files",
+  }),
   ...JSON_OUTPUT,
   stream: flag("With --json: print events as they come, one a line"),
   noInput: flag("Programs read nothing; without it they read our stdin, unless it is a terminal", {
     letter: "n",
   }),
-  timeout: timeLimit("How long a program may run; then it is ended"),
-  connectTimeout: timeLimit("How long a node may take to begin; default 5s"),
-  killAfter: timeLimit("How long a program may take to end before it is killed; default 5s"),
+  timeout: timeLimit("How long a program may run; then it is ended", { mostMs: RUN_MS_MAX }),
+  connectTimeout: timeLimit("How long a node may take to begin; default 5s", {
+    mostMs: GROUP_START_MS_MAX,
+  }),
+  killAfter: timeLimit("How long a program may take to end before it is killed; default 5s", {
+    mostMs: RUN_MS_MAX,
+  }),
   env: listOf("Set a variable; repeatable", parseVariable, { placeholder: "NAME=VALUE" }),
   passEnv: list("Pass our variables whose names fit; * stands for any characters; repeatable", {
     placeholder: "PATTERN",
@@ -225,6 +237,11 @@ export const holder = command({
 function parseJob(given: string): string {
   if (isName(given)) return given;
   throw new UsageError(`"${given}" is no name for a job: lower case letters, digits and . _ -`);
+}
+
+function parseFolder(given: string): string {
+  if (given !== "") return given;
+  throw new UsageError("The name of the folder is empty");
 }
 
 function parseVariable(given: string): [name: string, value: string] {

@@ -1,5 +1,6 @@
 /** How the end of a program and its output look in JSON. */
 
+import type { NodeFailure } from "../shared/group_result.ts";
 import type { RunEnd } from "./order.ts";
 
 /** `{ stdout: text }`, or `{ stdoutBase64: … }` for what is no text. */
@@ -11,6 +12,11 @@ export function textJson(name: "stdout" | "stderr", bytes: Uint8Array): Record<s
     if (error instanceof TypeError) return { [`${name}Base64`]: bytes.toBase64() };
     throw error;
   }
+}
+
+/** Of a node of which no end is known. */
+export function failureJson({ name, set, ...failure }: NodeFailure): Record<string, unknown> {
+  return { node: name, failure: set, ...failure };
 }
 
 /** Output is there if it was collected. */

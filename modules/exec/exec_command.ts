@@ -1,19 +1,25 @@
 /** `minime exec`: a program on any number of nodes. */
 
 import { UsageError } from "../../core/mod.ts";
-import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import type { CommandContext, OptionsOf, StopSignal } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
+import type { NodeFailure } from "../shared/group_result.ts";
 import { groupTargetsOf } from "../shared/missing_nodes.ts";
 import { readSelection, takesInput } from "../shared/node_selection.ts";
 import { startJob } from "./background.ts";
 import type { execOptions } from "./commands.ts";
-import { endJson } from "./end_json.ts";
+import { endJson, failureJson } from "./end_json.ts";
 import { EventOutput } from "./event_output.ts";
 import { Execution, signalFailure } from "./execution.ts";
 import { FolderOutput } from "./folder_output.ts";
 import { printDifferences, printFolded } from "./fold_output.ts";
 import { KeptInput } from "./kept_input.ts";
-import { COLLECT_BYTES_DEFAULT, CONNECT_MS_DEFAULT, SESSIONS_MAX } from "./limits.ts";
+import {
+  COLLECT_BYTES_DEFAULT,
+  CONNECT_MS_DEFAULT,
+  SESSIONS_MAX,
+  VARIABLES_MAX,
+} from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
 import type { RunOrderInput } from "./order.ts";
 import { Outcome } from "./outcome.ts";
@@ -25,6 +31,13 @@ import { Stdin } from "./stdin.ts";
 import { plural } from "../shared/plural.ts";
 
 type Options = OptionsOf<typeof execOptions>;
+
+/** Exit codes of who is told to stop for good. */
+const INTERRUPTIONS = {
+  SIGINT: EXIT.interrupted,
+  SIGTERM: EXIT.terminated,
+  SIGHUP: EXIT.hungUp,
+} as const satisfies Record<StopSignal, number>;
 
 /** Exit code: the largest one of the programs; see docs/exec.md. */
 export async function runExec(
@@ -48,7 +61,7 @@ export async function runExec(
   );
   const targets = await groupTargetsOf(context, client, selection, { atOnce: unaskedOf(options) });
   const { names: nodes, missing, expected } = targets;
-  if (nodes.length === 0) return report(context, new Outcome(missing));
+  if (nodes.length === 0) return await tellMissing(context, options, missing);
   const as = options.user ?? "$user";
   if (options.terminal) {
     const [node = "", ...others] = nodes;
@@ -95,12 +108,30 @@ export async function runExec(
   const execution = options.private
     ? new PrivateExecution({ ...parts, context })
     : new Execution({ ...parts, client, env });
-  const { outcome, isInterrupted } = await attend(context, execution);
+  const { outcome, interruption } = await attend(context, execution);
   out.progress(undefined);
-  await sink?.finish();
+  if (sink !== undefined) {
+    for (const failure of outcome.failures.values()) sink.fail(failure);
+    await sink.finish();
+  }
   if (sink === undefined) print(context, options, outcome);
   const code = report(context, outcome);
-  return isInterrupted ? EXIT.interrupted : code;
+  return interruption ?? code;
+}
+
+/** Of all nodes it is known beforehand that they are not there. */
+async function tellMissing(
+  context: CommandContext,
+  options: Options,
+  missing: readonly NodeFailure[],
+): Promise<number> {
+  const outcome = new Outcome(missing);
+  if (options.json && !options.bg && !options.terminal) {
+    const sink = await sinkOf(context, options, []);
+    for (const failure of missing) sink?.fail(failure);
+    if (sink === undefined) print(context, options, outcome);
+  }
+  return report(context, outcome);
 }
 
 /** How many nodes are sent to at once without asking before who of them is missing. */
@@ -122,11 +153,13 @@ function report({ out, env }: CommandContext, outcome: Outcome): number {
 async function attend(
   context: CommandContext,
   execution: Execution | PrivateExecution,
-): Promise<{ readonly outcome: Outcome; readonly isInterrupted: boolean }> {
+): Promise<{ readonly outcome: Outcome; readonly interruption: number | undefined }> {
   const { out, signal } = context;
   let signals = 0;
+  let interruption: number = EXIT.interrupted;
   using _ = context.takeSignals((name, count) => {
     signals = count;
+    interruption = INTERRUPTIONS[name];
     const wasKilled = count > 1;
     const sent = wasKilled ? "SIGKILL" : name;
     out.note(
@@ -139,7 +172,8 @@ async function attend(
   try {
     signal.throwIfAborted();
     const outcome = await execution.finish();
-    return { outcome, isInterrupted: signals > (outcome.ends.size === 0 ? 0 : 1) };
+    const isInterrupted = signals > (outcome.ends.size === 0 ? 0 : 1);
+    return { outcome, interruption: isInterrupted ? interruption : undefined };
   } finally {
     signal.removeEventListener("abort", stop);
   }
@@ -180,7 +214,7 @@ function checkOptions(options: Options): void {
   }
   if (options.stream && !options.json) throw new UsageError("--stream needs --json");
   if (options.errdir !== undefined && collects(options)) {
-    throw new UsageError("--errdir needs output that is not collected");
+    throw new UsageError(`${first} and --errdir exclude each other`);
   }
 }
 
@@ -224,6 +258,10 @@ function variablesOf(
   const passed = own.filter(([name]) =>
     isName(name) && patterns.some((pattern) => pattern.test(name))
   );
+  const count = passed.length + given.length;
+  if (count > VARIABLES_MAX) {
+    throw new UsageError(`${count} variables are too many: ${VARIABLES_MAX} is the most`);
+  }
   return [...passed, ...given];
 }
 
@@ -246,8 +284,8 @@ function print({ out }: CommandContext, options: Options, outcome: Outcome): voi
   const nodes = outcome.nodes.map((name) => {
     const end = outcome.ends.get(name);
     if (end !== undefined) return { node: name, ...endJson(end) };
-    const { set, name: _, ...failure } = outcome.failures.get(name) ?? { set: "failed" };
-    return { node: name, failure: set, ...failure };
+    const unknown = { name, set: "failed", reason: "No end of it is known" } as const;
+    return failureJson(outcome.failures.get(name) ?? unknown);
   });
   out.json({ nodes, exitCode: outcome.exitCode });
 }

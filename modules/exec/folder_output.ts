@@ -57,6 +57,8 @@ export class FolderOutput implements OutputSink {
 
   end(): void {}
 
+  fail(): void {}
+
   async finish(): Promise<void> {
     await this.#other.finish();
   }

@@ -2,8 +2,8 @@
 
 /** Programs of all users that one daemon runs at once: each costs two pipes and their buffers. */
 export const PROGRAMS_MAX = 1_024;
-/** Words of one command line; the kernel takes less than 2 MiB of them. */
-export const ARGV_WORDS_MAX = 65_536;
+/** Words of one command line; the kernel takes less than 2 MiB of them, each with 8 bytes beside it. */
+export const ARGV_WORDS_MAX = 262_144;
 export const ARGV_CHARACTERS_MAX = 2 * 1024 * 1024;
 /** One word; the kernel takes 131,071 bytes (MAX_ARG_STRLEN with its NUL). */
 export const WORD_CHARACTERS_MAX = 131_071;

@@ -44,6 +44,8 @@ export class LineOutput implements OutputSink {
 
   end(): void {}
 
+  fail(): void {}
+
   finish(): void {
     for (const { node, stream, lines } of this.#splitters.values()) {
       const rest = lines.finish();

@@ -1,9 +1,10 @@
 /**
  * Cuts a stream of bytes into whole lines, each with its line feed. A line that is longer than the
- * bound comes in pieces, and what is left at the end comes without a line feed.
+ * bound comes in pieces, cut between characters, and what is left at the end comes without a line feed.
  */
 
 import { LINE_BYTES_MAX } from "./limits.ts";
+import { tailOf } from "./text_tail.ts";
 
 const LINE_FEED = 0x0a;
 
@@ -27,8 +28,18 @@ export class LineSplitter {
       this.#rest.push(rest.slice());
       this.#restBytes += rest.length;
     }
-    if (this.#restBytes >= LINE_BYTES_MAX) lines.push(this.#joined(new Uint8Array(0)));
+    if (this.#restBytes >= LINE_BYTES_MAX) lines.push(this.#piece());
     return lines;
+  }
+
+  /** What there is, but for a character that has only begun. */
+  #piece(): Uint8Array {
+    const whole = this.#joined(new Uint8Array(0));
+    const tail = tailOf(whole);
+    if (tail === 0) return whole;
+    this.#rest.push(whole.slice(-tail));
+    this.#restBytes = tail;
+    return whole.subarray(0, -tail);
   }
 
   /** What came after the last line feed; undefined when there is nothing. */

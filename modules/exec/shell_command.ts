@@ -2,6 +2,7 @@
 
 import { CallError, UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf } from "../shared/command.ts";
+import { EXIT } from "../shared/exit_code.ts";
 import type { shellOptions } from "./commands.ts";
 import { CONNECT_MS_DEFAULT } from "./limits.ts";
 import { STDOUT } from "./program.ts";
@@ -21,7 +22,8 @@ export async function runShell(
   options: OptionsOf<typeof shellOptions>,
   args: readonly string[],
 ): Promise<number> {
-  const [node = "", ...command] = args;
+  const [node = "", ...words] = args;
+  const command = words[0] === "--" ? words.slice(1) : words;
   return await runTerminal(context, {
     node,
     order: { argv: command.length === 0 ? LOGIN : command },
@@ -77,7 +79,10 @@ export async function runTerminal(
     },
   });
   if (end.error !== undefined) out.writeError(`minime: ${run.node}: ${end.error}\r\n`);
-  return end.code;
+  if (!end.timedOut) return end.code;
+  // What ran the program has left its last word without a line feed, and says nothing of how it ended.
+  out.writeError(`\r\nminime: ${run.node}: out of time\r\n`);
+  return EXIT.timedOut;
 }
 
 function windowOf({ rows, columns }: CommandContext): { rows: number; columns: number } {

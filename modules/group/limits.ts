@@ -48,8 +48,6 @@ export const START_DOUBT_MS = 2_000;
 export const FIRST_VIEW_MS_MAX = 2_000;
 /** A node of which the mesh has heard is in the picture after this long: two seconds if it is not reached. */
 export const PICTURE_MS_MAX = 3_000;
-/** A latest start farther away is a slip: what we remember of an operation must end. */
-export const START_MS_MAX = 3_600_000;
 
 /** Operations whose answers are remembered; a busy mesh has 50 a second for 35 s, and some. */
 export const RUNS_MAX = 8_192;

@@ -19,6 +19,7 @@ import {
   GROUP_NODE_BYTES_DEFAULT,
   GROUP_SLACK_MS,
   GROUP_START_MS_DEFAULT,
+  GROUP_START_MS_MAX,
   GROUP_TARGETS_MAX,
 } from "../shared/limits.ts";
 import {
@@ -36,7 +37,6 @@ import {
   NAMES_EXPANDED_MAX,
   PICTURE_MS_MAX,
   PROGRESS_MS,
-  START_MS_MAX,
   UNKNOWN_NAMES_SHOWN_MAX,
 } from "./limits.ts";
 import type { Item } from "./items.ts";
@@ -229,8 +229,10 @@ function workOf(
   const startBy = args.startBy === undefined
     ? now + GROUP_START_MS_DEFAULT
     : args.startBy - offsetMs;
-  if (startBy > now + START_MS_MAX) {
-    const text = `Latest start is ${startBy - now} ms from now, ${START_MS_MAX} ms is the most`;
+  if (startBy > now + GROUP_START_MS_MAX) {
+    const text = `Latest start is ${
+      startBy - now
+    } ms from now, ${GROUP_START_MS_MAX} ms is the most`;
     throw new CallError("invalid", text);
   }
   const { steps, signed, listed, reduce, stream, input } = args;

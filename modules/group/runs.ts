@@ -17,16 +17,9 @@ import type { Clock } from "../../core/mod.ts";
 import { canonicalKey } from "../shared/canonical.ts";
 import { formatDuration } from "../shared/duration.ts";
 import type { FailureSet } from "../shared/group_result.ts";
-import { GROUP_TARGETS_MAX } from "../shared/limits.ts";
+import { GROUP_START_MS_MAX, GROUP_TARGETS_MAX } from "../shared/limits.ts";
 import { listNodeset } from "../shared/nodeset.ts";
-import {
-  ENTRY_BYTES,
-  RUN_BYTES_MAX,
-  RUNS_MAX,
-  START_DOUBT_MS,
-  START_MS_MAX,
-  START_SKEW_MS,
-} from "./limits.ts";
+import { ENTRY_BYTES, RUN_BYTES_MAX, RUNS_MAX, START_DOUBT_MS, START_SKEW_MS } from "./limits.ts";
 import type { Sink } from "./broadcast.ts";
 import { KeptRun, type KeptRunParts } from "./kept_run.ts";
 import type { Detail } from "./partial.ts";
@@ -92,7 +85,7 @@ export class Runs {
       return settled({ set: "timedOut", detail: { reason, ran: "never" } });
     }
     // The origin checks it too, but a neighbour's word must not make us remember for ever.
-    if (work.startBy > now + START_MS_MAX + START_DOUBT_MS) {
+    if (work.startBy > now + GROUP_START_MS_MAX + START_DOUBT_MS) {
       return settled({ set: "failed", detail: { reason: "Latest start is too far away" } });
     }
     const bytes = order.length + ENTRY_BYTES;

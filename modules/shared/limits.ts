@@ -61,6 +61,8 @@ export const GROUP_STEPS_MAX = STEPS_MAX;
 /** How long the slowest target may take, unless the caller says otherwise; and at most. */
 export const GROUP_MS_DEFAULT = 30_000;
 export const GROUP_MS_MAX = 7 * 86_400_000;
+/** A latest start farther away is a slip: what is remembered of a group operation must end. */
+export const GROUP_START_MS_MAX = 3_600_000;
 /** How long from its issue an operation may be started: who waits longer has given up. */
 export const GROUP_START_MS_DEFAULT = 5_000;
 /**

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { type Caller, CallError, ConnectionError, REVISION, UsageError } from "../../core/mod.ts";
 import type { CommandContext, MeshClient } from "./command.ts";
 import type { NodeFailure } from "./group_result.ts";
+import { GROUP_TARGETS_MAX } from "./limits.ts";
 import type { KnownNode } from "./mesh_home.ts";
 import { readWholeView, selectNodes, selectPresent } from "./mesh_query.ts";
 import { type NodeView, type Unheard, UnheardSchema, unseenReason } from "./mesh_view.ts";
@@ -88,6 +89,9 @@ export async function groupTargetsOf(
   const isOld = client.via.revision < REVISION.starts;
   if (named === undefined || named.length > atOnce || isOld) {
     return { ...await targetsOf(context, client, selection), expected: [] };
+  }
+  if (named.length > GROUP_TARGETS_MAX) {
+    throw new UsageError(`${named.length} nodes are too many: ${GROUP_TARGETS_MAX} is the most`);
   }
   const known = await knownOf(context, named);
   return { names: named, missing: [], expected: known.map(({ name }) => name) };

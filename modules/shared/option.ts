@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "../../core/mod.ts";
-import { parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
 
 /** Where shell completion takes values from. "nodes" knows nodesets; "files" leaves it to the shell. */
 export type Completion = "nodes" | "groups" | "meshes" | "commands" | "shells" | "files";
@@ -60,6 +60,7 @@ interface Extras {
   readonly placeholder?: string;
   readonly completion?: Completion;
 }
+type Limit = Extras & { readonly mostMs?: number };
 type WithDefault = Extras & { readonly default: string };
 
 /** `--name`: true when given. */
@@ -126,14 +127,18 @@ export function duration(brief: string, extras: Extras & { default?: string } = 
   return value(brief, parseDuration, { placeholder: "TIME", ...extras });
 }
 
-/** As {@link duration}, for how long something may take: more than nothing. */
-export function timeLimit(brief: string, extras: WithDefault): ValueOption<number, true>;
-export function timeLimit(brief: string, extras?: Extras): ValueOption<number, false>;
-export function timeLimit(brief: string, extras: Extras & { default?: string } = {}): ValueOption {
+/** As {@link duration}, for how long something may take: more than nothing, and `mostMs` at most. */
+export function timeLimit(brief: string, extras: Limit & WithDefault): ValueOption<number, true>;
+export function timeLimit(brief: string, extras?: Limit): ValueOption<number, false>;
+export function timeLimit(
+  brief: string,
+  { mostMs = Infinity, ...extras }: Limit & { default?: string } = {},
+): ValueOption {
   const parse = (given: string): number => {
     const ms = parseDuration(given);
-    if (ms > 0) return ms;
-    throw new UsageError(`"${given}" leaves no time at all`);
+    if (ms <= 0) throw new UsageError(`"${given}" leaves no time at all`);
+    if (ms <= mostMs) return ms;
+    throw new UsageError(`"${given}" is too long: ${formatDuration(mostMs)} is the most`);
   };
   return value(brief, parse, { placeholder: "TIME", ...extras });
 }

@@ -226,6 +226,7 @@ Deno.test("command line: mistakes that are found before scanning", async () => {
     'Option "--fold" takes no value',
     undefined,
   ]);
+  assert.deepEqual(await complaint("uptime", "-b=3"), ['Option "-b" takes no value', undefined]);
 });
 
 Deno.test("command line: a parser that fails for another reason is a bug and not a mistake", async () => {

@@ -65,6 +65,15 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
         [["-t", "-f", "2"], "--terminal and --fanout exclude each other"],
         [["-b", "--json"], "--fold and --json exclude each other"],
         [["--name", "x"], "--name needs --bg"],
+        [["-b", "--errdir", "x"], "--fold and --errdir exclude each other"],
+        [["--outdir", ""], "The name of the folder is empty"],
+        [["--timeout", "8d"], '"8d" is too long: 7 d is the most'],
+        [["--connect-timeout", "2h"], '"2h" is too long: 1 h is the most'],
+        [
+          Array.from({ length: 1_025 }, (_, index) => ["--env", `A${index}=`]).flat(),
+          "1025 variables are too many: 1024 is the most",
+        ],
+        [["-w", "n[1-100000]"], "nodes are too many"],
       ] as const
     ) {
       const { code, stderr } = await exec(...args, "-w", "n1", "true");

@@ -185,7 +185,14 @@ Deno.test("terminal: a user's own, with the mesh's commands on it", async (t) =>
   const step = (name: string, run: () => Promise<void>) => t.step(name, run);
 
   await step("shell: a program on a node, with this terminal's size and keys", async () => {
-    const line = desk.line("shell", "n2", "sh", "-c", "stty size; read x; echo got $x; exit 5");
+    const line = desk.line(
+      "shell",
+      "n2",
+      "--",
+      "sh",
+      "-c",
+      "stty size; read x; echo got $x; exit 5",
+    );
     let isTyped = false;
     const { code, text } = await desk.run(line, async (text, type) => {
       if (isTyped || !text.includes("30 90")) return;
@@ -194,6 +201,12 @@ Deno.test("terminal: a user's own, with the mesh's commands on it", async (t) =>
     });
     assert.equal(code, 5, text);
     assert.match(text, /30 90\r\nhello\r\ngot hello\r\n$/);
+    const limited = await desk.run(
+      desk.line("exec", "-t", "-w", "n2", "--timeout", "1s", "sleep", "60"),
+      () => {},
+    );
+    assert.equal(limited.code, 124, limited.text);
+    assert.match(limited.text, /\r\nminime: n2: out of time\r\n$/);
     const without = await mesh.run("shell", "n2");
     assert.deepEqual([without.code, without.stdout], [2, ""]);
   });

@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { type Caller, CallError, type CallOptions, type StepResult } from "../../../core/mod.ts";
-import {
-  ORPHAN_MS,
-  RUNS_MAX,
-  START_DOUBT_MS,
-  START_MS_MAX,
-} from "../../../modules/group/limits.ts";
+import { ORPHAN_MS, RUNS_MAX, START_DOUBT_MS } from "../../../modules/group/limits.ts";
+import { GROUP_START_MS_MAX } from "../../../modules/shared/limits.ts";
 import { Runs } from "../../../modules/group/runs.ts";
 import type { Work } from "../../../modules/group/work.ts";
 
@@ -99,7 +95,7 @@ Deno.test("runs: what ends long after its latest start is kept for a copy that i
 
 Deno.test("runs: a latest start years away is refused, because it would be remembered for years", async () => {
   const { clock, core, runs } = setUp();
-  const startBy = clock.at + START_MS_MAX + START_DOUBT_MS + 1;
+  const startBy = clock.at + GROUP_START_MS_MAX + START_DOUBT_MS + 1;
   const outcome = await runs.run(work(1, { startBy }), 1_000).outcome;
   assert.deepEqual(outcome, {
     set: "failed",
@@ -192,7 +188,7 @@ Deno.test("runs: under pressure old answers are given up, but not that they ran"
 
 Deno.test("runs: a few large operations of one user do not shut out all others for an hour", async () => {
   const { clock, core, runs } = setUp();
-  const startBy = clock.at + START_MS_MAX;
+  const startBy = clock.at + GROUP_START_MS_MAX;
   const args = "x".repeat(3 * 1024 * 1024);
   for (let i = 0; i < 20; i++) {
     const run = runs.run(work(i, { startBy, steps: [{ verb: "core.ping", args }] }), 1_000);
