@@ -57,13 +57,16 @@ export class Account {
     return exitCodeOf(asked, failed);
   }
 
-  /** One or more for each kind of trouble: `n[1-2]: Could not write "/x/a": permission denied`. */
+  /** One or more for each kind of trouble, and of what is to be known: `n[1-2]: Could not write "/x/a": permission denied`. */
   lines(options: { readonly now: number }): string[] {
     const kinds = new Map<string, string[]>();
     for (const [name, { problems, shown }] of this.#incomplete) {
       const hidden = problems - shown.length;
       const all = hidden > 0 ? [...shown, `and ${hidden} more`] : shown;
       for (const text of all) kinds.set(text, [...kinds.get(text) ?? [], name]);
+    }
+    for (const [name, { notes = [] }] of this.summaries) {
+      for (const text of notes) kinds.set(text, [...kinds.get(text) ?? [], name]);
     }
     return [
       ...[...kinds].map(([text, names]) => printable(`${foldNodeset(names)}: ${text}`)),

@@ -122,7 +122,11 @@ async function* read(
     bytes += piece.length;
     yield piece;
   }
-  return { files, bytes, same: 0, problems: problems.count, shown: [...problems.shown] };
+  const { count, shown, notes } = problems;
+  return {
+    ...{ files, bytes, same: 0, problems: count, shown: [...shown] },
+    ...(notes.length > 0 ? { notes } : {}),
+  };
 }
 
 async function nextNeed(

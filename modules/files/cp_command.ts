@@ -53,6 +53,7 @@ export async function runCp(
   for (const text of problems.shown) out.writeError(printable(`minime: ${text}`) + "\n");
   const hidden = problems.count - problems.shown.length;
   if (hidden > 0) out.writeError(`minime: and ${hidden} more\n`);
+  for (const text of problems.notes) out.writeError(printable(`minime: ${text}`) + "\n");
   for (const line of account.lines({ now: env.clock.now() })) out.writeError(`minime: ${line}\n`);
   if (options.json) out.json(account.json());
   else if (context.stderrIsTerminal) out.note(summaryText(account, env.clock.monotonic() - start));

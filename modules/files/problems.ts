@@ -1,10 +1,14 @@
-/** What went wrong with single files while the others went on: counted all, shown some. */
+/**
+ * What went wrong with single files while the others went on: counted all, shown some. And what did not
+ * go wrong, but should be known.
+ */
 
 import { CallError, errorText, MinimeError } from "../../core/mod.ts";
 import { PROBLEM_CHARACTERS_MAX, PROBLEMS_SHOWN_MAX } from "./limits.ts";
 
 export class Problems {
   readonly #shown: string[] = [];
+  readonly #notes = new Set<string>();
   #count = 0;
 
   get count(): number {
@@ -14,6 +18,18 @@ export class Problems {
   /** The first ones. */
   get shown(): readonly string[] {
     return this.#shown;
+  }
+
+  /** The first ones, and how many there are besides. */
+  get notes(): string[] {
+    const hidden = this.#notes.size - PROBLEMS_SHOWN_MAX;
+    const shown = [...this.#notes].slice(0, PROBLEMS_SHOWN_MAX);
+    return hidden > 0 ? [...shown, `and ${hidden} more`] : shown;
+  }
+
+  /** What is said of a file again is no news. */
+  note(text: string): void {
+    this.#notes.add(text.slice(0, PROBLEM_CHARACTERS_MAX));
   }
 
   add(text: string): void {

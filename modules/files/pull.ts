@@ -12,6 +12,7 @@ import { SESSIONS_MAX, STALLED_MS_DEFAULT } from "./limits.ts";
 import { nameOf } from "./location.ts";
 import { joined } from "./names.ts";
 import type { ReadOrder } from "./order.ts";
+import { Problems } from "./problems.ts";
 import { receiveFiles } from "./receiver.ts";
 import { encodeNeed } from "./records.ts";
 import { type Summary, SummarySchema } from "./summary.ts";
@@ -56,16 +57,19 @@ async function pullFrom(
 ): Promise<Summary> {
   await using client = await context.session(node, { timeoutMs: options.connectMs });
   const folder = ownFolder(context, joined(options.folder, node));
-  const total = { files: 0, bytes: 0, same: 0, problems: 0, shown: [] as string[] };
+  const shown: string[] = [];
+  const notes: string[] = [];
+  const total = { files: 0, bytes: 0, same: 0, problems: 0 };
   for (const path of paths) {
     const summary = await pullOne(context, client, { node, path, folder, options });
     total.files += summary.files;
     total.bytes += summary.bytes;
     total.same += summary.same;
     total.problems += summary.problems;
-    total.shown.push(...summary.shown);
+    shown.push(...summary.shown);
+    notes.push(...summary.notes ?? []);
   }
-  return total;
+  return { ...total, shown, ...(notes.length > 0 ? { notes } : {}) };
 }
 
 async function pullOne(
@@ -93,6 +97,7 @@ async function pullOne(
     deadlineMs: 0,
     signal: silence.signal,
   });
+  const missed = new Problems();
   const needs = receiveFiles(piecesOf(call, silence.heard), {
     ground: new Ground(env.disk, { stands: false }),
     destination: { base: folder },
@@ -100,6 +105,7 @@ async function pullOne(
     uid: env.processes.uid,
     now: () => env.clock.now(),
     startSha256,
+    missed,
     onBytes,
   });
   try {
@@ -111,8 +117,14 @@ async function pullOne(
       }
       await call.end();
       const there = v.parse(SummarySchema, await call.reply);
-      const problems = value.problems + there.problems;
-      return { ...value, problems, shown: [...value.shown, ...there.shown] };
+      // One who says nothing of what is missing is not believed that nothing is.
+      const { count, shown } = missed.count > there.problems ? missed : new Problems();
+      return {
+        ...value,
+        problems: value.problems + there.problems + count,
+        shown: [...value.shown, ...shown, ...there.shown],
+        notes: there.notes,
+      };
     }
   } catch (error) {
     call.cancel();

@@ -35,6 +35,8 @@ export interface ReceiveOptions {
   readonly uid: number;
   readonly now: () => number;
   readonly startSha256: () => Sha256;
+  /** Gets what the sender has listed and not sent, of which it says why itself. @default a problem */
+  readonly missed?: Problems;
   /** Told of content that came, and of content that was there. */
   readonly onBytes?: (bytes: number) => void;
 }
@@ -73,6 +75,7 @@ export async function* receiveFiles(
 class Receiver {
   readonly #options: ReceiveOptions;
   readonly #problems = new Problems();
+  readonly #missed: Problems;
   readonly #writer: Writer;
   #destination: Destination;
   #folders: Folders;
@@ -95,7 +98,8 @@ class Receiver {
     this.#options = options;
     this.#destination = options.destination;
     this.#folders = new Folders(options.ground, options.destination.base, this.#problems);
-    this.#writer = new Writer({ ...options, problems: this.#problems });
+    this.#missed = options.missed ?? this.#problems;
+    this.#writer = new Writer({ ...options, problems: this.#problems, missed: this.#missed });
   }
 
   get summary(): Summary {
@@ -283,7 +287,7 @@ class Receiver {
     await this.#writer.settle();
     for (const [index, file] of this.#files.entries()) {
       if (file === undefined || this.#came.has(index)) continue;
-      this.#problems.add(`"${file.folder}/${file.name}" did not come`);
+      this.#missed.add(`"${file.folder}/${file.name}" did not come`);
     }
     this.#came.clear();
     this.#folders.finish();

@@ -3,8 +3,9 @@
  * stream may go to many; then it holds what any of them needs.
  */
 
-import { equalBytes, errorText, MinimeError } from "../../core/mod.ts";
+import { equalBytes, MinimeError } from "../../core/mod.ts";
 import type { Sha256 } from "../../core/mod.ts";
+import { formatSize } from "../shared/size.ts";
 import { PART_LENGTHS_MAX, PIECE_BYTES } from "./limits.ts";
 import { fromRanges, type NeedRecord, Packer, type SentRecord } from "./records.ts";
 import { readInto, type SourceFile, sumOf, walk, type WalkOptions } from "./walk.ts";
@@ -114,20 +115,30 @@ async function* sendFile(
       onBytes?.(count);
       yield* pieces.splice(0);
     }
-    const { size, modified } = file.facts();
-    if (at === source.size && size === source.size && modified === source.modified) {
+    const { size, modified, id } = file.facts();
+    const hasGrown = size > source.size && id === source.id;
+    const isSame = size === source.size && modified === source.modified;
+    if (at === source.size && (isSame || hasGrown)) {
       put(["sum", sum.digest()]);
       options.onFile?.();
+      if (hasGrown) problems.note(grownText(source));
     } else {
       problems.add(`"${source.folder}/${source.name}" has changed while it was read`);
       put(["skip"]);
     }
   } catch (error) {
     if (!(error instanceof MinimeError)) throw error;
-    problems.add(errorText(error));
+    problems.addError(ground.explain(error, source.name));
     put(["skip"]);
   }
   yield* pieces;
+}
+
+/** A log, for example. */
+function grownText({ folder, name, size }: SourceFile): string {
+  return `"${folder}/${name}" has grown while it was read: what is copied are its first ${
+    formatSize(size)
+  }`;
 }
 
 /** The length that all of them have, and that is the same as ours. */

@@ -15,5 +15,7 @@ export const SummarySchema = v.object({
   /** How many things could not be copied, and the first of them. */
   problems: Count,
   shown: v.pipe(v.array(v.string()), v.maxLength(PROBLEMS_SHOWN_MAX)),
+  /** What is no problem, but should be known; the last one may say how many are left out. */
+  notes: v.optional(v.pipe(v.array(v.string()), v.maxLength(PROBLEMS_SHOWN_MAX + 1))),
 });
 export type Summary = v.InferOutput<typeof SummarySchema>;

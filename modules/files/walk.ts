@@ -11,7 +11,7 @@ import {
   MinimeError,
   NotFoundError,
 } from "../../core/mod.ts";
-import type { OddNames, Sha256 } from "../../core/mod.ts";
+import type { DiskFile, OddNames, Sha256 } from "../../core/mod.ts";
 import type { Ground } from "./ground.ts";
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, PIECE_BYTES } from "./limits.ts";
 import { joined, lastOf, parentOf } from "./names.ts";
@@ -32,6 +32,8 @@ export interface SourceFile {
   readonly name: string;
   readonly size: number;
   readonly modified: number;
+  /** As of {@link DiskFacts}. */
+  readonly id: string;
 }
 
 export interface Batch {
@@ -147,10 +149,11 @@ class Walk {
     try {
       const { file, facts } = ground.open(name, "read");
       using _ = file;
-      const { size, mode, modified } = facts;
+      const { size, mode, modified, id } = facts;
+      if (size === 0 && isMadeUp(file)) throw madeUp(ground.shown(name));
       const entry = ["f", to, size, mode & 0o777, modified] as const;
       this.#add(startSum === undefined ? entry : [...entry, sumOf(file, startSum())]);
-      this.#files.push({ folder: ground.shown(""), name, size, modified });
+      this.#files.push({ folder: ground.shown(""), name, size, modified, id });
     } catch (error) {
       problems.addError(ground.explain(error, name));
     }
@@ -228,6 +231,19 @@ function noFile(path: string): FileError {
 
 function gone(path: string): NotFoundError {
   return new NotFoundError(`"${path}" has gone while its folder was read`);
+}
+
+/** What a kernel makes up when it is asked, as in /proc, has no size. */
+function isMadeUp(file: DiskFile): boolean {
+  // Somebody may write into it just now.
+  const isEmpty = file.read(new Uint8Array(1)) === null;
+  file.seek(0);
+  return !isEmpty && file.facts().size === 0;
+}
+
+function madeUp(path: string): FileError {
+  const text = "is left out: it says that it is empty and is not";
+  return new FileError("other", `"${path}" ${text}; "cat" has it, at a node by "minime exec"`);
 }
 
 function noText(path: string): FileError {

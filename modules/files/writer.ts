@@ -25,6 +25,8 @@ export interface WriterOptions {
   readonly now: () => number;
   readonly startSha256: () => Sha256;
   readonly problems: Problems;
+  /** Gets what did not come to its end. */
+  readonly missed: Problems;
   readonly onBytes?: (bytes: number) => void;
 }
 
@@ -117,7 +119,7 @@ export class Writer {
     if (writing === undefined) return;
     this.#writing = undefined;
     const { folder, name } = writing.wanted;
-    this.#options.problems.add(`"${folder}/${name}" did not come to its end`);
+    this.#options.missed.add(`"${folder}/${name}" did not come to its end`);
     if (writing.at < PART_BYTES_MIN) this.#drop(writing);
     else writing.file.close();
   }

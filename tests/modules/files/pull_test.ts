@@ -14,14 +14,17 @@ const NOTHING: Summary = { files: 0, bytes: 0, same: 0, problems: 0, shown: [] }
 const CONTENT = new TextEncoder().encode("content");
 
 /** Nodes that send what they are made to send, whatever is asked of them. */
-function contextOf(nodes: Readonly<Record<string, readonly unknown[] | undefined>>) {
+function contextOf(
+  nodes: Readonly<Record<string, readonly unknown[] | undefined>>,
+  said: Summary = NOTHING,
+) {
   const session = (node: string): Promise<MeshClient> => {
     const items = nodes[node];
     if (items === undefined) {
       return Promise.reject(new ConnectionError("refused", `Cannot reach "${node}"`));
     }
     const call: Call = {
-      reply: Promise.resolve(NOTHING),
+      reply: Promise.resolve(said),
       send: () => Promise.resolve(),
       end: () => Promise.resolve(),
       cancel() {},
@@ -114,4 +117,30 @@ Deno.test("pull: a folder of each node's name, and an account of all", async () 
     `n8/out -> ${outside}`,
     "outside/",
   ]);
+});
+
+Deno.test("pull: what a node could not read is said once, by the node, and never by nobody", async () => {
+  using folder = temporaryFolder();
+  using _umask = keptUmask();
+  const primitives = await testPrimitives();
+  const [listed, ask] = await file("gone");
+  const nodes = {
+    n1: [piece(["in", ""], listed as SentRecord, ask as SentRecord, ["skip"], ["end"])],
+  };
+  const note = '"/x/log" has grown while it was read';
+  const gone = { ...NOTHING, problems: 1, shown: ['Could not read "/x/gone"'], notes: [note] };
+  const missed = [`"${folder.path}/n1/gone" did not come`];
+  for (const [said, shown, notes] of [[gone, gone.shown, [note]], [NOTHING, missed, []]] as const) {
+    const account = await pullFiles(contextOf(nodes, said), {
+      paths: new Map([["n1", ["/x/gone"]]]),
+      folder: folder.path,
+      as: "$user",
+      connectMs: 1_000,
+      checksum: false,
+      startSha256: () => primitives.startSha256(),
+      onBytes: () => {},
+    });
+    assert.deepEqual(account.lines({ now: 0 }), [...shown, ...notes].map((text) => `n1: ${text}`));
+    assert.equal(account.summaries.get("n1")?.problems, 1);
+  }
 });

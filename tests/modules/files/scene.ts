@@ -30,6 +30,7 @@ export interface CopyOptions {
 export interface Copied extends Summary {
   /** Of the sender. */
   readonly left: readonly string[];
+  readonly notes: string[];
   /** Of content that was sent. */
   readonly sent: number;
 }
@@ -63,7 +64,7 @@ export async function copy(options: CopyOptions): Promise<Copied> {
   });
   for (;;) {
     const { done, value } = await receiving.next();
-    if (done) return { ...value, left: problems.shown, sent };
+    if (done) return { ...value, left: problems.shown, notes: problems.notes, sent };
     options.onNeed?.(value);
     needs.put(value);
   }
