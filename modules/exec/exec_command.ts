@@ -3,6 +3,7 @@
 import { UsageError } from "../../core/mod.ts";
 import type { CommandContext, OptionsOf, StopSignal } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
+import { failureLines } from "../shared/group_report.ts";
 import type { NodeFailure } from "../shared/group_result.ts";
 import { groupTargetsOf } from "../shared/missing_nodes.ts";
 import { readSelection, takesInput } from "../shared/node_selection.ts";
@@ -11,6 +12,7 @@ import type { execOptions } from "./commands.ts";
 import { endJson, failureJson } from "./end_json.ts";
 import { EventOutput } from "./event_output.ts";
 import { Execution, signalFailure } from "./execution.ts";
+import { FailureNews } from "./failure_news.ts";
 import { FolderOutput } from "./folder_output.ts";
 import { printDifferences, printFolded } from "./fold_output.ts";
 import { KeptInput } from "./kept_input.ts";
@@ -108,7 +110,14 @@ export async function runExec(
   const execution = options.private
     ? new PrivateExecution({ ...parts, context })
     : new Execution({ ...parts, client, env });
+  const { clock } = env;
+  const news = cleanUp.use(
+    new FailureNews(clock, execution.outcome.failures, (failures) => {
+      for (const line of failureLines(failures, { now: clock.now() })) out.warn(line);
+    }),
+  );
   const { outcome, interruption } = await attend(context, execution);
+  news[Symbol.dispose]();
   out.progress(undefined);
   if (sink !== undefined) {
     for (const failure of outcome.failures.values()) sink.fail(failure);
