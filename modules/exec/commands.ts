@@ -152,6 +152,8 @@ export const shell = command({
 
 const JOB_ARGUMENT = { placeholder: "JOB", brief: "Name of the job", minimum: 1, maximum: 1 };
 const EVERYWHERE = "Without -w, -g or -a all nodes are asked that are up. ";
+const OF_JOB =
+  `${EVERYWHERE}One that was to run the job and is down is named, and the exit code is not 0. `;
 
 /** What runs in the background. */
 export const jobs = command({
@@ -167,7 +169,7 @@ export const jobs = command({
 export const logs = command({
   name: "logs",
   brief: "Show the output of a background job",
-  description: `${EVERYWHERE}Each node keeps the last 256 KiB.`,
+  description: `${OF_JOB}Each node keeps the last 256 KiB.`,
   examples: [["minime logs -f build", "and what it writes until it ends"]],
   options: logsOptions,
   args: JOB_ARGUMENT,
@@ -178,7 +180,7 @@ export const logs = command({
 export const wait = command({
   name: "wait",
   brief: "Wait until a background job has ended on all of its nodes",
-  description: `${EVERYWHERE}Exit code: that of exec.`,
+  description: `${OF_JOB}Exit code: that of exec.`,
   examples: [["minime wait build && echo built", "go on when it went well"]],
   options: jobOptions,
   args: JOB_ARGUMENT,
@@ -189,8 +191,7 @@ export const wait = command({
 export const attach = command({
   name: "attach",
   brief: "Follow a background job as if it ran in the foreground",
-  description:
-    `${EVERYWHERE}^C goes to the job, ^C again kills it. ^\\ leaves it running, with exit ` +
+  description: `${OF_JOB}^C goes to the job, ^C again kills it. ^\\ leaves it running, with exit ` +
     "code 131; so do SIGTERM and a terminal that is closed. Exit code: that of exec.",
   examples: [["minime attach build", "output so far, and what comes"]],
   options: jobOptions,
@@ -202,7 +203,7 @@ export const attach = command({
 export const kill = command({
   name: "kill",
   brief: "Send a signal to a background job on all of its nodes",
-  description: `${EVERYWHERE}The signal goes to all processes of the job.`,
+  description: `${OF_JOB}The signal goes to all processes of the job.`,
   examples: [
     ["minime kill build", "ask it to end"],
     ["minime kill -9 build", "kill it"],

@@ -1,6 +1,12 @@
 /** The commands of background jobs: what runs where, its output, its end. */
 
-import { CallError, ConnectionError, MinimeError, UsageError } from "../../core/mod.ts";
+import {
+  CallError,
+  ConnectionError,
+  FirstSignal,
+  MinimeError,
+  UsageError,
+} from "../../core/mod.ts";
 import * as v from "valibot";
 import type { CommandContext, MeshClient, OptionsOf } from "../shared/command.ts";
 import { EXIT } from "../shared/exit_code.ts";
@@ -17,10 +23,11 @@ import { DaemonWatch } from "../shared/daemon_watch.ts";
 import type { jobOptions, jobsOptions, killOptions, logsOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
 import { chunkOf, signalFailure } from "./execution.ts";
+import { type Found, nodesOfJob, targetsAmong, tellUncertain } from "./job_nodes.ts";
 import { jobRows, viewsOf } from "./job_table.ts";
 import { JOB_MS_MAX } from "./limits.ts";
 import { LineOutput } from "./line_output.ts";
-import { JobEndSchema, signalNamed, SIGNALS_TEXT } from "./order.ts";
+import { type JobEnd, JobEndSchema, signalNamed, SIGNALS_TEXT } from "./order.ts";
 import { Outcome } from "./outcome.ts";
 
 interface Asked extends Pick<GroupCallOptions, "onItems" | "signal"> {
@@ -98,15 +105,12 @@ export async function runAttach(
 ): Promise<number> {
   const { out, env } = context;
   const leaving = new AbortController();
-  let isLeft = false;
-  const stop = () => leaving.abort(context.signal.reason);
-  context.signal.addEventListener("abort", stop);
+  using first = new FirstSignal(context.signal, leaving.signal);
+  const { signal } = first;
   try {
-    context.signal.throwIfAborted();
     return await withJob(context, options, args, {
       async run(client, nodes, job) {
         using _quit = env.processes.onSignal("SIGQUIT", () => {
-          isLeft = true;
           leaving.abort(new CallError("cancelled", "Left"));
         });
         using _interrupts = context.takeSignals((name, count) => {
@@ -120,8 +124,7 @@ export async function runAttach(
           ask(client, nodes, asked, options).catch((error) => out.warn(signalFailure(sent, error)));
         }, { only: ["SIGINT"] });
         const how = { ...options, follow: true, bare: false };
-        const about = { out, env, signal: leaving.signal };
-        return await followLogs(about, { client, nodes, job, options: how });
+        return await followLogs({ out, env, signal }, { client, nodes, job, options: how });
       },
       report(result, found) {
         warnOfCuts(context, found);
@@ -129,11 +132,9 @@ export async function runAttach(
       },
     });
   } catch (error) {
-    if (!isLeft || context.signal.aborted) throw error;
+    if (!leaving.signal.aborted || context.signal.aborted) throw error;
     out.note("Left the job; it goes on");
     return EXIT.left;
-  } finally {
-    context.signal.removeEventListener("abort", stop);
   }
 }
 
@@ -158,17 +159,18 @@ export async function runKill(
     },
     report(result, found) {
       const isOver = [...found.values()].every(({ end }) => end !== undefined);
-      if (isOver && found.size > 0) context.out.note("It has ended before");
+      if (isOver && found.size > 0 && result.failures.size === 0) {
+        context.out.note("It has ended before");
+      }
       return tellFailures(context, result);
     },
   });
 }
 
-type Found = ReadonlyMap<string, v.InferOutput<typeof JobEndSchema>>;
-
 /**
  * Asks the nodes about the one job that the arguments name, and resolves with the exit code that
- * `report` gives: of those that have it, or of none when none has answered.
+ * `report` gives: of those that have it, or of none when none has answered. Those that were not up are
+ * asked after the others, if one of these says that they were to run it.
  *
  * @throws MinimeError when those that answered do not have it
  */
@@ -186,18 +188,31 @@ async function withJob(
   await using client = await context.connect();
   const nodes = await nodesOf(context, client, options);
   const result = await run(client, nodes, job);
-  const found = new Map<string, v.InferOutput<typeof JobEndSchema>>();
-  for (const [name, value] of result.values) {
-    const parsed = v.safeParse(JobEndSchema, value, { abortEarly: true });
-    if (!parsed.success) throw new CallError("failed", `Answer of "${name}" is malformed`);
-    if (parsed.output.found) found.set(name, parsed.output);
+  const found = new Map(foundIn(result));
+  const ordered = nodesOfJob(found);
+  const away = targetsAmong(ordered, nodes.away);
+  if (away !== undefined) {
+    const rest = await run(client, away, job);
+    for (const [name, end] of foundIn(rest)) found.set(name, end);
+    result.miss([...rest.failures.values()]);
   }
+  tellUncertain(result, ordered);
   if (found.size > 0 || result.values.size === 0) return report(result, found);
   tellFailures(context, result);
   const where = result.failures.size === 0
     ? "these nodes"
     : foldNodeset([...result.values.keys()].sort(compareNames));
   throw new MinimeError(`There is no job "${job}" of yours on ${where}`);
+}
+
+function foundIn({ values }: GroupResult): Found {
+  const found = new Map<string, JobEnd>();
+  for (const [name, value] of values) {
+    const parsed = v.safeParse(JobEndSchema, value, { abortEarly: true });
+    if (!parsed.success) throw new CallError("failed", `Answer of "${name}" is malformed`);
+    if (parsed.output.found) found.set(name, parsed.output);
+  }
+  return found;
 }
 
 /** Who did not answer, as other commands that run programs tell it; the exit code that comes of it. */
@@ -291,7 +306,7 @@ async function nodesOf(
   context: CommandContext,
   client: MeshClient,
   options: OptionsOf<typeof jobOptions>,
-): Promise<Targets> {
+): Promise<Targets & { readonly away: Targets }> {
   return await presentTargetsOf(context, client, await readSelection(context, options));
 }
 

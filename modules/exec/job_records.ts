@@ -14,6 +14,8 @@ const RecordSchema = v.object({
   name: v.string(),
   keyId: v.string(),
   run: v.string(),
+  /** All nodes that were to run it, folded. */
+  nodeset: v.optional(v.string()),
   argv: v.array(v.string()),
   /** Unix ms. */
   startedMs: v.number(),

@@ -10,6 +10,7 @@ import {
   JOB_ARGV_CHARACTERS_MAX,
   JOB_KEPT_MS,
   JOB_LIST_CHARACTERS_MAX,
+  JOB_NODESET_CHARACTERS_MAX,
   JOBS_KEPT_MAX,
 } from "./limits.ts";
 import type { JobEnd, JobOrder, JobView, RunEnd, SignalName } from "./order.ts";
@@ -21,6 +22,8 @@ interface Job {
   readonly name: string;
   readonly keyId: string;
   readonly run: string;
+  /** All nodes that were to run it, folded; undefined when nobody said it, or in too many words. */
+  readonly nodeset: string | undefined;
   /** Shortened when it is long. */
   readonly argv: readonly string[];
   /** Unix ms. */
@@ -71,10 +74,10 @@ export class Jobs {
     for (const record of await this.#parts.records.read()) {
       const ring = new Ring();
       ring.finish();
-      const { bytes: earlierBytes, endedMs = now, end = LOST, ...known } = record;
+      const { bytes: earlierBytes, endedMs = now, end = LOST, nodeset, ...known } = record;
       const nothing = Promise.resolve();
-      const job = { ...known, ring, earlierBytes, endedMs, end, started: nothing, over: nothing };
-      this.#jobs.set(keyOf(record), job);
+      const times = { endedMs, started: nothing, over: nothing };
+      this.#jobs.set(keyOf(record), { ...known, nodeset, ring, earlierBytes, end, ...times });
     }
     this.#forget();
     await this.#save();
@@ -113,6 +116,9 @@ export class Jobs {
       name,
       keyId,
       run: order.run,
+      nodeset: (order.nodeset?.length ?? Infinity) > JOB_NODESET_CHARACTERS_MAX
+        ? undefined
+        : order.nodeset,
       argv: shortWords(order.argv, JOB_ARGV_CHARACTERS_MAX),
       startedMs: this.#parts.env.clock.now(),
       ring: new Ring(),
@@ -272,7 +278,7 @@ function keyOf({ keyId, name }: Pick<Job, "keyId" | "name">): string {
 }
 
 function recordOf(job: Job): JobRecord {
-  const { name, keyId, run, argv, startedMs, endedMs, end } = job;
+  const { name, keyId, run, nodeset, argv, startedMs, endedMs, end } = job;
   return {
     name,
     keyId,
@@ -280,6 +286,7 @@ function recordOf(job: Job): JobRecord {
     argv,
     startedMs,
     bytes: bytesOf(job),
+    ...(nodeset === undefined ? {} : { nodeset }),
     ...(endedMs === undefined ? {} : { endedMs }),
     ...(end === undefined ? {} : { end }),
   };
@@ -315,6 +322,10 @@ function startedAs({ end }: Job): { end?: RunEnd } {
   return end?.error === undefined ? {} : { end };
 }
 
-function endOf({ end }: Job): JobEnd {
-  return { found: true, ...(end === undefined ? {} : { end }) };
+function endOf({ end, nodeset }: Job): JobEnd {
+  return {
+    found: true,
+    ...(end === undefined ? {} : { end }),
+    ...(nodeset === undefined ? {} : { nodeset }),
+  };
 }

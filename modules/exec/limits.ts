@@ -56,6 +56,8 @@ export const JOB_KEPT_MS = 86_400_000;
 export const JOBS_KEPT_MAX = 256;
 /** Of a job's command line that is kept: enough to know it again. */
 export const JOB_ARGV_CHARACTERS_MAX = 1_024;
+/** Of the nodeset of a job, which is kept to tell which nodes do not answer: a thousand plain names. */
+export const JOB_NODESET_CHARACTERS_MAX = 16 * 1024;
 /** Of all command lines, and as much of all errors, in one list: with the rest it fits into one answer. */
 export const JOB_LIST_CHARACTERS_MAX = 96 * 1024;
 /** How often the holder of jobs looks whether it holds anything, before it ends itself. */

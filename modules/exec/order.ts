@@ -196,6 +196,8 @@ export const JobEndSchema = v.object({
   end: v.optional(RunEndSchema),
   /** Output that was no longer kept when it was read. */
   cutBytes: v.optional(v.number()),
+  /** All nodes that were to run it, folded, as its user has signed it. */
+  nodeset: v.optional(v.string()),
 });
 export type JobEnd = Readonly<v.InferOutput<typeof JobEndSchema>>;
 

@@ -110,20 +110,24 @@ export async function targetsAmong(
 
 /**
  * As {@link targetsOf}, for who asks whoever is there: those that are not up only when somebody named
- * them.
+ * them. Otherwise they are `away`.
  */
 export async function presentTargetsOf(
   context: Pick<CommandContext, "home" | "signal">,
   client: Asked,
   selection: NodeSelection,
-): Promise<Targets> {
+): Promise<Targets & { readonly away: Targets }> {
   const { nodes } = await readWholeView(client, { signal: context.signal });
   const selected = await selectWithMissing(context, client, { nodes, selection });
   const missing = selection.named ? selected.missing : { ...selected.missing, nodes: [] };
-  return targetsWhere(
+  const present = targetsWhere(
     { nodes: selected.nodes, missing },
     ({ state }) => selection.named || state === "up",
   );
+  const asked = new Set(present.names);
+  const others = selected.nodes.map(({ name }) => name).filter((name) => !asked.has(name));
+  const unseen = selection.named ? [] : failuresOf(selected.missing);
+  return { ...present, away: { names: [...new Set(others)], missing: unseen } };
 }
 
 function targetsWhere(

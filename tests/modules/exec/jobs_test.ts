@@ -223,6 +223,32 @@ Deno.test("jobs: on three nodes, as a user handles them", async (t) => {
     assert.equal((await mesh.run("exec", "--bg", "-b", "-w", "n1", "true")).code, 2);
   });
 
+  // The node that was down was passed over: exit code 0, and not a word.
+  await step(
+    "a node that was to run it and is down is told, and the exit code says so",
+    async () => {
+      const open = `${mesh.folder}/open`;
+      await start("parted", `until [ -e ${open} ]; do sleep 0.02; done`);
+      await start("elsewhere", "true", "n[1-2]");
+      await mesh.signal("n3", "SIGKILL");
+      const isDown = async () =>
+        (await mesh.nodes()).some(({ name, state }) => name === "n3" && state === "down");
+      while (!await isDown());
+      const told = /^minime: n3: unreachable: .*; the job may run on there/m;
+      const killed = await mesh.run("kill", "-CONT", "parted");
+      assert.deepEqual([killed.code, told.test(killed.stderr)], [1, true], killed.stderr);
+      const shown = await mesh.run("logs", "parted");
+      assert.deepEqual([shown.code, told.test(shown.stderr)], [1, true], shown.stderr);
+      await Deno.writeTextFile(open, "");
+      for (const command of ["wait", "attach"]) {
+        const { code, stderr } = await mesh.run(command, "parted");
+        assert.deepEqual([code, told.test(stderr)], [125, true], stderr);
+      }
+      assert.equal((await mesh.run("wait", "-w", "n[1-2]", "parted")).code, 0);
+      assert.deepEqual(await mesh.run("wait", "elsewhere"), { code: 0, stdout: "", stderr: "" });
+    },
+  );
+
   await step("none outlives an orderly end of its daemon", async () => {
     await start("last", "echo $$; sleep 1009 & wait", "n1");
     let pid = "";
