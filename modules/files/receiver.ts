@@ -110,7 +110,7 @@ class Receiver {
 
   /** What is needed, when the sender asks. */
   async take(record: SentRecord): Promise<NeedRecord | undefined> {
-    if (record instanceof Uint8Array) return void this.#writer.write(record);
+    if (record instanceof Uint8Array) return void await this.#writer.write(record);
     switch (record[0]) {
       case "go":
         return void await this.#go(record[1], record[2]);

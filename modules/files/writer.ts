@@ -68,11 +68,11 @@ export class Writer {
       this.#writing = { wanted, file, sum, at: from };
       onBytes?.(from);
     } catch (error) {
-      this.#fail(wanted, error);
+      await this.#fail(wanted, error);
     }
   }
 
-  write(bytes: Uint8Array): void {
+  async write(bytes: Uint8Array): Promise<void> {
     const writing = this.#writing;
     // Of a file that is not needed, or could not be written.
     if (writing === undefined) return;
@@ -83,7 +83,7 @@ export class Writer {
       writing.file.write(bytes);
     } catch (error) {
       this.#drop(writing);
-      return this.#fail(writing.wanted, error);
+      return await this.#fail(writing.wanted, error);
     }
     writing.sum.update(bytes);
     writing.at += bytes.length;
@@ -107,7 +107,7 @@ export class Writer {
       writing.file.setModified(wanted.modified);
     } catch (error) {
       this.#drop(writing);
-      return this.#fail(wanted, error);
+      return await this.#fail(wanted, error);
     }
     this.#closing.push(writing);
     if (this.#closing.length >= CLOSING_FILES_MAX) await this.settle();
@@ -126,7 +126,14 @@ export class Writer {
 
   /** Puts in place what is complete. */
   async settle(): Promise<void> {
+    const full = await this.#place();
+    if (full !== undefined) throw full;
+  }
+
+  /** Resolves when each has got its place, or is gone, with what ends it all. */
+  async #place(): Promise<CallError | undefined> {
     const { ground } = this.#options;
+    let full: CallError | undefined;
     const closing = this.#closing.splice(0);
     const synced = await Promise.allSettled(closing.map(({ file }) => file.sync()));
     let folder: string | undefined;
@@ -144,10 +151,11 @@ export class Writer {
         this.files++;
       } catch (error) {
         this.#drop(writing);
-        this.#fail(wanted, error);
+        full = this.#endOf(wanted, error) ?? full;
       }
     }
     if (folder !== undefined) await this.#syncFolder(folder);
+    return full;
   }
 
   /** The end, whether all went well or not. Idempotent. */
@@ -189,13 +197,22 @@ export class Writer {
     }
   }
 
-  /** A disk that is full takes nothing more: that ends it all. */
-  #fail({ part, name }: WantedFile, error: unknown): void {
+  /** What is complete stays, also when that ends it all. */
+  async #fail(wanted: WantedFile, error: unknown): Promise<void> {
+    const full = this.#endOf(wanted, error);
+    if (full === undefined) return;
+    await this.#place();
+    throw full;
+  }
+
+  /** A disk that is full takes nothing more: that ends it all. Any other trouble is that file's alone. */
+  #endOf({ part, name }: WantedFile, error: unknown): CallError | undefined {
     const { ground, problems } = this.#options;
     const explained = ground.explain(error, part, name);
     if (!(explained instanceof FileError) || explained.reason !== "no-space") {
-      return problems.addError(explained);
+      problems.addError(explained);
+      return undefined;
     }
-    throw new CallError("failed", errorText(explained), { cause: error });
+    return new CallError("failed", errorText(explained), { cause: error });
   }
 }

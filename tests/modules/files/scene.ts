@@ -1,6 +1,7 @@
 /** Files from one folder into another, without a daemon between: sender and receiver alone. */
 
 import { RealDisk } from "../../../core/environment/real_disk.ts";
+import type { Disk } from "../../../core/mod.ts";
 import { findDestination } from "../../../modules/files/destination.ts";
 import { Ground } from "../../../modules/files/ground.ts";
 import { nameOf } from "../../../modules/files/location.ts";
@@ -22,6 +23,8 @@ export interface CopyOptions {
   readonly checksum?: boolean;
   /** What happens to pieces on the way. @default nothing */
   readonly way?: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  /** Of the receiver. @default the host's */
+  readonly disk?: Disk;
   /** Unix ms. @default now */
   readonly now?: number;
   readonly onNeed?: (need: NeedRecord) => void;
@@ -58,7 +61,7 @@ export async function copy(options: CopyOptions): Promise<Copied> {
     }
   };
   const receiving = receiveFiles(options.way?.(counted()) ?? counted(), {
-    ...await receiverOptions(options.to, options.sources.length === 1),
+    ...await receiverOptions(options.to, options.sources.length === 1, options.disk),
     ...(options.now === undefined ? {} : { now: () => options.now as number }),
     startSha256,
   });
@@ -74,9 +77,9 @@ export async function copy(options: CopyOptions): Promise<Copied> {
 export async function receiverOptions(
   to: string,
   single: boolean,
+  disk: Disk = new RealDisk(),
 ): Promise<Parameters<typeof receiveFiles>[1]> {
   const primitives = await testPrimitives();
-  const disk = new RealDisk();
   return {
     ground: new Ground(disk, { stands: false }),
     destination: findDestination(disk, to, { single }),
