@@ -4,6 +4,7 @@ import { isName, UsageError } from "../../core/mod.ts";
 import { command, FOLD, JSON_OUTPUT, NODES } from "../shared/command.ts";
 import { GROUP_START_MS_MAX } from "../shared/limits.ts";
 import { flag, list, listOf, text, timeLimit, value, whole } from "../shared/option.ts";
+import { unixUser } from "../shared/unix_user.ts";
 import { RUN_MS_MAX } from "./limits.ts";
 
 const FANOUT_MAX = 65_536;
@@ -46,13 +47,10 @@ export const execOptions = {
   passEnv: list("Pass our variables whose names fit; * stands for any characters; repeatable", {
     placeholder: "PATTERN",
   }),
-  chdir: text("Run in this folder, absolute or below the home; default the home", {
+  chdir: value("Run in this folder, absolute or below the home; default the home", parseFolder, {
     placeholder: "DIR",
   }),
-  user: text("Run as this unix user; default the one in your certificate", {
-    letter: "l",
-    placeholder: "USER",
-  }),
+  user: unixUser("Run as this unix user; default the one in your certificate"),
   terminal: flag("Run it on a terminal; on one node only, encrypted as far as there", {
     letter: "t",
   }),
@@ -101,10 +99,7 @@ export const exec = command({
 /** Of commands on one job. */
 export const jobOptions = {
   ...NODES,
-  user: text("As this unix user, if the job was started as another than your own", {
-    letter: "l",
-    placeholder: "USER",
-  }),
+  user: unixUser("As this unix user, if the job was started as another than your own"),
 };
 /** Of `minime jobs`. */
 export const jobsOptions = { ...jobOptions, ...JSON_OUTPUT };
@@ -122,10 +117,7 @@ export const killOptions = {
 
 /** Of `minime shell`. */
 export const shellOptions = {
-  user: text("As this unix user; default the one in your certificate", {
-    letter: "l",
-    placeholder: "USER",
-  }),
+  user: unixUser("As this unix user; default the one in your certificate"),
   connectTimeout: timeLimit("How long to try to reach the node; default 5s"),
 };
 

@@ -177,6 +177,7 @@ export class Programs {
       umask,
       stdin: stdin === undefined ? "null" : "piped",
     });
+    const [named = ""] = order.argv;
     const [program = ""] = inside?.argv ?? order.argv;
     if (!launch.isHidden) {
       const path = variables.PATH ?? "";
@@ -184,7 +185,7 @@ export class Programs {
       if (why !== undefined) return why;
       // A shell enters it, which says the same, but on the program's stderr.
       if (order.folder !== undefined && await env.files.facts(`${folder}/.`) === undefined) {
-        const error = `Could not start "${program}": there is no folder "${folder}"`;
+        const error = `Could not start "${named}": there is no folder "${folder}"`;
         return { code: EXIT.cannotRun, error };
       }
     }
@@ -197,7 +198,7 @@ export class Programs {
         return { code: EXIT.cannotRun, error: tooLong(order) };
       }
       // No such folder, for example.
-      const text = errorText(error).replace(`"${launch.program}"`, `"${program}"`);
+      const text = errorText(error).replace(`"${launch.program}"`, `"${named}"`);
       return { code: EXIT.cannotRun, error: text };
     }
   }

@@ -56,7 +56,7 @@ export async function runTerminal(
   cleanUp.defer(() => context.signal.removeEventListener("abort", stop));
   cleanUp.use(env.processes.onSignal("SIGWINCH", () => windows.changed(windowOf(context))));
   const kind = env.processes.variable("TERM") ?? "";
-  const end = await runInSession(context, {
+  const running = runInSession(context, {
     ...run,
     order: {
       ...run.order,
@@ -74,15 +74,32 @@ export async function runTerminal(
     },
     async onOutput([stream, bytes]) {
       if (stream === STDOUT) out.write(bytes);
-      else out.writeError(bytes);
+      else out.writeError(forRawTerminal(bytes));
       await unlessStopped(out.ready());
     },
+  });
+  const end = await running.catch((error: unknown) => {
+    throw isRefusal(error) ? refusedBy(run.node, error) : error;
   });
   if (end.error !== undefined) out.writeError(`minime: ${run.node}: ${end.error}\r\n`);
   if (!end.timedOut) return end.code;
   // What ran the program has left its last word without a line feed, and says nothing of how it ended.
   out.writeError(`\r\nminime: ${run.node}: out of time\r\n`);
   return EXIT.timedOut;
+}
+
+/** What started the program complains there, and knows nothing of our terminal: lines begin at its left. */
+function forRawTerminal(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes).replaceAll(/\r?\n/g, "\r\n");
+}
+
+function isRefusal(error: unknown): error is CallError {
+  return error instanceof CallError && error.class === "refused";
+}
+
+/** As exec without a terminal says it. */
+function refusedBy(node: string, cause: CallError): CallError {
+  return new CallError("refused", `${node}: refused: ${cause.message}`, { cause });
 }
 
 function windowOf({ rows, columns }: CommandContext): { rows: number; columns: number } {

@@ -1,7 +1,8 @@
 /** The commands of the files module, as data. */
 
 import { command, JSON_OUTPUT, NODES } from "../shared/command.ts";
-import { flag, text, timeLimit } from "../shared/option.ts";
+import { flag, timeLimit } from "../shared/option.ts";
+import { unixUser } from "../shared/unix_user.ts";
 
 /** Of `minime cp`. */
 export const cpOptions = {
@@ -9,10 +10,7 @@ export const cpOptions = {
   ...JSON_OUTPUT,
   checksum: flag("Compare files by their hashes, not by size and time"),
   private: flag("Encrypt what goes to nodes as far as each of them; 16 nodes at once"),
-  user: text("As this unix user; default the one in your certificate", {
-    letter: "l",
-    placeholder: "USER",
-  }),
+  user: unixUser("As this unix user; default the one in your certificate"),
   connectTimeout: timeLimit("How long a node may take to begin; default 5s"),
   timeout: timeLimit("Give up a node whose disk or daemon does nothing for so long; default 2m"),
   recursive: flag("For the habit: folders are always copied with all that is in them", {

@@ -18,7 +18,13 @@ import { printable } from "../shared/text.ts";
 import { Account } from "./account.ts";
 import type { cpOptions } from "./commands.ts";
 import { Ground } from "./ground.ts";
-import { CONNECT_MS_DEFAULT, STALLED_MS_MAX, STALLED_MS_MIN } from "./limits.ts";
+import {
+  CONNECT_MS_DEFAULT,
+  PATH_BYTES_MAX,
+  PATH_CHARACTERS_SHOWN,
+  STALLED_MS_MAX,
+  STALLED_MS_MIN,
+} from "./limits.ts";
 import { nameOf, type Remote, remoteOf } from "./location.ts";
 import { Problems } from "./problems.ts";
 import { Progress } from "./progress.ts";
@@ -41,6 +47,7 @@ export async function runCp(
   args: readonly string[],
 ): Promise<number> {
   const wish = wishOf(args);
+  for (const { path } of wish.kind === "push" ? [wish.to] : wish.from) checkLength(path);
   checkTimeout(options.timeout);
   const { out, env } = context;
   const primitives = await chooseSigning();
@@ -178,6 +185,16 @@ function wishOf(args: readonly string[]): Wish {
   }
   if (from.length === sources.length) return { kind: "pull", from, to };
   throw new UsageError("Some of what is to be copied is here and some on nodes");
+}
+
+/** Throws UsageError for what no kernel would take. */
+function checkLength(path: string): void {
+  const { length } = new TextEncoder().encode(path);
+  if (length < PATH_BYTES_MAX) return;
+  const shown = `${path.slice(0, PATH_CHARACTERS_SHOWN)}…`;
+  throw new UsageError(
+    `Path "${shown}" has ${length} bytes, and ${PATH_BYTES_MAX - 1} is the most`,
+  );
 }
 
 /** Throws UsageError for what no node would take. */

@@ -14,6 +14,8 @@ export const PIECE_BYTES_MAX = 1024 * 1024;
 /** One name, as the kernel has it (NAME_MAX), and one path (PATH_MAX). */
 export const NAME_BYTES_MAX = 255;
 export const PATH_BYTES_MAX = 4_096;
+/** Of one that is too long, so that the message about it stays readable. */
+export const PATH_CHARACTERS_SHOWN = 60;
 /** What is left of a smaller file is not worth a round of hashes. */
 export const PART_BYTES_MIN = 1024 * 1024;
 /** What is left of a copy that nobody has resumed for so long is removed. */

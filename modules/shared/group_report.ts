@@ -31,16 +31,18 @@ export function linesByNode<T extends { readonly name: string }>(
   all: Iterable<T>,
   textOf: (one: T) => string | undefined,
 ): string[] {
-  const kinds = new Map<string, string[]>();
-  for (const one of [...all].sort((a, b) => compareNames(a.name, b.name))) {
-    const text = textOf(one)?.replaceAll(`"${one.name}"`, OWN_NAME);
-    if (text === undefined) continue;
-    const names = kinds.get(text);
-    if (names === undefined) kinds.set(text, [one.name]);
-    else names.push(one.name);
-  }
-  return [...kinds].map(([text, names]) => {
-    const nodes = foldNodeset(names);
+  const said = [...all].sort((a, b) => compareNames(a.name, b.name)).flatMap((one) => {
+    const text = textOf(one);
+    return text === undefined ? [] : [{ name: one.name, text }];
+  });
+  const times = Map.groupBy(said, ({ text }) => text);
+  const kinds = Map.groupBy(said, ({ name, text }) => {
+    // What others say in the very same words is not about who says it.
+    const isOwn = times.get(text)?.length === 1;
+    return isOwn ? text.replaceAll(`"${name}"`, OWN_NAME) : text;
+  });
+  return [...kinds].map(([text, sayers]) => {
+    const nodes = foldNodeset(sayers.map(({ name }) => name));
     return printable(`${nodes}: ${text.replaceAll(OWN_NAME, `"${nodes}"`)}`);
   });
 }

@@ -74,6 +74,8 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
           "1025 variables are too many: 1024 is the most",
         ],
         [["-w", "n[1-100000]"], "nodes are too many"],
+        [["--chdir", ""], "--chdir: The name of the folder is empty"],
+        [["-l", "65534"], '--user: "65534" is a number'],
       ] as const
     ) {
       const { code, stderr } = await exec(...args, "-w", "n1", "true");

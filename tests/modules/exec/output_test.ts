@@ -202,4 +202,8 @@ Deno.test("outcome: nodes of which the same is to be said share a line, and are 
     'n1: refused: Policy has no rule for "n1" which allows it on "n1"',
     'n[9-10]: refused: Policy has no rule for "n1" which allows it on "n[9-10]"',
   ]);
+  const lost = new Outcome();
+  const reason = 'Node "n1" was asked and is gone';
+  for (const name of ["n1", "n2", "n3"]) lost.failures.set(name, { name, set: "failed", reason });
+  assert.deepEqual(lost.lines({ now: 0 }), [`n[1-3]: failed: ${reason}`]);
 });

@@ -38,6 +38,9 @@ Deno.test("terminal: a program runs on one, with its size and kind, and its stat
   assert.equal(window, "33 101");
   assert.match(kind as string, /^xterm \/\S+$/);
   assert.deepEqual(end, { code: 4 });
+  const { end: nowhere } = await scene.sh("true", { terminal: size, folder: "/nope" });
+  const error = 'Could not start "/bin/sh": there is no folder "/nope"';
+  assert.deepEqual(nowhere, { code: 126, error });
 });
 
 Deno.test("terminal: keys reach the program, and so does a new size of the window", async () => {

@@ -28,3 +28,11 @@ Deno.test("cp: refuses a time limit that no node would take", async () => {
     message: "--timeout 10 ms is not from 1 s to 1 d",
   });
 });
+
+Deno.test("cp: refuses a path on a node that no kernel would take, counted in bytes", async () => {
+  const long = `/srv/${"ä".repeat(2_100)}`;
+  const message = `Path "${long.slice(0, 60)}…" has 4205 bytes, and 4095 is the most`;
+  for (const words of [["hosts", `n1:${long}`], [`n1:${long}`, "here"]]) {
+    await assert.rejects(cp(words), { name: "UsageError", message });
+  }
+});
