@@ -21,6 +21,11 @@ export function viewsOf(
   );
 }
 
+/** Nodes may have different jobs of one name. */
+function identityOf({ job, run, argv }: JobView): string {
+  return JSON.stringify([job, run, argv]);
+}
+
 /**
  * A line for each job and state, the oldest job first; SINCE is that of the node which is there longest.
  * Nodes start a job at nearly the same time, so that says nothing of their order.
@@ -30,16 +35,17 @@ export function jobRows(
   now: number,
 ): string[][] {
   const begun = new Map<string, number>();
-  for (const { job, startedMs } of views) {
-    begun.set(job, Math.min(startedMs, begun.get(job) ?? Infinity));
+  for (const view of views) {
+    const key = identityOf(view);
+    begun.set(key, Math.min(view.startedMs, begun.get(key) ?? Infinity));
   }
-  const ageOf = ({ job }: JobView) => begun.get(job) ?? 0;
+  const ageOf = (view: JobView) => begun.get(identityOf(view)) ?? 0;
   const oldestFirst = views.toSorted((a, b) =>
     ageOf(a) - ageOf(b) || compareNames(a.job, b.job) || compareNames(a.node, b.node)
   );
   const rows = new Map<string, { names: string[]; view: JobView; at: number }>();
   for (const { node, ...view } of oldestFirst) {
-    const key = `${view.job} ${stateOf(view)}`;
+    const key = `${identityOf(view)} ${stateOf(view)}`;
     const at = view.endedMs ?? view.startedMs;
     const row = rows.get(key);
     if (row === undefined) rows.set(key, { names: [node], view, at });

@@ -159,8 +159,9 @@ export class Jobs {
     this.#forget();
     const jobs = [...this.#jobs.values()].filter((job) => job.keyId === keyId);
     const charactersMax = Math.floor(JOB_LIST_CHARACTERS_MAX / Math.max(1, jobs.length));
-    return jobs.map(({ name, argv, startedMs, endedMs, end, ...job }) => ({
+    return jobs.map(({ name, run, argv, startedMs, endedMs, end, ...job }) => ({
       job: name,
+      run,
       argv: shortWords(argv, charactersMax),
       startedMs,
       bytes: bytesOf(job),

@@ -204,6 +204,8 @@ export type JobEnd = Readonly<v.InferOutput<typeof JobEndSchema>>;
 /** One of the jobs that `exec.jobs` lists. */
 export const JobViewSchema = v.object({
   job: v.string(),
+  /** Of which it is part, on all of its nodes; older daemons do not say. */
+  run: v.optional(v.string()),
   argv: v.array(v.string()),
   /** Unix ms by the node's clock. */
   startedMs: v.number(),

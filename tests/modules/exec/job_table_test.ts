@@ -22,3 +22,19 @@ Deno.test("job table: the oldest job comes first, and its nodes in their order",
     ["young", "n1", "runs", "1 s", "make"],
   ]);
 });
+
+// They shared a line, with the command of the older one.
+Deno.test("job table: different jobs of one name are told apart, also where only the run differs", () => {
+  const [one, other] = ["a", "b"].map((digit) => digit.repeat(32));
+  const views = [
+    { ...view("m", "n1", 2_000), run: one },
+    { ...view("m", "n2", 2_001), run: one },
+    { ...view("m", "n3", 1_000), run: other },
+    { ...view("m", "n4", 3_000), argv: ["sleep"] },
+  ];
+  assert.deepEqual(jobRows(views, 10_000), [
+    ["m", "n3", "runs", "9 s", "make"],
+    ["m", "n[1-2]", "runs", "8 s", "make"],
+    ["m", "n4", "runs", "7 s", "sleep"],
+  ]);
+});
