@@ -57,8 +57,15 @@ export function complaintText(
   if (error instanceof UnexpectedPositionalError) {
     return `Unexpected argument "${error.input}"${placeFor(error.input, known.options)}`;
   }
-  if (error instanceof UnsatisfiedPositionalError) return `${error.placeholder} is missing`;
+  if (error instanceof UnsatisfiedPositionalError) {
+    return `${neededOf(error.placeholder)} is missing`;
+  }
   throw error instanceof ArgumentParseError ? error.exception : error;
+}
+
+/** Without what is in brackets. */
+function neededOf(placeholder: string): string {
+  return placeholder.split(" ").filter((word) => !word.startsWith("[")).join(" ");
 }
 
 /** The option that was meant, where only one can have been: a mesh file, a path, a name, or nodes. */

@@ -83,7 +83,8 @@ function usage(command: Command): string {
   const words = Object.keys(command.options).length > 0 ? ["[OPTIONS]"] : [];
   const args = command.args;
   if (args !== undefined) {
-    const many = args.maximum === undefined || args.maximum > 1;
+    const named = args.placeholder.split(" ").length;
+    const many = args.maximum === undefined || args.maximum > named;
     const one = `${args.placeholder}${many ? "..." : ""}`;
     words.push((args.minimum ?? 0) === 0 ? `[${one}]` : one);
   }

@@ -1,8 +1,9 @@
 /** The commands of the exec module, as data. */
 
-import { isName, UsageError } from "../../core/mod.ts";
+import { UsageError } from "../../core/mod.ts";
 import { command, FOLD, JSON_OUTPUT, NODES } from "../shared/command.ts";
 import { GROUP_START_MS_MAX } from "../shared/limits.ts";
+import { readJobName } from "./job_name.ts";
 import { flag, list, listOf, text, timeLimit, value, whole } from "../shared/option.ts";
 import { unixUser } from "../shared/unix_user.ts";
 import { RUN_MS_MAX } from "./limits.ts";
@@ -56,7 +57,7 @@ export const execOptions = {
   }),
   private: flag("Encrypt it as far as each node; nothing is folded on the way, 64 nodes at once"),
   bg: flag("Leave it running as a job, and print the job's name"),
-  name: value("Name of the job", parseJob, { placeholder: "NAME" }),
+  name: value("Name of the job", readJobName, { placeholder: "NAME" }),
   umask: value("Permission bits that files do not get, in octal", parseUmask, {
     placeholder: "MASK",
   }),
@@ -206,6 +207,7 @@ export const kill = command({
     placeholder: "[-SIGNAL] JOB",
     brief: "Number or name of the signal, name of the job",
     minimum: 1,
+    maximum: 2,
     capitals: "signal",
   },
   load: () => import("./job_commands.ts").then((m) => m.runKill),
@@ -226,11 +228,6 @@ export const holder = command({
   },
   load: () => import("./holder_command.ts").then((m) => m.runHolder),
 });
-
-function parseJob(given: string): string {
-  if (isName(given)) return given;
-  throw new UsageError(`"${given}" is no name for a job: lower case letters, digits and . _ -`);
-}
 
 function parseFolder(given: string): string {
   if (given !== "") return given;

@@ -23,6 +23,7 @@ import { DaemonWatch } from "../shared/daemon_watch.ts";
 import type { jobOptions, jobsOptions, killOptions, logsOptions } from "./commands.ts";
 import { endJson } from "./end_json.ts";
 import { chunkOf, signalFailure } from "./execution.ts";
+import { readJobName } from "./job_name.ts";
 import { type Found, nodesOfJob, targetsAmong, tellUncertain } from "./job_nodes.ts";
 import { jobRows, viewsOf } from "./job_table.ts";
 import { JOB_MS_MAX } from "./limits.ts";
@@ -183,8 +184,10 @@ async function withJob(
     readonly report: (result: GroupResult, found: Found) => number;
   },
 ): Promise<number> {
-  const [job, ...more] = args;
-  if (job === undefined || more.length > 0) throw new UsageError("Name one job");
+  const [given, second] = args;
+  if (given === undefined) throw new UsageError("JOB is missing");
+  if (second !== undefined) throw new UsageError(`Unexpected argument "${second}": name one job`);
+  const job = readJobName(given);
   await using client = await context.connect();
   const nodes = await nodesOf(context, client, options);
   const result = await run(client, nodes, job);

@@ -219,6 +219,24 @@ Deno.test("jobs: on three nodes, as a user handles them", async (t) => {
     for (const words of [["-s", "FOO"], ["-FOO"], ["-x"], ["-K"]]) {
       assert.equal((await mesh.run("kill", ...words, "build")).code, 2);
     }
+    const wrong = 'minime: "Build" is no name of a job\nA name has 1 to 63 of a-z 0-9';
+    for (const command of ["wait", "logs", "attach", "kill"]) {
+      const { code, stderr } = await mesh.run(command, "Build");
+      assert.deepEqual([code, stderr.startsWith(wrong)], [2, true], stderr);
+    }
+    assert.match(await mesh.must("kill", "--help"), /^Usage: .* \[-SIGNAL\] JOB\n/);
+    const both = await mesh.run("kill", "build", "polite");
+    assert.deepEqual(both, {
+      code: 2,
+      stdout: "",
+      stderr: 'minime: Unexpected argument "polite": name one job\n',
+    });
+    for (const words of [[], ["-9"]]) {
+      const { code, stderr } = await mesh.run("kill", ...words);
+      assert.deepEqual([code, stderr.startsWith("minime: JOB is missing\n")], [2, true], stderr);
+    }
+    const unnamed = await mesh.run("exec", "--bg", "--name", "x".repeat(64), "-w", "n1", "true");
+    assert.deepEqual([unnamed.code, unnamed.stderr.includes("1 to 63")], [2, true]);
     assert.equal((await mesh.run("exec", "--name", "x", "-w", "n1", "true")).code, 2);
     assert.equal((await mesh.run("exec", "--bg", "-b", "-w", "n1", "true")).code, 2);
   });
