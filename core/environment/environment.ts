@@ -228,6 +228,8 @@ export interface Processes {
   variable(name: string): string | undefined;
   /** Those that are text; a value that is not UTF-8 is left out. */
   variables(): Readonly<Record<string, string>>;
+  /** Names of those that are left out. */
+  oddVariables(): readonly string[];
 }
 
 export interface HostFacts {

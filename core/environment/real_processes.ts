@@ -16,6 +16,8 @@ import { widenPipes } from "./real_pipes.ts";
 import { fileHandedOver, handedOver, handOver, replaceProcess } from "./real_replace.ts";
 import { becomeUser } from "./real_user.ts";
 
+const EQUALS = 0x3d;
+
 export class RealProcesses implements Processes {
   readonly pid = Deno.pid;
   /** The real user id is the effective one: this program is never installed setuid. See `become`. */
@@ -112,16 +114,19 @@ export class RealProcesses implements Processes {
   }
 
   variables(): Readonly<Record<string, string>> {
-    // Not by the runtime's own list, which fails as a whole when one of them is not UTF-8.
-    const pairs: [string, string][] = [];
-    const bytes = Deno.readFileSync("/proc/self/environ");
-    for (let at = 0; at < bytes.length;) {
-      const end = bytes.indexOf(0, at);
-      const pair = pairOf(bytes.subarray(at, end < 0 ? bytes.length : end));
-      if (pair !== undefined) pairs.push(pair);
-      at = end < 0 ? bytes.length : end + 1;
-    }
-    return Object.fromEntries(pairs);
+    return Object.fromEntries(
+      environmentPairs().flatMap((bytes) => {
+        const pair = pairOf(bytes);
+        return pair === undefined ? [] : [pair];
+      }),
+    );
+  }
+
+  oddVariables(): readonly string[] {
+    const odd = environmentPairs().filter((bytes) =>
+      bytes.indexOf(EQUALS) > 0 && pairOf(bytes) === undefined
+    );
+    return odd.map((bytes) => new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(EQUALS))));
   }
 }
 
@@ -163,6 +168,19 @@ class RealChild implements Child {
   release(): void {
     this.#child.unref();
   }
+}
+
+/** Not the runtime's own list, which fails as a whole when one of them is not UTF-8. */
+function environmentPairs(): Uint8Array[] {
+  const pairs: Uint8Array[] = [];
+  const bytes = Deno.readFileSync("/proc/self/environ");
+  for (let at = 0; at < bytes.length;) {
+    const next = bytes.indexOf(0, at);
+    const end = next < 0 ? bytes.length : next;
+    pairs.push(bytes.subarray(at, end));
+    at = end + 1;
+  }
+  return pairs;
 }
 
 /** NAME=VALUE; undefined when it is none, or no text. */

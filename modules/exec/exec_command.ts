@@ -255,18 +255,22 @@ function orderOf(
 
 /** Ours that are to be passed, then those that were written out. */
 function variablesOf(
-  { env }: CommandContext,
+  { env, out }: CommandContext,
   { env: given, passEnv }: Options,
 ): [name: string, value: string][] {
   const patterns = passEnv.map((text) =>
     new RegExp(`^${text.split("*").map((part) => RegExp.escape(part)).join(".*")}$`)
   );
-  const own = patterns.length === 0 ? [] : Object.entries(env.processes.variables());
   // A shell may export functions under names that are none elsewhere.
   const isName = (name: string) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
-  const passed = own.filter(([name]) =>
-    isName(name) && patterns.some((pattern) => pattern.test(name))
-  );
+  const fits = (name: string) => isName(name) && patterns.some((pattern) => pattern.test(name));
+  const asked = patterns.length > 0;
+  const passed = asked
+    ? Object.entries(env.processes.variables()).filter(([name]) => fits(name))
+    : [];
+  for (const name of asked ? env.processes.oddVariables().filter(fits) : []) {
+    out.warn(`${name} is not passed: its value is not UTF-8`);
+  }
   const count = passed.length + given.length;
   if (count > VARIABLES_MAX) {
     throw new UsageError(`${count} variables are too many: ${VARIABLES_MAX} is the most`);

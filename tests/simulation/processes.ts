@@ -83,4 +83,8 @@ export class SimulatedProcesses implements Processes {
   variables(): Readonly<Record<string, string>> {
     return Object.fromEntries(this.#process.machine.variables);
   }
+
+  oddVariables(): readonly string[] {
+    return [];
+  }
 }

@@ -142,7 +142,7 @@ real("tell all variables that are text", async ({ environment: { processes } }) 
   });
   const text = await new Response(child.stdout as BodyInit).text();
   await child.status;
-  assert.equal(text, '["","a=b","c\\nd",null]\n');
+  assert.equal(text, '["","a=b","c\\nd",null,["BAD"]]\n');
 });
 
 real("take more at once through pipes that were widened", async ({ environment }) => {

@@ -2,6 +2,8 @@
 
 import { createRealEnvironment } from "../../../core/environment/real.ts";
 
-const { EMPTY, EQUAL, LINE, BAD } = createRealEnvironment().processes.variables();
-const line = `${JSON.stringify([EMPTY, EQUAL, LINE, BAD ?? null])}\n`;
+const { processes } = createRealEnvironment();
+const { EMPTY, EQUAL, LINE, BAD } = processes.variables();
+const odd = processes.oddVariables();
+const line = `${JSON.stringify([EMPTY, EQUAL, LINE, BAD ?? null, odd])}\n`;
 Deno.stdout.writeSync(new TextEncoder().encode(line));

@@ -177,6 +177,11 @@ Deno.test("exec: on four nodes, as a user types it", async (t) => {
       ...['umask; echo "$A|$XDG_CONFIG_HOME|$XDG_STATE_HOME|$PWD|$1|$MINIME_NODE"', "last"],
     );
     assert.equal(stdout, `0137\nb c|${mesh.folder}/config||/usr|last|n3\n`);
+    const odd = ["sh", "-c", 'XDG_CB=$(printf "\\377") exec "$@"', "sh"];
+    const argv = mesh.commandOf("exec", "-w", "n2", "--pass-env", "XDG_C*", "true");
+    const { stderr } = await mesh.spawnProgram([...odd, ...argv], {}).output();
+    const warning = "Warning: XDG_CB is not passed: its value is not UTF-8\n";
+    assert.equal(new TextDecoder().decode(stderr), warning);
     const wrong = await exec("-g", "oi", "true");
     assert.deepEqual([wrong.code, wrong.stdout], [2, ""], wrong.stderr);
     assert.equal((await exec("--umask", "0888", "-w", "n1", "true")).code, 2);
