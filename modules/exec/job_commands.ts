@@ -24,6 +24,7 @@ import type { jobOptions, jobsOptions, killOptions, logsOptions } from "./comman
 import { endJson } from "./end_json.ts";
 import { chunkOf, signalFailure } from "./execution.ts";
 import { readJobName } from "./job_name.ts";
+import { askLostAgain } from "./lost_nodes.ts";
 import { type Found, nodesOfJob, targetsAmong, tellUncertain } from "./job_nodes.ts";
 import { jobRows, viewsOf } from "./job_table.ts";
 import { JOB_MS_MAX } from "./limits.ts";
@@ -75,6 +76,7 @@ export async function runLogs(
 ): Promise<number> {
   return await withJob(context, options, args, {
     run: (client, nodes, job) => followLogs(context, { client, nodes, job, options }),
+    follows: options.follow ? "output" : undefined,
     report(result, found) {
       warnOfCuts(context, found);
       return tellFailures(context, result);
@@ -89,8 +91,8 @@ export async function runWait(
   args: readonly string[],
 ): Promise<number> {
   return await withJob(context, options, args, {
-    run: (client, nodes, job) =>
-      askForLong(context, client, nodes, { verb: "exec.wait", args: { job } }, options),
+    run: (client, nodes, job) => awaitEnd(context, { client, nodes, job, options }),
+    follows: "end",
     report: (result, found) => reportEnds(context, result, found),
   });
 }
@@ -127,6 +129,7 @@ export async function runAttach(
         const how = { ...options, follow: true, bare: false };
         return await followLogs({ out, env, signal }, { client, nodes, job, options: how });
       },
+      follows: "output",
       report(result, found) {
         warnOfCuts(context, found);
         return reportEnds(context, result, found);
@@ -179,8 +182,10 @@ async function withJob(
   context: CommandContext,
   options: OptionsOf<typeof jobOptions>,
   args: readonly string[],
-  { run, report }: {
+  { run, follows, report }: {
     readonly run: (client: MeshClient, nodes: Targets, job: string) => Promise<GroupResult>;
+    /** Nodes that are lost in the middle are asked again how it ended. @default they are not */
+    readonly follows?: "end" | "output" | undefined;
     readonly report: (result: GroupResult, found: Found) => number;
   },
 ): Promise<number> {
@@ -188,11 +193,31 @@ async function withJob(
   if (given === undefined) throw new UsageError("JOB is missing");
   if (second !== undefined) throw new UsageError(`Unexpected argument "${second}": name one job`);
   const job = readJobName(given);
+  const { out, env } = context;
   await using client = await context.connect();
   const nodes = await nodesOf(context, client, options);
   const result = await run(client, nodes, job);
+  const back = follows === undefined ? new Set<string>() : await askLostAgain(
+    {
+      clock: env.clock,
+      signal: context.signal,
+      onLost: (names) => out.note(`${foldNodeset(names)}: lost; asked again for a while`),
+    },
+    result,
+    (lost) => awaitEnd(context, { client, nodes: lost, job, options }),
+  );
   const found = new Map(foundIn(result));
   const ordered = nodesOfJob(found);
+  for (const name of back) {
+    if (found.has(name)) {
+      if (follows === "output") {
+        out.warn(`${name}: output since its daemon was lost is not shown: see minime logs`);
+      }
+    } else if (ordered.size === 0 || ordered.has(name)) {
+      result.answered.delete(name);
+      result.failures.set(name, { name, set: "failed", reason: "The job is not known any more" });
+    }
+  }
   const away = targetsAmong(ordered, nodes.away);
   if (away !== undefined) {
     const rest = await run(client, away, job);
@@ -273,6 +298,19 @@ async function ask(
     bytesPerNodeMax: GROUP_NODE_BYTES_MAX,
     ...more,
   }));
+}
+
+/** How it ended, as soon as it has. */
+async function awaitEnd(
+  context: Pick<CommandContext, "env" | "out" | "signal">,
+  { client, nodes, job, options }: {
+    readonly client: MeshClient;
+    readonly nodes: Targets;
+    readonly job: string;
+    readonly options: Pick<OptionsOf<typeof jobOptions>, "user">;
+  },
+): Promise<GroupResult> {
+  return await askForLong(context, client, nodes, { verb: "exec.wait", args: { job } }, options);
 }
 
 /**

@@ -72,6 +72,10 @@ export const HOLDER_GONE_CHECK_MS = 20;
 export const HOLDER_TRIES_MAX = 3;
 /** How long nodes may take to say what they know of jobs. */
 export const JOB_MS_MAX = 10_000;
+/** How often a node that was lost while a job was followed there is asked anew: for half a minute. */
+export const LOST_TRIES_MAX = 15;
+/** Before each time but the first. */
+export const LOST_AGAIN_MS = 2_000;
 /** Sessions at once; each has keys of its own, here and at its node. */
 export const SESSIONS_MAX = 64;
 /** Before a daemon that takes no more requests just now is asked again. */

@@ -7,6 +7,7 @@ import { createContext } from "../../../modules/cli/context.ts";
 import { exitCodeFor } from "../../../modules/cli/failure.ts";
 import { StreamOutput } from "../../../modules/cli/output.ts";
 import { runAttach, runKill, runLogs, runWait } from "../../../modules/exec/job_commands.ts";
+import { LOST_AGAIN_MS } from "../../../modules/exec/limits.ts";
 import { STDOUT } from "../../../modules/exec/program.ts";
 import type { CommandContext, MeshClient } from "../../../modules/shared/command.ts";
 import { SILENT_MS_MAX } from "../../../modules/shared/limits.ts";
@@ -79,6 +80,31 @@ function telling(none: string, refused: string): MeshClient {
       targets: "n[1-2]",
       counts: { asked: 2, answered: 0, failed: 0, refused: 0, unreachable: 0, timedOut: 0 },
     };
+  };
+  const stream = (verb: string) => ({
+    reply: Promise.resolve(reply(verb)),
+    cancel: () => {},
+    async *[Symbol.asyncIterator]() {},
+  });
+  return { ...freezing(new ManualClock()), request: () => Promise.resolve({}), stream } as never;
+}
+
+/** Of n2 it loses sight, which then is away, and in the end tells what it says. */
+function losing(said: unknown): MeshClient {
+  const nodes = ["1", "2"].map((one) => nodeView({ name: `n${one}`, keyId: one.repeat(64) }));
+  const lost = { nodes: "n2", reason: "Gone", ran: "maybe" };
+  const end = { found: true, end: { code: 0 }, nodeset: "n[1-2]" };
+  const parts = [
+    [{ answered: "n1", unreachable: [lost] }, [["n1", end]], "n[1-2]"],
+    [{ unreachable: [{ ...lost, ran: "never" }] }, [], "n2"],
+    [{ answered: "n2" }, [["n2", said]], "n2"],
+  ] as const;
+  let asked = 0;
+  const reply = (verb: string) => {
+    if (verb === "mesh.nodes") return { self: nodes[0]!.keyId, nodes };
+    const [account, values, targets] = parts[asked++]!;
+    const counts = { asked: 0, answered: 0, failed: 0, refused: 0, unreachable: 0, timedOut: 0 };
+    return { account: { ...NOTHING, ...account }, values, id: "00".repeat(16), targets, counts };
   };
   const stream = (verb: string) => ({
     reply: Promise.resolve(reply(verb)),
@@ -165,4 +191,27 @@ Deno.test("job commands: only nodes that have answered are said to have no such 
       "",
     ]);
   }
+});
+
+// It was told as unreachable, though its daemon was back and knew how the job had ended.
+Deno.test("job commands: a node that was lost is asked again how the job has ended there", async () => {
+  const asked = { ...OPTIONS, nodes: ["n[1-2]"] };
+  const ended = async (run: typeof runWait | typeof runLogs, said: unknown) => {
+    const { clock, terminal, out, context } = makeScene(() => losing(said));
+    const code = run(context, asked, ["build"]);
+    await quiet();
+    await clock.advance(LOST_AGAIN_MS);
+    const result = [await code];
+    await out.finish();
+    return [...result, terminal.stderr];
+  };
+  const note = "n2: lost; asked again for a while\n";
+  const known = { found: true, end: { code: 3 } };
+  assert.deepEqual(await ended(runWait, known), [3, `${note}minime: n2: exit 3\n`]);
+  const gap = "n2: output since its daemon was lost is not shown: see minime logs\n";
+  const attached = await ended(runAttach, known);
+  assert.deepEqual(attached, [3, `${note}Warning: ${gap}minime: n2: exit 3\n`]);
+  assert.deepEqual(await ended(runLogs, known), [0, `${note}Warning: ${gap}`]);
+  const forgotten = "minime: n2: failed: The job is not known any more\n";
+  assert.deepEqual(await ended(runWait, { found: false }), [125, `${note}${forgotten}`]);
 });
