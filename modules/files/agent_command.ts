@@ -73,7 +73,7 @@ interface Needs {
 }
 
 async function* write(
-  { env }: CommandContext,
+  { env, signal }: CommandContext,
   order: Extract<AgentOrder, { kind: "write" }>,
   { primitives, input }: Needs,
 ): AsyncGenerator<Uint8Array, Summary, void> {
@@ -86,6 +86,7 @@ async function* write(
     key: order.key,
     uid: env.processes.uid,
     now: () => env.clock.now(),
+    signal,
     startSha256: () => primitives.startSha256(),
   });
   for (;;) {

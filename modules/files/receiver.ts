@@ -35,6 +35,8 @@ export interface ReceiveOptions {
   readonly uid: number;
   readonly now: () => number;
   readonly startSha256: () => Sha256;
+  /** Ends it between two records: a piece may hold thousands of files, and take its time. @default never */
+  readonly signal?: AbortSignal;
   /** Gets what the sender has listed and not sent, of which it says why itself. @default a problem */
   readonly missed?: Problems;
   /** Told of content that came, and of content that was there. */
@@ -61,6 +63,7 @@ export async function* receiveFiles(
   try {
     for await (const piece of pieces) {
       for (const record of readPiece(piece)) {
+        options.signal?.throwIfAborted();
         const need = await receiver.take(record);
         if (need !== undefined) yield need;
         if (receiver.isOver) return receiver.summary;

@@ -25,6 +25,8 @@ export interface CopyOptions {
   readonly way?: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
   /** Of the receiver. @default the host's */
   readonly disk?: Disk;
+  /** Of the receiver. @default never */
+  readonly signal?: AbortSignal;
   /** Unix ms. @default now */
   readonly now?: number;
   readonly onNeed?: (need: NeedRecord) => void;
@@ -62,6 +64,7 @@ export async function copy(options: CopyOptions): Promise<Copied> {
   };
   const receiving = receiveFiles(options.way?.(counted()) ?? counted(), {
     ...await receiverOptions(options.to, options.sources.length === 1, options.disk),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.now === undefined ? {} : { now: () => options.now as number }),
     startSha256,
   });
