@@ -110,13 +110,17 @@ export async function runAttach(
   const leaving = new AbortController();
   using first = new FirstSignal(context.signal, leaving.signal);
   const { signal } = first;
+  // Until the end, also while lost nodes are asked again.
+  using handlers = new DisposableStack();
+  handlers.use(env.processes.onSignal("SIGQUIT", () => {
+    leaving.abort(new CallError("cancelled", "Left"));
+  }));
+  let interrupts: Disposable | undefined;
   try {
     return await withJob(context, options, args, {
+      signal,
       async run(client, nodes, job) {
-        using _quit = env.processes.onSignal("SIGQUIT", () => {
-          leaving.abort(new CallError("cancelled", "Left"));
-        });
-        using _interrupts = context.takeSignals((name, count) => {
+        interrupts ??= handlers.use(context.takeSignals((name, count) => {
           const sent = count > 1 ? "SIGKILL" : name;
           out.note(
             count > 1
@@ -125,7 +129,7 @@ export async function runAttach(
           );
           const asked = { verb: "exec.kill", args: { job, signal: sent }, deadlineMs: JOB_MS_MAX };
           ask(client, nodes, asked, options).catch((error) => out.warn(signalFailure(sent, error)));
-        }, { only: ["SIGINT"] });
+        }, { only: ["SIGINT"] }));
         const how = { ...options, follow: true, bare: false };
         return await followLogs({ out, env, signal }, { client, nodes, job, options: how });
       },
@@ -182,11 +186,13 @@ async function withJob(
   context: CommandContext,
   options: OptionsOf<typeof jobOptions>,
   args: readonly string[],
-  { run, follows, report }: {
+  { run, follows, report, signal = context.signal }: {
     readonly run: (client: MeshClient, nodes: Targets, job: string) => Promise<GroupResult>;
     /** Nodes that are lost in the middle are asked again how it ended. @default they are not */
     readonly follows?: "end" | "output" | undefined;
     readonly report: (result: GroupResult, found: Found) => number;
+    /** Ends the asking. @default the command's own */
+    readonly signal?: AbortSignal;
   },
 ): Promise<number> {
   const [given, second] = args;
@@ -200,11 +206,11 @@ async function withJob(
   const back = follows === undefined ? new Set<string>() : await askLostAgain(
     {
       clock: env.clock,
-      signal: context.signal,
+      signal,
       onLost: (names) => out.note(`${foldNodeset(names)}: lost; asked again for a while`),
     },
     result,
-    (lost) => awaitEnd(context, { client, nodes: lost, job, options }),
+    (lost) => awaitEnd({ env, out, signal }, { client, nodes: lost, job, options }),
   );
   const found = new Map(foundIn(result));
   const ordered = nodesOfJob(found);

@@ -3,7 +3,7 @@
  * soon, and the job ran on without it. They are asked anew for a while.
  */
 
-import type { Clock } from "../../core/mod.ts";
+import { type Clock, ConnectionError } from "../../core/mod.ts";
 import type { GroupResult, NodeFailure } from "../shared/group_result.ts";
 import type { Targets } from "../shared/missing_nodes.ts";
 import { LOST_AGAIN_MS, LOST_TRIES_MAX } from "./limits.ts";
@@ -25,7 +25,9 @@ export async function askLostAgain(
     if (lost.length === 0) break;
     if (tries === 2) onLost(lost);
     if (tries > 1) await clock.sleep(LOST_AGAIN_MS, { signal });
-    const { values, failures } = await ask({ names: lost, missing: [] });
+    const answer = await askOnce(ask, lost, signal);
+    if (answer === undefined) break;
+    const { values, failures } = answer;
     for (const [name, failure] of failures) {
       // Of one that is still away the first account says more.
       if (failure.set !== "unreachable") result.failures.set(name, failure);
@@ -38,6 +40,20 @@ export async function askLostAgain(
     }
   }
   return back;
+}
+
+/** Undefined when our own way into the mesh is gone: what is known is told all the same. */
+async function askOnce(
+  ask: (nodes: Targets) => Promise<GroupResult>,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<GroupResult | undefined> {
+  try {
+    return await ask({ names, missing: [] });
+  } catch (error) {
+    if (signal.aborted || !(error instanceof ConnectionError)) throw error;
+    return undefined;
+  }
 }
 
 /** It was asked, and did not come to answer. */

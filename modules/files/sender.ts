@@ -10,6 +10,11 @@ import { PART_LENGTHS_MAX, PIECE_BYTES } from "./limits.ts";
 import { fromRanges, type NeedRecord, Packer, type SentRecord } from "./records.ts";
 import { readInto, type SourceFile, sumOf, walk, type WalkOptions } from "./walk.ts";
 
+interface Readable {
+  seek(at: number): void;
+  read(into: Uint8Array): number | null;
+}
+
 export interface SendOptions extends WalkOptions {
   readonly startSha256: () => Sha256;
   /**
@@ -116,10 +121,12 @@ async function* sendFile(
       yield* pieces.splice(0);
     }
     const { size, modified, id } = file.facts();
-    const hasGrown = size > source.size && id === source.id;
+    const own = sum.digest();
+    const hasGrown = size > source.size && id === source.id &&
+      isStill(file, source, { own, startSha256 });
     const isSame = size === source.size && modified === source.modified;
     if (at === source.size && (isSame || hasGrown)) {
-      put(["sum", sum.digest()]);
+      put(["sum", own]);
       options.onFile?.();
       if (hasGrown) problems.note(grownText(source));
     } else {
@@ -134,6 +141,16 @@ async function* sendFile(
   yield* pieces;
 }
 
+/** Whether what was read of it is there as it was: a file may grow and be written inside as well. */
+function isStill(
+  file: Readable,
+  { size }: SourceFile,
+  { own, startSha256 }: { readonly own: Uint8Array; readonly startSha256: () => Sha256 },
+): boolean {
+  file.seek(0);
+  return equalBytes(sumOf(file, startSha256(), size), own);
+}
+
 /** A log, for example. */
 function grownText({ folder, name, size }: SourceFile): string {
   return `"${folder}/${name}" has grown while it was read: what is copied are its first ${
@@ -143,7 +160,7 @@ function grownText({ folder, name, size }: SourceFile): string {
 
 /** The length that all of them have, and that is the same as ours. */
 function commonStart(
-  file: { seek(at: number): void; read(into: Uint8Array): number | null },
+  file: Readable,
   { source, parts, startSha256 }: {
     readonly source: SourceFile;
     readonly parts: PartSums;

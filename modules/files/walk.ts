@@ -11,7 +11,7 @@ import {
   MinimeError,
   NotFoundError,
 } from "../../core/mod.ts";
-import type { DiskFile, OddNames, Sha256 } from "../../core/mod.ts";
+import type { OddNames, Sha256 } from "../../core/mod.ts";
 import type { Ground } from "./ground.ts";
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, PIECE_BYTES } from "./limits.ts";
 import { joined, lastOf, parentOf } from "./names.ts";
@@ -150,7 +150,7 @@ class Walk {
       const { file, facts } = ground.open(name, "read");
       using _ = file;
       const { size, mode, modified, id } = facts;
-      if (size === 0 && isMadeUp(file)) throw madeUp(ground.shown(name));
+      if (size === 0 && isMadeUp(ground.shown(""))) throw madeUp(ground.shown(name));
       const entry = ["f", to, size, mode & 0o777, modified] as const;
       this.#add(startSum === undefined ? entry : [...entry, sumOf(file, startSum())]);
       this.#files.push({ folder: ground.shown(""), name, size, modified, id });
@@ -233,16 +233,16 @@ function gone(path: string): NotFoundError {
   return new NotFoundError(`"${path}" has gone while its folder was read`);
 }
 
-/** What a kernel makes up when it is asked, as in /proc, has no size. */
-function isMadeUp(file: DiskFile): boolean {
-  // Somebody may write into it just now.
-  const isEmpty = file.read(new Uint8Array(1)) === null;
-  file.seek(0);
-  return !isEmpty && file.facts().size === 0;
+/**
+ * What a kernel makes up when it is asked says no size. It is not read to find out: some of it waits for
+ * something to happen, for ever.
+ */
+function isMadeUp(folder: string): boolean {
+  return /^\/(proc|sys)(\/|$)/.test(folder);
 }
 
 function madeUp(path: string): FileError {
-  const text = "is left out: it says that it is empty and is not";
+  const text = "is left out: the kernel makes it up, without a size";
   return new FileError("other", `"${path}" ${text}; "cat" has it, at a node by "minime exec"`);
 }
 

@@ -38,3 +38,25 @@ Deno.test("sender: a file that has only grown goes as far as it went at first, a
   const again = await copy({ sources: [`${from}/log`], to });
   assert.deepEqual([again.files, again.notes, Deno.statSync(`${to}/log`).size], [1, [], SIZE + 3]);
 });
+
+Deno.test("sender: one that grows and is written inside as well is no copy of anything, and left out", async () => {
+  using folder = temporaryFolder();
+  const [from, to] = [`${folder.path}/image`, `${folder.path}/to`];
+  Deno.mkdirSync(to);
+  Deno.writeFileSync(from, new Uint8Array(SIZE).fill(7));
+  let isChanged = false;
+  const way = async function* (pieces: AsyncIterable<Uint8Array>) {
+    for await (const piece of pieces) {
+      if (!isChanged && piece.length > SIZE / 10) {
+        isChanged = true;
+        using file = Deno.openSync(from, { write: true });
+        file.writeSync(new Uint8Array(1));
+        Deno.writeFileSync(from, new Uint8Array(3), { append: true });
+      }
+      yield piece;
+    }
+  };
+  const { files, left } = await copy({ sources: [from], to, way });
+  assert.deepEqual([isChanged, files], [true, 0]);
+  assert.deepEqual(left, [`"${from}" has changed while it was read`]);
+});

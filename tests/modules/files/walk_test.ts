@@ -24,7 +24,7 @@ Deno.test("walk: a name that is not UTF-8 is left out, and said as a shell takes
   assert.ok(Deno.statSync(`${folder.path}/to/ä`).isFile);
 });
 
-Deno.test("walk: a file that says that it is empty and is not is left out, and said", async () => {
+Deno.test("walk: what the kernel makes up without a size is left out, and said", async () => {
   using folder = temporaryFolder();
   const [from, to] = [`${folder.path}/from`, `${folder.path}/to`];
   Deno.mkdirSync(from);
@@ -33,7 +33,7 @@ Deno.test("walk: a file that says that it is empty and is not is left out, and s
   const { files, left } = await copy({ sources: ["/proc/cpuinfo", `${from}/empty`], to });
   assert.equal(files, 1);
   assert.deepEqual(left, [
-    '"/proc/cpuinfo" is left out: it says that it is empty and is not; "cat" has it, at a node by "minime exec"',
+    '"/proc/cpuinfo" is left out: the kernel makes it up, without a size; "cat" has it, at a node by "minime exec"',
   ]);
   const again = await copy({ sources: [`${from}/empty`], to, checksum: true });
   assert.deepEqual([again.same, again.left], [1, []]);
