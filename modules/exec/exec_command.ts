@@ -110,22 +110,24 @@ export async function runExec(
   const execution = options.private
     ? new PrivateExecution({ ...parts, context })
     : new Execution({ ...parts, client, env });
-  const { clock } = env;
-  const news = cleanUp.use(
-    new FailureNews(clock, execution.outcome.failures, (failures) => {
-      for (const line of failureLines(failures, { now: clock.now() })) out.warn(line);
-    }),
-  );
   const { outcome, interruption } = await attend(context, execution);
-  news[Symbol.dispose]();
   out.progress(undefined);
-  if (sink !== undefined) {
+  const code = await tell(context, options, { sink, outcome });
+  return interruption ?? code;
+}
+
+/** What is left to say when all is over. */
+async function tell(
+  context: CommandContext,
+  options: Options,
+  { sink, outcome }: { readonly sink: OutputSink | undefined; readonly outcome: Outcome },
+): Promise<number> {
+  if (sink === undefined) print(context, options, outcome);
+  else {
     for (const failure of outcome.failures.values()) sink.fail(failure);
     await sink.finish();
   }
-  if (sink === undefined) print(context, options, outcome);
-  const code = report(context, outcome);
-  return interruption ?? code;
+  return report(context, outcome);
 }
 
 /** Of all nodes it is known beforehand that they are not there. */
@@ -135,12 +137,8 @@ async function tellMissing(
   missing: readonly NodeFailure[],
 ): Promise<number> {
   const outcome = new Outcome(missing);
-  if (options.json && !options.bg && !options.terminal) {
-    const sink = await sinkOf(context, options, []);
-    for (const failure of missing) sink?.fail(failure);
-    if (sink === undefined) print(context, options, outcome);
-  }
-  return report(context, outcome);
+  if (!options.json) return report(context, outcome);
+  return await tell(context, options, { sink: await sinkOf(context, options, []), outcome });
 }
 
 /** How many nodes are sent to at once without asking before who of them is missing. */
@@ -163,10 +161,13 @@ async function attend(
   context: CommandContext,
   execution: Execution | PrivateExecution,
 ): Promise<{ readonly outcome: Outcome; readonly interruption: number | undefined }> {
-  const { out, signal } = context;
+  const { out, signal, env: { clock } } = context;
+  using _news = new FailureNews(clock, execution.outcome.failures, (failures) => {
+    for (const line of failureLines(failures, { now: clock.now() })) out.warn(line);
+  });
   let signals = 0;
   let interruption: number = EXIT.interrupted;
-  using _ = context.takeSignals((name, count) => {
+  using _signals = context.takeSignals((name, count) => {
     signals = count;
     interruption = INTERRUPTIONS[name];
     const wasKilled = count > 1;
